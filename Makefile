@@ -1,0 +1,37 @@
+# Each target is a line or two; what they call can be called by hand.
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+RUN    := $(VENV)/bin/snakemake --cores all
+CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+
+.PHONY: demo test lint open paper clean
+
+demo: $(VENV)/.installed  ## the phantom study: data to report, in minutes, nothing downloaded but packages
+	$(RUN) --configfile config/demo.yaml
+	@$(VENV)/bin/snakemake --quiet all --configfile config/demo.yaml --report results/demo/report.html
+	@$(PYTHON) -m spectralcal where --config config/demo.yaml
+
+test: $(VENV)/.installed  ## unit, contract and workflow tests
+	$(PYTHON) -m pytest -n $(CORES)
+
+lint: $(VENV)/.installed  ## style of Python and Snakemake files, and generated files in sync
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/snakemake --configfile config/demo.yaml --lint
+	$(PYTHON) -m spectralcal config schema | diff - workflow/schemas/config.schema.json
+
+open: $(VENV)/.installed  ## the study on hippocampus and ACDC
+	$(RUN) --configfile config/open.yaml
+
+paper: $(VENV)/.installed  ## the paper's full study; its six data sets must be in place
+	$(RUN)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }
+	$(PYTHON) -m pip install --disable-pip-version-check --quiet --requirement requirements.lock
+	$(PYTHON) -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@touch $@
+
+clean:  ## the demo's products, not the environment
+	rm -rf results/demo figures/demo data/prepared/demo
