@@ -1,0 +1,208 @@
+"""`spectralcal <verb>`: what the workflow's rules call, and what a person can call by hand.
+
+Every mistake that a user can mend ends as one line on standard error and a non-zero exit; ``--debug`` shows where it
+came from.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spectralcal.errors import ConfigError, SpectralcalError, choices
+
+app = typer.Typer(
+    help="Replication benchmark for spectral entropy regularisation and calibration losses in segmentation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+datasets_app = typer.Typer(help="Data sets: which there are, which are in place.", no_args_is_help=True)
+config_app = typer.Typer(help="Configurations: check one, print its schema.", no_args_is_help=True)
+app.add_typer(datasets_app, name="datasets")
+app.add_typer(config_app, name="config")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="Configuration of the study.")]
+Dataset = Annotated[str, typer.Option("--dataset", help="Name of the data set.")]
+Architecture = Annotated[str, typer.Option("--arch", help="Name of the architecture.")]
+MethodName = Annotated[str, typer.Option("--method", help="Method, for example spectral@window=1.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the cell.")]
+DEFAULT = Path("config.yaml")
+
+
+@app.command()
+def prepare(dataset: Dataset, config: Config = DEFAULT, workers: int | None = None) -> None:
+    """Resample, normalise and crop a data set into memory-mapped arrays with a manifest."""
+    from spectralcal.steps import prepare_step
+
+    prepare_step(_study(config), dataset, workers)
+
+
+@app.command()
+def split(dataset: Dataset, config: Config = DEFAULT) -> None:
+    """Split the patients of a prepared data set into training, validation and test."""
+    from spectralcal.steps import split_step
+
+    split_step(_study(config), dataset)
+
+
+@app.command()
+def train(
+    dataset: Dataset,
+    arch: Architecture,
+    method: MethodName,
+    seed: Seed,
+    config: Config = DEFAULT,
+    then_evaluate: Annotated[bool, typer.Option(help="Score in the same process, for the evaluate step.")] = False,
+    force: Annotated[bool, typer.Option(help="Train even if the weights are up to date.")] = False,
+) -> None:
+    """Train one cell; continues from its checkpoint if there is one."""
+    from spectralcal.cells import train_cell
+
+    study = _study(config)
+    train_cell(study, _cell(study, dataset, arch, method, seed), then_evaluate=then_evaluate, force=force)
+
+
+@app.command()
+def evaluate(dataset: Dataset, arch: Architecture, method: MethodName, seed: Seed, config: Config = DEFAULT) -> None:
+    """Score one trained cell on its test cases."""
+    from spectralcal.cells import evaluate_cell
+
+    study = _study(config)
+    evaluate_cell(study, _cell(study, dataset, arch, method, seed))
+
+
+@app.command()
+def collect(config: Config = DEFAULT, allow_missing: Annotated[bool, typer.Option()] = False) -> None:
+    """Gather the scores of all cells in one tidy table."""
+    from spectralcal.steps import collect_step
+
+    collect_step(_study(config), allow_missing)
+
+
+@app.command()
+def maps(dataset: Dataset, arch: Architecture, seed: Seed, config: Config = DEFAULT) -> None:
+    """Predict the case that the image figures show, with every trained method of a data set and architecture."""
+    from spectralcal.evaluation.maps import maps_step
+
+    maps_step(_study(config), dataset, arch, seed)
+
+
+@app.command()
+def table(name: str, config: Config = DEFAULT) -> None:
+    """Make a table (CSV, Markdown, LaTeX) from the collected scores."""
+    from spectralcal.reporting import table_step
+
+    table_step(_study(config), name)
+
+
+@app.command()
+def figure(name: str, config: Config = DEFAULT) -> None:
+    """Draw a figure (PDF, PNG and the CSV behind it) from the collected scores."""
+    from spectralcal.reporting import figure_step
+
+    figure_step(_study(config), name)
+
+
+@app.command()
+def where(config: Config = DEFAULT) -> None:
+    """Say where the tables, figures and report of a study are."""
+    from spectralcal.steps import where_step
+
+    typer.echo(where_step(_study(config)))
+
+
+@app.command()
+def doctor(config: Annotated[Path | None, typer.Option("--config", "-c")] = None) -> None:
+    """Say what is installed, which device there is and which data sets are in place."""
+    from spectralcal.doctor import diagnose
+
+    study = _study(config) if config else (_study(DEFAULT) if DEFAULT.is_file() else None)
+    typer.echo(diagnose(study))
+
+
+@datasets_app.command("list")
+def datasets_list(config: Config = DEFAULT) -> None:
+    """List the data sets of the package and where they are."""
+    from spectralcal.doctor import dataset_lines
+
+    typer.echo("\n".join(dataset_lines(_study(config))))
+
+
+@datasets_app.command("check")
+def datasets_check(name: str, config: Config = DEFAULT) -> None:
+    """Read every case of a data set and report what is wrong with it."""
+    from spectralcal.doctor import check_dataset
+
+    typer.echo(check_dataset(_study(config), name))
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON schema of a configuration."""
+    from spectralcal.config import schema_text
+
+    typer.echo(schema_text(), nl=False)
+
+
+@config_app.command("check")
+def config_check(config: Annotated[Path, typer.Argument()] = DEFAULT) -> None:
+    """Check a configuration and say how large its study is."""
+    from spectralcal.grid import study_cells, trained_cells
+
+    study = _study(config)
+    cells = study_cells(study)
+    typer.echo(f"{config}: study '{study.study}', {len(cells)} cells, {len(trained_cells(study, cells))} trainings")
+
+
+def _study(path: Path) -> Any:
+    from spectralcal.config import load_config
+
+    return load_config(path)
+
+
+def _cell(study: Any, dataset: str, architecture: str, method: str, seed: int) -> Any:
+    from spectralcal.grid import Cell, canonical_method
+
+    for key, value, known in (("--dataset", dataset, study.datasets), ("--arch", architecture, study.architectures)):
+        if value not in known:
+            raise ConfigError(f"{key}: '{value}' is not in the study '{study.study}'; expected {choices(known)}")
+    return Cell(dataset, architecture, canonical_method(method, study.methods, "--method"), seed)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: run a verb, turn errors into one line and an exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments or bool(os.environ.get("SPECTRALCAL_DEBUG"))
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        app(arguments, standalone_mode=True)
+    except SpectralcalError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(_exit_code(error)) from None
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except Exception as error:
+        if debug:
+            raise
+        text = " ".join(str(error).split()) or "no message"
+        print(f"error: {type(error).__name__}: {text} (run with --debug for the traceback)", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _exit_code(error: SpectralcalError) -> int:
+    """1, or the shell's code of a signal when the run was asked to stop."""
+    return 128 + signal.SIGTERM if type(error).__name__ == "Interrupted" else 1
+
+
+if __name__ == "__main__":
+    main()

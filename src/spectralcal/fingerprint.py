@@ -1,0 +1,142 @@
+"""What a result was made from, as a digest: settings, data and the meaning of the code, not its comments or colours.
+
+Snakemake reruns a job whose ``params`` change. Each rule passes a digest of exactly what can change its numbers, so
+that a changed loss weight retrains that method's cells alone and a changed docstring retrains nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+#: modules that steer, name or report but compute no number of a cell; what they decide is in the digest as settings
+STEERING = frozenset(
+    {
+        "cells",
+        "claims",
+        "cli",
+        "config",
+        "console",
+        "errors",
+        "figures",
+        "fingerprint",
+        "grid",
+        "paths",
+        "provenance",
+        "recipe",
+        "registry",
+        "results",
+        "tables",
+    }
+)
+#: of these, the ones that make the numbers and drawings of a report
+REPORTING = frozenset({"claims", "figures", "results", "tables"})
+LENGTH = 16
+
+
+def digest(*parts: Any) -> str:
+    """A short digest of JSON-like values (mappings in any order, tuples as lists, paths as text)."""
+    text = json.dumps(parts, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@functools.cache
+def code_digest(*modules: str, ignore: frozenset[str] = STEERING) -> str:
+    """Digest of the code of `modules` and of everything in the package that they import, directly or not.
+
+    Two sources that differ in comments, docstrings, layout or type annotations only have the same digest.
+
+    Args:
+        modules: dotted names inside the package, for example ``"losses.spectral"`` or ``"training.train"``.
+        ignore: top-level modules and folders that cannot change the result in question.
+    """
+    found: dict[str, str] = {}
+    queue = list(modules)
+    while queue:
+        module = queue.pop()
+        if module in found or module.partition(".")[0] in ignore:
+            continue
+        file = _source(module)
+        if file is None:
+            continue
+        tree = ast.parse(file.read_text())
+        queue += _imports(tree)
+        found[module] = ast.dump(_Meaning().visit(tree))
+    return digest(found)
+
+
+def _source(module: str) -> Path | None:
+    base = PACKAGE.joinpath(*module.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    """Modules of this package that a source imports, at any level of the file but for type checking."""
+    found: list[str] = []
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.append(node.module)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    prefix = "spectralcal."
+    return [name.removeprefix(prefix) for name in found if name.startswith(prefix)]
+
+
+class _Meaning(ast.NodeTransformer):
+    """Drops what cannot change a number: docstrings, annotations of arguments, and constants that only label."""
+
+    LABELS = frozenset({"LABEL", "REFERENCE", "PAPER", "__all__", "__version__"})
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        node.body = [item for item in node.body if not self._labels(item)]
+        node.type_ignores = []
+        return self._without_docstring(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self._without_docstring(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._without_docstring(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        self.generic_visit(node)
+        node.annotation = ast.Constant(value=None)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def _without_docstring(self, node: Any) -> ast.AST:
+        self.generic_visit(node)
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:]
+        return node
+
+    def _labels(self, item: ast.stmt) -> bool:
+        if not isinstance(item, ast.Assign):
+            return False
+        return all(isinstance(target, ast.Name) and target.id in self.LABELS for target in item.targets)

@@ -1,0 +1,148 @@
+"""Experiments become cells: dataset x architecture x method x seed, with one name, one path and one recipe each."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from spectralcal import registry
+from spectralcal.errors import ConfigError, choices
+
+if TYPE_CHECKING:
+    from spectralcal.config import StudyConfig
+
+#: post-hoc steps that may follow a trained method, as in `ce+temperature`
+POST_HOC: tuple[str, ...] = ()
+_VALUE = re.compile(r"^[A-Za-z0-9_.+-]*$")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named loss with its options and, optionally, a post-hoc step.
+
+    `options` holds what was said explicitly; everything else is the loss's default.
+    """
+
+    loss: str
+    options: tuple[tuple[str, Any], ...] = ()
+    post_hoc: str | None = None
+
+    @property
+    def trained(self) -> Method:
+        """The method whose weights this one uses: itself without the post-hoc step."""
+        return Method(self.loss, self.options)
+
+    def __str__(self) -> str:
+        options = ",".join(f"{key}={_text(value)}" for key, value in self.options)
+        return self.loss + (f"@{options}" if options else "") + (f"+{self.post_hoc}" if self.post_hoc else "")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One unit of work: one network trained once and scored once."""
+
+    dataset: str
+    architecture: str
+    method: str
+    seed: int
+
+    @property
+    def path(self) -> Path:
+        """Folder of the cell under results/<study>/cells."""
+        return Path(f"dataset={self.dataset}/arch={self.architecture}/method={self.method}/seed={self.seed}")
+
+    def __str__(self) -> str:
+        return f"{self.dataset}, {self.architecture}, {self.method}, seed {self.seed}"
+
+
+def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> Method:
+    """Parse ``loss[@key=value,...][+step]``, check every part, and drop options that equal the default.
+
+    Args:
+        text: for example ``spectral@window=1,weight=0.05`` or ``ce+temperature``.
+        study_options: the study's own defaults by loss (`methods` in the configuration).
+        where: place in the configuration, for messages.
+
+    Raises:
+        ConfigError: unknown loss, option, value or post-hoc step.
+    """
+    place = f"{where}: " if where else ""
+    rest, plus, step = _split_step(text)
+    if plus and step not in POST_HOC:
+        raise ConfigError(f"{place}unknown post-hoc step '{step}' in '{text}'; expected {choices(POST_HOC)}")
+    loss, _, assignments = rest.partition("@")
+    registry.require("losses", loss, where)
+    given: dict[str, Any] = {}
+    for assignment in filter(None, assignments.split(",")):
+        key, equals, value = assignment.partition("=")
+        if not equals or not _VALUE.match(value):
+            raise ConfigError(f"{place}cannot read '{assignment}' in '{text}'; expected loss@key=value,key=value")
+        given[key] = yaml.safe_load(value)
+    model = registry.options_model("losses", loss)
+    base = dict((study_options or {}).get(loss, {}))
+    try:
+        reference = model.model_validate(base).model_dump()
+        resolved = model.model_validate({**base, **given}).model_dump()
+    except ValidationError as error:
+        from spectralcal.config import _explain
+
+        raise ConfigError(f"{place}'{text}': {_explain(error, model)}") from None
+    options = tuple((key, resolved[key]) for key in sorted(given) if resolved[key] != reference[key])
+    return Method(loss, options, step if plus else None)
+
+
+def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> str:
+    """The one name of a method: options sorted, defaults dropped. ``spectral@window=50`` is ``spectral``."""
+    return str(parse_method(text, study_options, where))
+
+
+def loss_options(config: StudyConfig, method: str) -> dict[str, Any]:
+    """All keyword options with which a method's loss is built."""
+    parsed = parse_method(method, config.methods)
+    model = registry.options_model("losses", parsed.loss)
+    return model.model_validate({**config.methods.get(parsed.loss, {}), **dict(parsed.options)}).model_dump()
+
+
+def experiment_methods(config: StudyConfig, experiment: str) -> list[str]:
+    """Canonical method names of an experiment, in the order of the configuration."""
+    return [canonical_method(name, config.methods) for name in config.experiments[experiment].methods]
+
+
+def experiment_cells(config: StudyConfig, experiment: str) -> list[Cell]:
+    """The cells of one experiment, in the order of the configuration."""
+    grid = config.experiments[experiment]
+    methods = experiment_methods(config, experiment)
+    return [Cell(*key) for key in itertools.product(grid.datasets, grid.architectures, methods, grid.seeds)]
+
+
+def study_cells(config: StudyConfig) -> list[Cell]:
+    """All cells of a study, each once, in the order in which experiments name them."""
+    return list(dict.fromkeys(cell for name in config.experiments for cell in experiment_cells(config, name)))
+
+
+def trained_cells(config: StudyConfig, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells that need a training of their own: post-hoc methods share the weights of their loss."""
+    return list(dict.fromkeys(trained_cell(config, cell) for cell in cells))
+
+
+def trained_cell(config: StudyConfig, cell: Cell) -> Cell:
+    """The cell whose weights `cell` is scored with."""
+    method = str(parse_method(cell.method, config.methods).trained)
+    return Cell(cell.dataset, cell.architecture, method, cell.seed)
+
+
+def _split_step(text: str) -> tuple[str, str, str]:
+    """Split off a post-hoc step; a `+` may also stand inside a number (1e+3)."""
+    head, plus, step = text.rpartition("+")
+    return (head, plus, step) if plus and step.isalpha() else (text, "", "")
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)

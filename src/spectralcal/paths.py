@@ -1,0 +1,125 @@
+"""Where everything of a study lies. The only place that spells file names of the way of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spectralcal.config import StudyConfig
+from spectralcal.grid import Cell
+
+
+@dataclass(frozen=True)
+class CellPaths:
+    """Files of one cell."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the network (safetensors)."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """What is needed to build the network that the weights belong to."""
+        return self.folder / "model.json"
+
+    @property
+    def history(self) -> Path:
+        """Loss terms, entropies and gradient norms per logged step."""
+        return self.folder / "history.csv"
+
+    @property
+    def run(self) -> Path:
+        """Fingerprint, settings, versions, device and cost of the training."""
+        return self.folder / "run.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Rolling checkpoint; no declared output of the workflow, which deletes those of an interrupted job."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def cases(self) -> Path:
+        """Tidy scores: one row per case, class, metric and protocol."""
+        return self.folder / "cases.csv"
+
+    @property
+    def calibration(self) -> Path:
+        """Calibration histograms per region, of every case and pooled."""
+        return self.folder / "calibration.npz"
+
+    @property
+    def spectra(self) -> Path:
+        """Radial power spectra and band power of the confidence maps of every case."""
+        return self.folder / "spectra.npz"
+
+    @property
+    def evaluation(self) -> Path:
+        """Fingerprint and cost of the evaluation."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def staged(self) -> Path:
+        """Scores that the training process left for the evaluation step to adopt (see :mod:`spectralcal.cells`)."""
+        return self.folder / ".evaluated"
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """Files of a study."""
+
+    config: StudyConfig
+
+    @property
+    def resolved_config(self) -> Path:
+        """The configuration as it was validated and is used by every step."""
+        return self.config.results / "config.json"
+
+    def prepared(self, dataset: str) -> Path:
+        """Folder of a data set's prepared arrays."""
+        return self.config.prepared / dataset
+
+    def manifest(self, dataset: str) -> Path:
+        """Table of a data set's prepared cases."""
+        return self.prepared(dataset) / "manifest.csv"
+
+    def split(self, dataset: str) -> Path:
+        """Case names of training, validation and test."""
+        return self.config.results / "splits" / f"{dataset}.json"
+
+    def cell(self, cell: Cell) -> CellPaths:
+        """Files of a cell."""
+        return CellPaths(self.config.results / "cells" / cell.path)
+
+    def maps(self, dataset: str, architecture: str, seed: int) -> Path:
+        """Confidence and segmentation of one case by every method, for the figures that show images."""
+        return self.config.results / "maps" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
+
+    @property
+    def cases(self) -> Path:
+        """All cells' scores in one tidy table."""
+        return self.config.results / "cases.parquet"
+
+    @property
+    def cells(self) -> Path:
+        """Every cell of the study with its status and fingerprint."""
+        return self.config.results / "cells.csv"
+
+    def table(self, name: str) -> Path:
+        """CSV of a table; the Markdown and LaTeX forms lie beside it."""
+        return self.config.results / "tables" / f"{name}.csv"
+
+    def figure(self, name: str) -> Path:
+        """PDF of a figure; the PNG and the CSV that it was drawn from lie beside it."""
+        return self.config.figures_folder / f"{name}.pdf"
+
+    def notebook(self, name: str) -> Path:
+        """An executed notebook, as HTML."""
+        return self.config.results / "notebooks" / f"{name}.html"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained report."""
+        return self.config.results / "report.html"

@@ -1,0 +1,87 @@
+"""Recipes: for each step of the way of the data, the digest of the settings and code that can change its result.
+
+A recipe is known before any data is read, so Snakemake can plan with it. A cell's *fingerprint* adds the hashes of the
+data that the step really saw (:func:`cell_fingerprint`) and is stored with the result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spectralcal.config import StudyConfig
+from spectralcal.fingerprint import REPORTING, STEERING, code_digest, digest
+from spectralcal.grid import Cell, loss_options, parse_method, study_cells, trained_cell, trained_cells
+
+
+def preparation_recipe(config: StudyConfig, dataset: str) -> str:
+    """Digest for the prepared arrays of a data set."""
+    settings = config.preparation_of(dataset).model_dump(exclude={"workers"})
+    return digest(
+        dataset, config.datasets[dataset].options, settings, code_digest("preparation", f"datasets.{dataset}")
+    )
+
+
+def split_recipe(config: StudyConfig, dataset: str) -> str:
+    """Digest for the split of a data set."""
+    return digest(dataset, config.split.model_dump(), code_digest("preparation.splits"))
+
+
+def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+    """Everything in the configuration that can change the weights of a cell."""
+    training = config.training_of(cell.dataset, cell.architecture)
+    # Saving more often, or validating without selecting by it, cannot change a weight.
+    irrelevant = {"checkpoint_interval", "log_interval"} | (
+        {"validation_interval"} if training.select == "last" else set()
+    )
+    return {
+        "dataset": cell.dataset,
+        "architecture": cell.architecture,
+        "architecture_options": config.architectures[cell.architecture].options,
+        "loss": parse_method(cell.method, config.methods).loss,
+        "loss_options": loss_options(config, cell.method),
+        "seed": cell.seed,
+        "training": training.model_dump(exclude=irrelevant),
+    }
+
+
+def training_recipe(config: StudyConfig, cell: Cell) -> str:
+    """Digest for the weights of a cell."""
+    loss = parse_method(cell.method, config.methods).loss
+    code = code_digest("training.train", f"losses.{loss}", f"models.{cell.architecture}")
+    return digest(training_settings(config, cell), code)
+
+
+def evaluation_recipe(config: StudyConfig, cell: Cell) -> str:
+    """Digest for the scores of a cell, given its weights."""
+    method = parse_method(cell.method, config.methods)
+    settings = {
+        "inference": config.inference.model_dump(),
+        "evaluation": config.evaluation.model_dump(),
+        "patch": config.training_of(cell.dataset, cell.architecture).patch,
+        "post_hoc": method.post_hoc,
+    }
+    code = code_digest("evaluation.evaluate", f"models.{cell.architecture}")
+    return digest(settings, training_recipe(config, trained_cell(config, cell)), code)
+
+
+def cell_fingerprint(recipe: str, manifest_hash: str, split_hash: str) -> str:
+    """Digest of a recipe and of the data that it was applied to."""
+    return digest(recipe, manifest_hash, split_hash)
+
+
+def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
+    """Digest for a table or figure (`kind` is "tables" or "figures"), given the results."""
+    output = getattr(config, kind)[name]
+    code = code_digest(f"{kind}.{output.source or name}", ignore=STEERING - REPORTING)
+    return digest(name, output.model_dump(), config.experiments[output.experiment].model_dump(), code)
+
+
+def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
+    """Digest for the maps of one case by every trained method."""
+    cells = [
+        cell
+        for cell in trained_cells(config, study_cells(config))
+        if (cell.dataset, cell.architecture, cell.seed) == (dataset, architecture, seed)
+    ]
+    weights = [training_recipe(config, cell) for cell in cells]
+    return digest(weights, config.inference.model_dump(), code_digest("evaluation.maps"))

@@ -1,0 +1,156 @@
+"""Reading a study's results: scores, histograms, spectra, histories and maps, without torch and without raw data."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from spectralcal import registry
+from spectralcal.config import StudyConfig
+from spectralcal.errors import ResultError
+from spectralcal.grid import Cell, experiment_cells, experiment_methods, parse_method, trained_cell
+from spectralcal.paths import StudyPaths
+
+if TYPE_CHECKING:
+    from spectralcal.metrics import CalibrationHistogram
+
+COLUMNS = (
+    "dataset",
+    "architecture",
+    "method",
+    "seed",
+    "case",
+    "patient",
+    "class",
+    "metric",
+    "protocol",
+    "value",
+    "status",
+)
+
+
+class Results:
+    """The results of one study.
+
+    Args:
+        config: the study.
+
+    Methods take an experiment's name or a cell; a cell without results gives None, so that a table or figure can show
+    the hole. Files that are there but unreadable raise :class:`~spectralcal.errors.ResultError`.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+        self.paths = StudyPaths(config)
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        try:
+            frame = pd.read_parquet(self.paths.cases)
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{self.paths.cases}: cannot be read ({error}); run `spectralcal collect`") from error
+        missing = [name for name in COLUMNS if name not in frame]
+        if missing:
+            raise ResultError(f"{self.paths.cases}: column '{missing[0]}' is missing; run `spectralcal collect` again")
+        return frame
+
+    def scores(self, experiment: str) -> pd.DataFrame:
+        """Tidy scores of an experiment's cells: dataset, architecture, method, seed, case, patient, class, metric,
+        protocol, value, status."""
+        wanted = pd.DataFrame([vars(cell) for cell in self.cells(experiment)])
+        return self._frame.merge(wanted, on=["dataset", "architecture", "method", "seed"], how="inner")
+
+    def cells(self, experiment: str) -> list[Cell]:
+        """All cells that an experiment should have, whether complete or not."""
+        return experiment_cells(self.config, experiment)
+
+    def missing(self, experiment: str) -> list[Cell]:
+        """Cells of an experiment without scores."""
+        keys = ["dataset", "architecture", "method", "seed"]
+        found = set(self._frame[keys].drop_duplicates().itertuples(index=False, name=None))
+        return [
+            cell
+            for cell in self.cells(experiment)
+            if (cell.dataset, cell.architecture, cell.method, cell.seed) not in found
+        ]
+
+    def methods(self, experiment: str) -> list[str]:
+        """Canonical method names of an experiment, in the order of the configuration."""
+        return experiment_methods(self.config, experiment)
+
+    def label(self, method: str) -> str:
+        """Short name of a method for tables and legends: ``Ours``, ``Ours (window=1)``, ``CE + temperature``."""
+        parsed = parse_method(method, self.config.methods)
+        label = registry.constant("losses", parsed.loss, "LABEL") or parsed.loss
+        if parsed.options:
+            label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
+        return label + (f" + {parsed.post_hoc}" if parsed.post_hoc else "")
+
+    def paper_name(self, method: str) -> str | None:
+        """Column of a method in the paper's Tables 1 and 2; None for variants and methods that it does not have."""
+        parsed = parse_method(method, self.config.methods)
+        if parsed.options or parsed.post_hoc:
+            return None
+        return registry.constant("losses", parsed.loss, "PAPER")
+
+    def calibration(self, cell: Cell) -> dict[str, CalibrationHistogram] | None:
+        """Histogram of a cell by voxel region ("all", "reference", ...), pooled over its test cases."""
+        from spectralcal.metrics import CalibrationHistogram
+
+        arrays = self._arrays(cell, "calibration")
+        if arrays is None:
+            return None
+        regions: dict[str, dict[str, np.ndarray]] = {}
+        for key, value in arrays.items():
+            if "/pooled/" in key:
+                region, _, name = key.partition("/pooled/")
+                regions.setdefault(region, {})[name] = value
+        return {region: CalibrationHistogram.from_arrays(content) for region, content in regions.items()}
+
+    def case_calibration(self, cell: Cell, region: str = "all") -> dict[str, np.ndarray] | None:
+        """Bins of a region for each test case (cases on the first axis), and ``cases``."""
+        arrays = self._arrays(cell, "calibration")
+        if arrays is None:
+            return None
+        prefix = f"{region}/cases/"
+        return {
+            "cases": arrays["cases"],
+            **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},
+        }
+
+    def spectra(self, cell: Cell) -> dict[str, np.ndarray] | None:
+        """Spectra of a cell: ``frequency`` (F,), ``cases`` (N,), and for each map ``psd_<map>`` (N, F),
+        ``band_power_<map>`` (N, K), ``entropy_<map>`` (N,); maps: max_logit, max_log_prob, max_prob, margin."""
+        return self._arrays(cell, "spectra")
+
+    def history(self, cell: Cell) -> pd.DataFrame | None:
+        """Training history of a cell: step, learning_rate, loss, loss_<term>, gradient_<term> (norm at the logits),
+        gradient_norm, seconds and what the loss reports of itself."""
+        path = self.paths.cell(trained_cell(self.config, cell)).history
+        return pd.read_csv(path) if path.is_file() else None
+
+    def run(self, cell: Cell) -> dict | None:
+        """Provenance of a cell's training (run.json)."""
+        path = self.paths.cell(trained_cell(self.config, cell)).run
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def maps(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """One case seen by every method: ``case``, ``rule``, ``spacing_mm``, ``image`` (*S), ``reference`` (*S),
+        ``methods`` (M,), ``prediction`` (M, *S), ``confidence`` (M, *S), all on the prepared grid."""
+        return self._read(self.paths.maps(dataset, architecture, seed))
+
+    def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
+        return self._read(getattr(self.paths.cell(cell), kind))
+
+    def _read(self, path) -> dict[str, np.ndarray] | None:  # noqa: ANN001 - a Path
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return {key: content[key] for key in content.files}
+        except (OSError, ValueError, EOFError) as error:
+            raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
