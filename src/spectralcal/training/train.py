@@ -1,0 +1,261 @@
+"""The training loop, in the open: one function, from step 0 (or a checkpoint) to the last.
+
+Reproducibility is in the streams (:mod:`spectralcal.training.seeds`): batch, augmentation and dropout of a step depend
+on names and the step number only. What cannot be recomputed (weights, optimiser, the loss's own history) is in the
+checkpoint, so a killed run that is resumed ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from spectralcal.errors import SpectralcalError
+from spectralcal.training.augment import apply_augmentation, sample_augmentation
+from spectralcal.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from spectralcal.training.device import autocast, memory_format
+from spectralcal.training.optimization import build_optimizer, learning_rate
+from spectralcal.training.patches import PatchSampler
+from spectralcal.training.seeds import stream_seed
+
+if TYPE_CHECKING:
+    from spectralcal.config import TrainingConfig
+
+
+class Interrupted(SpectralcalError):
+    """The run was asked to stop; its checkpoint is written and the same command continues it."""
+
+
+class Diverged(SpectralcalError):
+    """The loss became NaN or infinite; the last good checkpoint is kept."""
+
+
+@dataclass
+class TrainingResult:
+    """What a run leaves: the selected weights, its history and how it went."""
+
+    weights: dict[str, Tensor]
+    history: list[dict[str, float]]
+    validation: list[dict[str, float]]
+    seconds: float
+    resumes: int
+
+
+@dataclass
+class _Progress:
+    """State of a run that is neither weight nor optimiser."""
+
+    step: int = 0
+    seconds: float = 0.0
+    resumes: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    validation: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_dice: float = -1.0
+
+    def state(self) -> dict[str, Any]:
+        names = ("seconds", "resumes", "history", "validation", "best_dice")
+        return {name: getattr(self, name) for name in names}
+
+
+def train(
+    model: nn.Module,
+    loss: nn.Module,
+    sampler: PatchSampler,
+    settings: TrainingConfig,
+    *,
+    stream: tuple[str | int, ...],
+    device: torch.device,
+    precision: str,
+    checkpoint: Path,
+    fingerprint: str,
+    validation_batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None = None,
+    validation_dice: Callable[[nn.Module], float] | None = None,
+    report: Callable[[int, dict[str, float]], None] = lambda step, row: None,
+) -> TrainingResult:
+    """Train `model` with `loss` on the batches of `sampler`.
+
+    Args:
+        model: maps (B, C_in, *spatial) to logits (B, C, *spatial).
+        loss: ``terms(logits, target)`` gives named scalars that add up to the loss (:mod:`spectralcal.losses`).
+        sampler: gives batch `step`.
+        settings: the configuration's `training` section.
+        stream: names of the random streams of augmentation and dropout, for example ``("hippocampus", 0)``.
+        device: where to run.
+        precision: "bf16" or "fp32"; the loss is always computed in float32.
+        checkpoint: file of the rolling checkpoint; deleted by the caller once the results are written.
+        fingerprint: a checkpoint of another fingerprint is ignored.
+        validation_batches: patches of validation cases (images, labels), for losses that update multipliers per epoch.
+        validation_dice: mean Dice on the validation cases, called every `settings.validation_interval` epochs.
+        report: called at each logged step with the row of the history.
+
+    Raises:
+        Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
+        Diverged: the loss is not finite; the message names step, rate and cases.
+    """
+    layout = memory_format(len(settings.patch), settings.channels_last)
+    model = model.to(device=device, memory_format=layout)
+    loss = loss.to(device)
+    optimizer = build_optimizer(model, settings)
+    progress = _resume(checkpoint, fingerprint, model, loss, optimizer)
+    begun = time.perf_counter() - progress.seconds
+
+    def save() -> None:
+        progress.seconds = time.perf_counter() - begun
+        parts = {"model": model.state_dict(), "optimizer": optimizer_tensors(optimizer), "loss": loss.state_dict(),
+                 "best": progress.best}  # fmt: skip
+        save_checkpoint(checkpoint, Checkpoint(fingerprint, progress.step, parts, progress.state()))
+
+    model.train()
+    loss.train()
+    with _stop_requests() as stop:
+        for step in range(progress.step, settings.steps):
+            images, labels, names = sampler.batch(step)
+            batch = apply_augmentation(
+                torch.from_numpy(images).to(device, non_blocking=True),
+                sample_augmentation(settings.augmentation, len(names), (*stream, step)),
+            ).to(memory_format=layout)
+            target = torch.from_numpy(labels).to(device, non_blocking=True)
+            torch.manual_seed(stream_seed("dropout", *stream, step))
+            rate = learning_rate(settings, step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+            with autocast(device, precision):
+                logits = model(batch)
+            terms = loss.terms(logits.float(), target)
+            total = torch.stack(list(terms.values())).sum()
+            logged = step % settings.log_interval == 0 or step == settings.steps - 1
+            if logged:
+                row = _measure(step, rate, total, terms, logits, loss)
+            # One comparison a step costs nothing on a CPU; on a GPU it would stall the queue, so there at logged steps.
+            if (logged or device.type == "cpu") and not torch.isfinite(total):
+                raise Diverged(
+                    f"loss is {float(total.detach())} at step {step} (learning rate {rate:.3g}, cases {', '.join(names)}); "
+                    f"lower training.learning_rate or set training.gradient_clip; last good checkpoint: {checkpoint}"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            total.backward()
+            limit = settings.gradient_clip if settings.gradient_clip is not None else float("inf")
+            norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
+            optimizer.step()
+            progress.step = step + 1
+
+            if logged:
+                row |= {"gradient_norm": float(norm), "seconds": round(time.perf_counter() - begun, 3)}
+                progress.history.append(row)
+                report(step, row)
+            if progress.step % settings.epoch_steps == 0:
+                _end_of_epoch(progress, model, loss, settings, validation_batches, validation_dice, device, precision)
+            if stop.requested or progress.step % settings.checkpoint_interval == 0:
+                save()
+            if stop.requested:
+                raise Interrupted(f"stopped by {stop.requested} after step {progress.step}; run again to continue")
+
+    seconds = time.perf_counter() - begun
+    selected = progress.best if settings.select == "best" and progress.best else model.state_dict()
+    weights = {name: value.detach().contiguous().cpu() for name, value in selected.items()}
+    return TrainingResult(weights, progress.history, progress.validation, seconds, progress.resumes)
+
+
+def _resume(
+    path: Path, fingerprint: str, model: nn.Module, loss: nn.Module, optimizer: torch.optim.Optimizer
+) -> _Progress:
+    """Continue from the checkpoint at `path` if it belongs to this run, else begin."""
+    found = load_checkpoint(path, fingerprint)
+    if found is None:
+        return _Progress()
+    model.load_state_dict(found.tensors["model"])
+    loss.load_state_dict(found.tensors["loss"])
+    restore_optimizer(optimizer, found.tensors["optimizer"])
+    progress = _Progress(step=found.step, best=found.tensors["best"], **found.state)
+    progress.resumes += 1
+    return progress
+
+
+def _measure(
+    step: int, rate: float, total: Tensor, terms: dict[str, Tensor], logits: Tensor, loss: nn.Module
+) -> dict[str, float]:
+    """A row of the history: the loss, its terms, what the loss says of itself, and each term's gradient.
+
+    Gradient norms are taken at the logits, where the terms compete: a backward pass through the network per term would
+    cost as much as a step.
+    """
+    row = {"step": float(step), "learning_rate": rate, "loss": float(total.detach())}
+    row |= {f"loss_{name}": float(value.detach()) for name, value in terms.items()}
+    row |= {name: float(value) for name, value in getattr(loss, "diagnostics", {}).items()}
+    for name, value in terms.items():
+        gradient = (
+            torch.autograd.grad(value, logits, retain_graph=True, allow_unused=True)[0] if value.requires_grad else None
+        )
+        row[f"gradient_{name}"] = 0.0 if gradient is None else float(gradient.float().norm())
+    return row
+
+
+def _end_of_epoch(
+    progress: _Progress,
+    model: nn.Module,
+    loss: nn.Module,
+    settings: TrainingConfig,
+    validation_batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None,
+    validation_dice: Callable[[nn.Module], float] | None,
+    device: torch.device,
+    precision: str,
+) -> None:
+    """Multiplier updates and validation, in evaluation mode and without gradients."""
+    epoch = progress.step // settings.epoch_steps
+    model.eval()
+    with torch.no_grad():
+        if hasattr(loss, "update_multipliers") and validation_batches is not None:
+            loss.start_epoch_update()
+            for images, target in validation_batches():
+                with autocast(device, precision):
+                    logits = model(images.to(device))
+                loss.observe(logits.float(), target.to(device))
+            loss.finish_epoch_update()
+        if settings.validation_interval and validation_dice is not None and epoch % settings.validation_interval == 0:
+            dice = validation_dice(model)
+            progress.validation.append({"step": float(progress.step), "epoch": float(epoch), "dice": dice})
+            if dice > progress.best_dice:
+                progress.best_dice = dice
+                progress.best = {k: v.detach().clone().cpu() for k, v in model.state_dict().items()}
+    model.train()
+
+
+class _Stop:
+    requested: str = ""
+
+
+@contextmanager
+def _stop_requests() -> Iterator[_Stop]:
+    """SIGTERM and SIGINT set a flag that the loop reads between two steps, so that a checkpoint is whole."""
+    stop = _Stop()
+
+    def remember(number: int, frame: object) -> None:
+        stop.requested = signal.Signals(number).name
+
+    previous = {}
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            previous[number] = signal.signal(number, remember)
+    except ValueError:
+        pass  # not the main thread: nobody can send us signals there
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
