@@ -1,0 +1,113 @@
+"""Scoring of all test cases of a cell. Memory is bounded by one case, not by the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spectralcal.evaluation.predict import Calibrator, predict_probabilities, restore_original, softmax
+from spectralcal.evaluation.score import REGIONS, score_case
+from spectralcal.evaluation.spectra import case_spectra
+
+if TYPE_CHECKING:
+    from spectralcal.config import EvaluationConfig, InferenceConfig
+    from spectralcal.metrics import CalibrationHistogram
+    from spectralcal.preparation.manifest import PreparedCase
+
+
+@dataclass
+class CellScores:
+    """Everything that the evaluation of a cell leaves.
+
+    Attributes:
+        rows: tidy scores with case and patient.
+        calibration: arrays of calibration.npz: ``<region>/pooled/<array>`` over all cases, ``<region>/cases/<array>``
+            with cases on the first axis, and ``cases``.
+        spectra: arrays of spectra.npz: ``frequency``, ``cases`` and, with cases on the first axis, the spectra.
+    """
+
+    rows: list[dict[str, Any]]
+    calibration: dict[str, np.ndarray]
+    spectra: dict[str, np.ndarray]
+
+
+def evaluate_cases(
+    model: nn.Module,
+    cases: Sequence[PreparedCase],
+    classes: Sequence[str],
+    patch: Sequence[int],
+    inference: InferenceConfig,
+    evaluation: EvaluationConfig,
+    *,
+    device: torch.device,
+    precision: str,
+    calibrator: Calibrator = softmax,
+    logit_scale: float = 1.0,
+    advance: Callable[[str], None] = lambda case: None,
+) -> CellScores:
+    """Predict and score every case on its original grid.
+
+    Args:
+        model: trained network.
+        cases: prepared test cases.
+        classes: names of the foreground classes.
+        patch: window size in voxels.
+        inference: sliding-window settings.
+        evaluation: settings of the scores.
+        device: where to run.
+        precision: "bf16" or "fp32".
+        calibrator: from logits to probabilities.
+        logit_scale: factor on the logits in the spectra, for a post-hoc temperature.
+        advance: called with the name of each finished case.
+    """
+    model = model.to(device).eval()
+    rows: list[dict[str, Any]] = []
+    histograms: dict[str, list[CalibrationHistogram]] = {region: [] for region in REGIONS}
+    spectra: list[dict[str, np.ndarray]] = []
+    for case in cases:
+        probabilities = predict_probabilities(
+            model, case.image(), patch, inference, device=device, precision=precision, calibrator=calibrator
+        )
+        posterior = case.posterior()
+        scores = score_case(
+            restore_original(probabilities, case),
+            np.asarray(case.reference()),
+            case.original_spacing_mm,
+            classes,
+            evaluation,
+            None if posterior is None else np.asarray(posterior),
+        )
+        rows += [{"case": case.id, "patient": case.patient, **row} for row in scores.rows]
+        for region, histogram in scores.histograms.items():
+            histograms[region].append(histogram)
+        spectra.append(
+            case_spectra(
+                model, case, patch, evaluation.spectral_bands, device=device, precision=precision, scale=logit_scale
+            )
+        )
+        advance(case.id)
+    names = np.array([case.id for case in cases])
+    return CellScores(rows, {"cases": names, **_calibration_arrays(histograms)}, {"cases": names, **_stacked(spectra)})
+
+
+def _calibration_arrays(histograms: dict[str, list[CalibrationHistogram]]) -> dict[str, np.ndarray]:
+    """Per-case bins and pooled histograms; the fine cells, which are large, are kept pooled only."""
+    arrays: dict[str, np.ndarray] = {}
+    for region, items in histograms.items():
+        pooled = items[0]
+        coarse = [item.arrays(fine=False) for item in items]
+        for item in items[1:]:
+            pooled = pooled.merge(item)
+        arrays |= {f"{region}/pooled/{key}": value for key, value in pooled.arrays().items()}
+        arrays |= {f"{region}/cases/{key}": np.stack([entry[key] for entry in coarse]) for key in coarse[0]}
+    return arrays
+
+
+def _stacked(spectra: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    stacked = {key: np.stack([entry[key] for entry in spectra]) for key in spectra[0]}
+    return {**stacked, "frequency": spectra[0]["frequency"]}

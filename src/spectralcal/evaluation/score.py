@@ -1,0 +1,96 @@
+"""Scores of one case on its original grid: overlap, surface distances, calibration, and the truth where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spectralcal.metrics import CalibrationHistogram, dice, surface_distances
+from spectralcal.metrics.protocols import PROTOCOLS, score
+from spectralcal.metrics.regions import region_mask
+from spectralcal.metrics.truth import excess_brier, true_calibration_error
+
+if TYPE_CHECKING:
+    from spectralcal.config import EvaluationConfig
+
+#: voxel regions whose histograms are kept
+REGIONS = ("all", "reference", "union", "boundary")
+#: class name of scores that belong to all classes together
+POOLED = "all"
+
+
+@dataclass
+class CaseScores:
+    """Rows of cases.csv (without the cell's own columns) and one histogram per region."""
+
+    rows: list[dict[str, Any]]
+    histograms: dict[str, CalibrationHistogram]
+
+
+def score_case(
+    probabilities: np.ndarray,
+    reference: np.ndarray,
+    spacing_mm: Sequence[float],
+    classes: Sequence[str],
+    settings: EvaluationConfig,
+    posterior: np.ndarray | None = None,
+) -> CaseScores:
+    """All scores of one case.
+
+    Args:
+        probabilities: (C, *spatial) float32, sums to one.
+        reference: (*spatial) integer labels.
+        spacing_mm: voxel size per axis.
+        classes: names of the foreground classes 1 ... C-1.
+        settings: bins and tolerances.
+        posterior: (C, *spatial) true probabilities, where a phantom knows them.
+
+    Returns:
+        One row per class and segmentation metric, one row per protocol and calibration metric.
+    """
+    prediction = probabilities.argmax(0).astype(reference.dtype)
+    rows: list[dict[str, Any]] = []
+    for label, name in enumerate(classes, start=1):
+        rows += _segmentation_rows(prediction == label, reference == label, spacing_mm, name, settings)
+    histograms = {}
+    for region in REGIONS:
+        mask = region_mask(region, reference, prediction, spacing_mm, radius_mm=settings.boundary_mm)
+        histogram = CalibrationHistogram(len(classes) + 1, bins=settings.bins)
+        histogram.update(probabilities, reference, mask=mask)
+        histograms[region] = histogram
+    for name, protocol in PROTOCOLS.items():
+        for metric, value in score(histograms, protocol).items():
+            status = "ok" if np.isfinite(value) else "undefined"
+            rows.append(_row(POOLED, metric, name, value, status))
+    if posterior is not None:
+        exact = np.asarray(posterior, dtype=np.float64)
+        exact = exact / exact.sum(0, keepdims=True)
+        band = region_mask("boundary", reference, prediction, spacing_mm, radius_mm=settings.boundary_mm)
+        for protocol, mask in (("truth", None), ("truth-boundary", band)):
+            rows.append(
+                _row(POOLED, "true_calibration_error", protocol, true_calibration_error(probabilities, exact, mask))
+            )
+            rows.append(_row(POOLED, "excess_brier", protocol, excess_brier(probabilities, exact, mask)))
+    return CaseScores(rows, histograms)
+
+
+def _segmentation_rows(
+    prediction: np.ndarray, reference: np.ndarray, spacing_mm: Sequence[float], name: str, settings: EvaluationConfig
+) -> list[dict[str, Any]]:
+    distances = surface_distances(prediction, reference, tuple(spacing_mm))
+    values = {
+        "DSC": dice(prediction, reference),
+        "HD95": distances.hd95,
+        "ASD": distances.asd,
+        "ASSD": distances.assd,
+        "HD": distances.hd,
+        "NSD": distances.nsd(settings.nsd_tolerance_mm),
+    }
+    return [_row(name, metric, "paper", value, distances.status) for metric, value in values.items()]
+
+
+def _row(class_name: str, metric: str, protocol: str, value: float, status: str = "ok") -> dict[str, Any]:
+    return {"class": class_name, "metric": metric, "protocol": protocol, "value": float(value), "status": status}
