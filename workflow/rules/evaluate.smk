@@ -1,0 +1,50 @@
+# Scores of a cell on its test cases, and one tidy table of all cells.
+
+
+rule evaluate:
+    input:
+        weights=weights_of,
+        manifest=rules.prepare.output.manifest,
+        split=rules.split.output.split,
+    output:
+        cases=f"{CELL}/cases.csv",
+        calibration=f"{CELL}/calibration.npz",
+        spectra=f"{CELL}/spectra.npz",
+        evaluation=f"{CELL}/evaluation.json",
+    params:
+        recipe=lambda wildcards: recipe.evaluation_recipe(study, cell_of(wildcards)),
+    log:
+        str(
+            study.results
+            / "logs/evaluate/dataset={dataset}/arch={arch}/method={method}/seed={seed}.log"
+        ),
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        mem_mb=study.compute.memory_mb,
+        gpu=1 if study.compute.device != "cpu" else 0,
+    message:
+        "scoring {wildcards.method} on {wildcards.dataset} ({wildcards.arch}, seed {wildcards.seed})"
+    shell:
+        "{VERB} evaluate --config {CONFIG:q} --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
+        " --method {wildcards.method:q} --seed {wildcards.seed} 2> {log:q}"
+        " || {{ code=$?; tail -n 3 {log:q} >&2; exit $code; }}"
+
+
+rule collect:
+    input:
+        scored(CELLS),
+    output:
+        cases=str(paths.cases),
+        cells=str(paths.cells),
+    params:
+        cells=lambda wildcards: recipe.digest(sorted(map(str, CELLS))),
+    log:
+        str(study.results / "logs/collect.log"),
+    conda:
+        ENVIRONMENT
+    message:
+        "collecting the scores of all cells"
+    shell:
+        "{VERB} collect --config {CONFIG:q} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
