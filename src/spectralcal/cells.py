@@ -129,16 +129,17 @@ def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn
 
 def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
     """The trained network of a cell."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
+
+    from spectralcal.training.state import load_unique_state
 
     files = StudyPaths(config).cell(trained_cell(config, cell))
     model = build_network(config, cell, in_channels)
     try:
-        model.load_state_dict(load_file(files.weights))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ResultError(
-            f"{files.weights}: cannot be loaded into '{cell.architecture}': {error}".splitlines()[0]
-        ) from error
+        load_unique_state(model, load_file(files.weights))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ResultError(f"{files.weights}: cannot be loaded into '{cell.architecture}': {error}") from error
     return model
 
 

@@ -276,7 +276,7 @@ class StudyConfig(Section):
         return _merged(self.preparation, self.datasets[dataset].preparation, f"datasets.{dataset}.preparation")
 
     def training_of(self, dataset: str | None, architecture: str | None = None) -> TrainingConfig:
-        """Training settings of a data set and architecture: the study's, then the data set's, then the architecture's."""
+        """Training settings: the study's, then what the data set changes, then what the architecture changes."""
         settings = self.training
         if dataset is not None:
             settings = _merged(settings, self.datasets[dataset].training, f"datasets.{dataset}.training")

@@ -25,7 +25,8 @@ def diagnose(config: StudyConfig | None) -> str:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     lines = [
-        f"spectralcal {__version__} ({commit() or 'not a git checkout'}), Python {platform.python_version()}, {platform.platform()}",
+        f"spectralcal {__version__} ({commit() or 'not a git checkout'})",
+        f"system      Python {platform.python_version()}, {platform.platform()}",
         f"device      {device_name(device)}, {os.cpu_count()} CPU cores, precision {choose_precision('auto', device)}",
         f"disk        {shutil.disk_usage('.').free / 2**30:.0f} GiB free here",
         "packages    " + ", ".join(f"{name} {_version(name)}" for name in (*PACKAGES, "snakemake", "jupytext")),
@@ -95,7 +96,7 @@ def check_dataset(config: StudyConfig, name: str) -> str:
     )
 
 
-def _label(dataset, value: int) -> str:  # noqa: ANN001 - a Dataset
+def _label(dataset, value: int) -> str:
     return "background" if value == 0 else dataset.classes[value - 1]
 
 

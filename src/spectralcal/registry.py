@@ -87,9 +87,10 @@ def _singular(kind: str) -> str:
 def _constant(tree: ast.Module, constant: str) -> str | None:
     """The name that a module assigns to `constant`, or None."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
-            if any(isinstance(target, ast.Name) and target.id == constant for target in node.targets):
-                return node.value.id
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)):
+            continue
+        if any(isinstance(target, ast.Name) and target.id == constant for target in node.targets):
+            return node.value.id
     return None
 
 

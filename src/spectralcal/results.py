@@ -146,7 +146,7 @@ class Results:
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
         return self._read(getattr(self.paths.cell(cell), kind))
 
-    def _read(self, path) -> dict[str, np.ndarray] | None:  # noqa: ANN001 - a Path
+    def _read(self, path) -> dict[str, np.ndarray] | None:
         if not path.is_file():
             return None
         try:

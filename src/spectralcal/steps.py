@@ -13,7 +13,7 @@ from spectralcal.grid import study_cells
 from spectralcal.paths import StudyPaths
 
 
-def build_dataset(config: StudyConfig, name: str):  # noqa: ANN201 - the class comes from the registry
+def build_dataset(config: StudyConfig, name: str):
     """A data set of the study with its options."""
     return registry.load("datasets", name)(**config.datasets[name].options)
 
@@ -32,7 +32,13 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
         settings["workers"] = workers
     total = len(dataset.cases(root))
     with progress(f"{name}: preparing", total) as bar:
-        manifest = prepare_dataset(dataset, root, StudyPaths(config).prepared(name), progress=bar.advance, **settings)
+        manifest = prepare_dataset(
+            dataset,
+            root,
+            StudyPaths(config).prepared(name),
+            progress=lambda done, total: bar.advance(done - bar.done),
+            **settings,
+        )
     say(f"{name}: {total} cases in {manifest}")
 
 

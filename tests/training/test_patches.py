@@ -6,13 +6,13 @@ from spectralcal.training.patches import PatchSampler, check_patch, extract
 
 
 class FakeCase:
-    """A prepared case in memory; every voxel of the image holds its own index, so that a patch tells where it is from."""
+    """A prepared case in memory; every voxel of the image holds its own index, so a patch tells where it is from."""
 
     def __init__(self, name, shape, foreground=()):
         self.id, self.shape = name, tuple(shape)
         self._image = np.arange(np.prod(shape), dtype=np.float32).reshape(1, *shape)
         self._label = np.zeros(shape, np.uint8)
-        for index, (label, *voxel) in enumerate(foreground):
+        for label, *voxel in foreground:
             self._label[tuple(voxel)] = label
         self._foreground = np.array(foreground, np.int32).reshape(-1, 1 + len(shape))
 

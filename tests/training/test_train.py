@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,9 +75,8 @@ class SpyNet(nn.Sequential):
 
 
 def settings(**changes):
-    base = dict(steps=30, epoch_steps=10, patch=(8, 8, 8), optimizer="adamw", learning_rate=0.01, precision="fp32",
-                log_interval=3, checkpoint_interval=7)  # fmt: skip
-    return TrainingConfig(**{**base, **changes})
+    base = {"steps": 30, "epoch_steps": 10, "patch": (8, 8, 8), "optimizer": "adamw", "learning_rate": 0.01}
+    return TrainingConfig(**{**base, "precision": "fp32", "log_interval": 3, "checkpoint_interval": 7, **changes})
 
 
 def run(tmp_path, config=None, loss=None, model=None, **options):
@@ -242,7 +242,7 @@ def test_a_process_killed_without_warning_resumes_bit_for_bit(tmp_path):
         textwrap.dedent(f"""
         import sys, os, signal
         from pathlib import Path
-        sys.path.insert(0, {str(os.path.dirname(__file__))!r})
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
         import test_train as t
         class Killed(t.StatefulLoss):
             count = 0
@@ -253,7 +253,8 @@ def test_a_process_killed_without_warning_resumes_bit_for_bit(tmp_path):
                 return super().terms(logits, target)
         result, _ = t.run(Path(sys.argv[2]), loss=Killed())
         import hashlib
-        print(result.resumes, hashlib.sha256(b"".join(v.numpy().tobytes() for v in result.weights.values())).hexdigest())
+        weights = b"".join(value.numpy().tobytes() for value in result.weights.values())
+        print(result.resumes, hashlib.sha256(weights).hexdigest())
         """)
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from spectralcal.evaluation.predict import Calibrator, predict_probabilities, restore_original, softmax
+from spectralcal.evaluation.predict import Calibrator, predict_probabilities, softmax
 from spectralcal.evaluation.score import REGIONS, score_case
 from spectralcal.evaluation.spectra import case_spectra
+from spectralcal.metrics import CalibrationHistogram
+from spectralcal.preparation.resample import to_original_grid
 
 if TYPE_CHECKING:
     from spectralcal.config import EvaluationConfig, InferenceConfig
-    from spectralcal.metrics import CalibrationHistogram
     from spectralcal.preparation.manifest import PreparedCase
 
 
@@ -26,8 +27,8 @@ class CellScores:
 
     Attributes:
         rows: tidy scores with case and patient.
-        calibration: arrays of calibration.npz: ``<region>/pooled/<array>`` over all cases, ``<region>/cases/<array>``
-            with cases on the first axis, and ``cases``.
+        calibration: arrays of calibration.npz: ``<region>/pooled/<array>``, a whole histogram over all cases;
+            ``<region>/cases/{count,confidence,accuracy}`` (N, 1 + C, bins), top label first; and ``cases`` (N,).
         spectra: arrays of spectra.npz: ``frequency``, ``cases`` and, with cases on the first axis, the spectra.
     """
 
@@ -75,7 +76,7 @@ def evaluate_cases(
         )
         posterior = case.posterior()
         scores = score_case(
-            restore_original(probabilities, case),
+            to_original_grid(probabilities, case.crop, case.original_shape).numpy(),
             np.asarray(case.reference()),
             case.original_spacing_mm,
             classes,
@@ -96,16 +97,24 @@ def evaluate_cases(
 
 
 def _calibration_arrays(histograms: dict[str, list[CalibrationHistogram]]) -> dict[str, np.ndarray]:
-    """Per-case bins and pooled histograms; the fine cells, which are large, are kept pooled only."""
+    """Equal-width bins of every case, and the whole histogram pooled: its fine cells would be large for every case."""
     arrays: dict[str, np.ndarray] = {}
     for region, items in histograms.items():
-        pooled = items[0]
-        coarse = [item.arrays(fine=False) for item in items]
-        for item in items[1:]:
-            pooled = pooled.merge(item)
+        pooled = CalibrationHistogram(items[0].num_classes, items[0].bins)
+        for item in items:
+            pooled.merge(item)
         arrays |= {f"{region}/pooled/{key}": value for key, value in pooled.arrays().items()}
-        arrays |= {f"{region}/cases/{key}": np.stack([entry[key] for entry in coarse]) for key in coarse[0]}
+        arrays |= {f"{region}/cases/{key}": value for key, value in _case_bins(items).items()}
     return arrays
+
+
+def _case_bins(items: Sequence[CalibrationHistogram]) -> dict[str, np.ndarray]:
+    """``count``, ``confidence`` and ``accuracy`` (N, 1 + C, bins): the top label first, then each class."""
+    rows = [[item.reliability(label) for label in (None, *range(item.num_classes))] for item in items]
+    return {
+        name: np.array([[getattr(diagram, name) for diagram in case] for case in rows])
+        for name in ("count", "confidence", "accuracy")
+    }
 
 
 def _stacked(spectra: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

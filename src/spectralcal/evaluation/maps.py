@@ -55,7 +55,7 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     say(f"maps of case {case.id} by {len(cells)} methods in {path}")
 
 
-def median_case(scores) -> str:  # noqa: ANN001 - a tidy frame
+def median_case(scores) -> str:
     """The case whose mean Dice over classes is the median one (the lower of two middle ones; ties by name)."""
     dice = scores[(scores.metric == "DSC") & scores.value.notna()].groupby("case").value.mean()
     ordered = dice.reset_index().sort_values(["value", "case"]).case.tolist()

@@ -1,4 +1,4 @@
-"""Probabilities of a whole volume by a sliding window, on the prepared grid and back on the original one."""
+"""Probabilities of a whole volume by a sliding window, on the prepared grid."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spectralcal.preparation.resample import resample_probabilities
 from spectralcal.training.device import autocast
 
 if TYPE_CHECKING:
     from spectralcal.config import InferenceConfig
-    from spectralcal.preparation.manifest import PreparedCase
 
 #: logits (B, C, *spatial) -> probabilities of the same shape
 Calibrator = Callable[[Tensor], Tensor]
@@ -78,20 +76,3 @@ def predict_probabilities(
     kept = probabilities[(slice(None), *window)].clamp_min(0)
     # Blending weights are normalised in float32; one division removes what rounding left.
     return (kept / kept.sum(0, keepdim=True)).cpu()
-
-
-def restore_original(probabilities: Tensor, case: PreparedCase) -> np.ndarray:
-    """Probabilities (C, *prepared) on the grid of the reference (C, *original), float32.
-
-    Linear interpolation back to the cropped original grid; voxels outside the crop are background with certainty.
-    """
-    cropped = tuple(stop - start for start, stop in case.crop)
-    restored = resample_probabilities(probabilities, cropped)
-    restored = np.asarray(restored, dtype=np.float32)
-    if cropped == tuple(case.original_shape):
-        return restored
-    full = np.zeros((restored.shape[0], *case.original_shape), dtype=np.float32)
-    full[0] = 1.0
-    window = tuple(slice(start, stop) for start, stop in case.crop)
-    full[(slice(None), *window)] = restored
-    return full

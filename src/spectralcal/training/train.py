@@ -31,6 +31,7 @@ from spectralcal.training.device import autocast, memory_format
 from spectralcal.training.optimization import build_optimizer, learning_rate
 from spectralcal.training.patches import PatchSampler
 from spectralcal.training.seeds import stream_seed
+from spectralcal.training.state import load_unique_state, unique_state
 
 if TYPE_CHECKING:
     from spectralcal.config import TrainingConfig
@@ -116,7 +117,7 @@ def train(
 
     def save() -> None:
         progress.seconds = time.perf_counter() - begun
-        parts = {"model": model.state_dict(), "optimizer": optimizer_tensors(optimizer), "loss": loss.state_dict(),
+        parts = {"model": unique_state(model), "optimizer": optimizer_tensors(optimizer), "loss": loss.state_dict(),
                  "best": progress.best}  # fmt: skip
         save_checkpoint(checkpoint, Checkpoint(fingerprint, progress.step, parts, progress.state()))
 
@@ -137,7 +138,8 @@ def train(
 
             with autocast(device, precision):
                 logits = model(batch)
-            terms = loss.terms(logits.float(), target)
+            logits = logits.float()
+            terms = _terms(loss, logits, target, where=f"step {step} (cases {', '.join(names)})")
             total = torch.stack(list(terms.values())).sum()
             logged = step % settings.log_interval == 0 or step == settings.steps - 1
             if logged:
@@ -145,7 +147,8 @@ def train(
             # One comparison a step costs nothing on a CPU; on a GPU it would stall the queue, so there at logged steps.
             if (logged or device.type == "cpu") and not torch.isfinite(total):
                 raise Diverged(
-                    f"loss is {float(total.detach())} at step {step} (learning rate {rate:.3g}, cases {', '.join(names)}); "
+                    f"loss is {float(total.detach())} at step {step} "
+                    f"(learning rate {rate:.3g}, cases {', '.join(names)}); "
                     f"lower training.learning_rate or set training.gradient_clip; last good checkpoint: {checkpoint}"
                 )
             optimizer.zero_grad(set_to_none=True)
@@ -167,9 +170,19 @@ def train(
                 raise Interrupted(f"stopped by {stop.requested} after step {progress.step}; run again to continue")
 
     seconds = time.perf_counter() - begun
-    selected = progress.best if settings.select == "best" and progress.best else model.state_dict()
-    weights = {name: value.detach().contiguous().cpu() for name, value in selected.items()}
+    selected = progress.best if settings.select == "best" and progress.best else unique_state(model)
+    weights = {name: value.contiguous().cpu() for name, value in selected.items()}
     return TrainingResult(weights, progress.history, progress.validation, seconds, progress.resumes)
+
+
+def _terms(loss: nn.Module, logits: Tensor, target: Tensor, where: str) -> dict[str, Tensor]:
+    """The loss's terms; its complaint about logits that are not finite is the run's divergence."""
+    try:
+        return loss.terms(logits, target)
+    except ValueError as error:
+        if torch.isfinite(logits).all():
+            raise
+        raise Diverged(f"the network's output is not finite at {where}; lower training.learning_rate") from error
 
 
 def _resume(
@@ -179,7 +192,7 @@ def _resume(
     found = load_checkpoint(path, fingerprint)
     if found is None:
         return _Progress()
-    model.load_state_dict(found.tensors["model"])
+    load_unique_state(model, found.tensors["model"])
     loss.load_state_dict(found.tensors["loss"])
     restore_optimizer(optimizer, found.tensors["optimizer"])
     progress = _Progress(step=found.step, best=found.tensors["best"], **found.state)
@@ -232,7 +245,7 @@ def _end_of_epoch(
             progress.validation.append({"step": float(progress.step), "epoch": float(epoch), "dice": dice})
             if dice > progress.best_dice:
                 progress.best_dice = dice
-                progress.best = {k: v.detach().clone().cpu() for k, v in model.state_dict().items()}
+                progress.best = {name: value.clone().cpu() for name, value in unique_state(model).items()}
     model.train()
 
 

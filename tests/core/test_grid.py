@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from studies import experiment, minimal
+
+from spectralcal.config import parse_config
+from spectralcal.errors import ConfigError
+from spectralcal.grid import (
+    Cell,
+    canonical_method,
+    experiment_cells,
+    loss_options,
+    parse_method,
+    study_cells,
+    trained_cells,
+)
+from spectralcal.recipe import evaluation_recipe, preparation_recipe, split_recipe, training_recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("spectral", "spectral"),
+        ("spectral@window=50", "spectral"),
+        ("spectral@weight=0.01,window=50", "spectral"),
+        ("spectral@window=1", "spectral@window=1"),
+        ("spectral@window=1,weight=0.05", "spectral@weight=0.05,window=1"),
+        ("spectral@weight=5e-2,window=1", "spectral@weight=0.05,window=1"),
+        ("spectral@include_dc=true", "spectral@include_dc=true"),
+        ("spectral@confidence=max_prob", "spectral@confidence=max_prob"),
+        ("ce", "ce"),
+    ],
+)
+def test_a_method_has_one_name(text, canonical):
+    assert canonical_method(text) == canonical
+    assert canonical_method(canonical) == canonical
+
+
+@given(st.floats(1e-6, 1e3), st.integers(1, 500))
+def test_canonical_names_round_trip(weight, window):
+    name = canonical_method(f"spectral@weight={weight!r},window={window}")
+    options = dict(parse_method(name).options)
+    assert options.get("weight", 0.01) == weight
+    assert options.get("window", 50) == window
+
+
+def test_study_options_move_the_default():
+    study = parse_config(minimal(methods={"spectral": {"window": 10}}), "toy")
+    assert canonical_method("spectral@window=10", study.methods) == "spectral"
+    assert canonical_method("spectral@window=50", study.methods) == "spectral@window=50"
+    assert loss_options(study, "spectral")["window"] == 10
+    assert loss_options(study, "spectral@window=1")["window"] == 1
+
+
+def test_cells_are_the_product_in_order_and_shared_between_experiments():
+    content = minimal()
+    content["experiments"]["sweep"] = {
+        **content["experiments"]["main"],
+        "methods": ["spectral@window=50", "spectral@window=1"],
+        "seeds": [0, 1],
+    }
+    study = parse_config(content, "toy")
+    assert [str(cell.path) for cell in experiment_cells(study, "main")] == [
+        "dataset=phantom/arch=unet/method=ce/seed=0",
+        "dataset=phantom/arch=unet/method=spectral/seed=0",
+    ]
+    assert len(experiment_cells(study, "sweep")) == 4
+    assert len(study_cells(study)) == 5
+    assert len(trained_cells(study, study_cells(study))) == 5
+
+
+def cell(method="spectral", seed=0):
+    return Cell("phantom", "unet", method, seed)
+
+
+def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
+    before = parse_config(minimal(), "toy")
+    after = parse_config(minimal(methods={"spectral": {"weight": 0.5}}), "toy")
+    assert training_recipe(before, cell()) != training_recipe(after, cell())
+    assert evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())
+    assert training_recipe(before, cell("ce")) == training_recipe(after, cell("ce"))
+    assert preparation_recipe(before, "phantom") == preparation_recipe(after, "phantom")
+
+
+@pytest.mark.parametrize(
+    ("change", "retrains", "rescores", "reprepares"),
+    [
+        ({"training": {"learning_rate": 0.5}}, True, True, False),
+        ({"training": {"checkpoint_interval": 3}}, False, False, False),
+        ({"training": {"log_interval": 3}}, False, False, False),
+        ({"training": {"validation_interval": 3}}, False, False, False),
+        ({"training": {"validation_interval": 3, "select": "best"}}, True, True, False),
+        ({"architectures": {"unet": {"options": {"channels": [4, 8]}}}}, True, True, False),
+        ({"evaluation": {"bins": 10}}, False, True, False),
+        ({"inference": {"overlap": 0.25}}, False, True, False),
+        ({"preparation": {"dtype": "float16"}}, False, False, True),
+        ({"preparation": {"workers": 3}}, False, False, False),
+        ({"datasets": {"phantom": {"options": {"cases": 7}}}}, False, False, True),
+        ({"description": "other words", "compute": {"threads": 2}}, False, False, False),
+    ],
+)
+def test_what_each_setting_makes_run_again(change, retrains, rescores, reprepares):
+    """Preparation reaches the later steps through the manifest, not through their recipes."""
+    before, after = parse_config(minimal(), "toy"), parse_config(minimal(**change), "toy")
+    assert (training_recipe(before, cell()) != training_recipe(after, cell())) == retrains
+    assert (evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())) == rescores
+    assert (preparation_recipe(before, "phantom") != preparation_recipe(after, "phantom")) == reprepares
+
+
+def test_the_split_has_its_own_recipe():
+    before, after = parse_config(minimal(), "toy"), parse_config(minimal(split={"seed": 4}), "toy")
+    assert split_recipe(before, "phantom") != split_recipe(after, "phantom")
+    assert training_recipe(before, cell()) == training_recipe(after, cell())
+
+
+def test_post_hoc_steps_share_the_training():
+    with pytest.raises(ConfigError, match="unknown post-hoc step"):
+        parse_config(experiment(methods=["ce+nothing"]), "toy")
