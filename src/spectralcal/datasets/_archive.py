@@ -1,0 +1,83 @@
+"""Unpacking downloaded archives without trusting what they name."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from spectralcal.errors import DataError
+
+
+def unpack(archive: Path, folder: Path, max_bytes: int) -> Path:
+    """Unpack a tar or zip file so that `folder` holds what the archive's top folder holds, whole or not at all.
+
+    Args:
+        archive: ``.tar``, ``.tar.gz`` or ``.zip``.
+        folder: where the content goes; replaced if it exists.
+        max_bytes: refuse archives whose members add up to more.
+
+    Raises:
+        DataError: not an archive, damaged, too large, or with a member that is a link, a device, or that would land
+            outside the folder.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        target = Path(temporary)
+        try:
+            if zipfile.is_zipfile(archive):
+                with zipfile.ZipFile(archive) as opened:
+                    _unpack(archive, _zip_members(archive, opened), target, max_bytes)
+            else:
+                with tarfile.open(archive) as opened:
+                    _unpack(archive, _tar_members(archive, opened), target, max_bytes)
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+            raise DataError(f"{archive}: expected a tar or zip archive, got: {error}; download it again") from error
+        content = list(target.iterdir())
+        top = content[0] if len(content) == 1 and content[0].is_dir() else target
+        if folder.exists():
+            shutil.rmtree(folder)
+        # Moved out of the temporary folder; if that itself is the content, an empty one is left to be removed.
+        top.replace(folder)
+        target.mkdir(exist_ok=True)
+    return folder
+
+
+def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[tuple[str, int, object]]:
+    for member in opened:
+        if member.isdir():
+            continue
+        if not member.isfile():
+            raise DataError(f"{archive}: member {member.name}: expected a plain file, found a link or device")
+        yield member.name, member.size, opened.extractfile(member)
+
+
+def _zip_members(archive: Path, opened: zipfile.ZipFile) -> Iterator[tuple[str, int, object]]:
+    for member in opened.infolist():
+        if member.is_dir():
+            continue
+        if (member.external_attr >> 28) not in (0, 0o10):
+            raise DataError(f"{archive}: member {member.filename}: expected a plain file, found a link or device")
+        yield member.filename, member.file_size, opened.open(member)
+
+
+def _unpack(archive: Path, members: Iterator[tuple[str, int, object]], target: Path, max_bytes: int) -> None:
+    left = max_bytes
+    for name, size, stream in members:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in name:
+            raise DataError(f"{archive}: member {name}: expected a path inside the archive's folder")
+        left -= size
+        if left < 0:
+            raise DataError(f"{archive}: expected at most {max_bytes} bytes unpacked, found more; wrong file?")
+        if path.name.startswith("._"):  # resource forks that macOS adds; they look like volumes
+            continue
+        destination = target.joinpath(*path.parts)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with stream, destination.open("wb") as output:
+            shutil.copyfileobj(stream, output)
+        # A member may be longer than its header says: what counts is what arrived.
+        left -= max(destination.stat().st_size - size, 0)

@@ -1,0 +1,201 @@
+"""What a data set is: where its files are, how they pair, what their labels mean, and a reader that trusts no file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from spectralcal.datasets import _checks
+from spectralcal.errors import DataError
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image and its reference label.
+
+    Attributes:
+        id: unique in the data set; also the name of the prepared folder (letters, digits, ``.``, ``_``, ``-``).
+        patient: cases of one patient never stand on two sides of a split.
+        images: one file a channel, in the order of :attr:`Dataset.channels`; empty for synthetic cases.
+        label: the file of the reference label, None for synthetic cases.
+        stratum: splits keep the share of each stratum (centre, diagnosis); empty where there is none.
+    """
+
+    id: str
+    patient: str
+    images: tuple[Path, ...] = ()
+    label: Path | None = None
+    stratum: str = ""
+
+
+@dataclass
+class Volume:
+    """The arrays of one case, in memory, on one grid whose axes point to right, anterior and superior (RAS).
+
+    Attributes:
+        image: (C, *spatial) float32, intensities as stored.
+        label: (*spatial) uint8, 0 is background and n is ``classes[n - 1]``; None if the case has no reference.
+        spacing_mm: distance between voxel centres along each spatial axis, mm.
+        affine: (4, 4) float64, voxel index to position in mm (RAS).
+        posterior: (num_classes, *spatial) float, the probabilities that the label was drawn from, where known.
+    """
+
+    image: np.ndarray
+    label: np.ndarray | None
+    spacing_mm: tuple[float, ...]
+    affine: np.ndarray
+    posterior: np.ndarray | None = None
+
+
+class Dataset(ABC):
+    """A data set of the study. A subclass states the facts below and pairs its files in :meth:`cases`.
+
+    Attributes:
+        name: as in configurations and paths.
+        title: as in tables and figures.
+        folder: its folder under the data root; the lower-case name is accepted too.
+        modality: ``"mr"``, ``"ct"`` or ``"synthetic"``; decides how intensities are normalised.
+        channels: names of the image channels.
+        classes: names of labels 1, 2, ...
+        label_map: stored label value -> label; None if the files hold 0, 1, 2, ... already.
+        crop_nonzero: crop to the bounding box of non-zero voxels by default (skull-stripped brains).
+        source: how to get the data, printed when they are missing; may have several lines.
+        paper_name: name in the replicated paper's tables, None if the paper does not use it.
+        expected_cases: labelled cases of a complete copy, None if it varies.
+        open_access: :meth:`fetch` can download it without an account.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    folder: ClassVar[str]
+    modality: ClassVar[str]
+    channels: ClassVar[tuple[str, ...]]
+    classes: ClassVar[tuple[str, ...]]
+    spatial_dims: ClassVar[int] = 3
+    label_map: ClassVar[dict[int, int] | None] = None
+    crop_nonzero: ClassVar[bool] = False
+    licence: ClassVar[str]
+    citation: ClassVar[str]
+    source: ClassVar[str]
+    paper_name: ClassVar[str | None] = None
+    expected_cases: int | None = None
+    open_access: ClassVar[bool] = False
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes with the background."""
+        return len(self.classes) + 1
+
+    def locate(self, data_root: Path) -> Path | None:
+        """The folder of this data set under `data_root`, or None if it is not there."""
+        for name in (self.folder, self.name):
+            candidate = Path(data_root) / name
+            if candidate.is_dir():
+                return candidate
+        return None
+
+    @abstractmethod
+    def cases(self, root: Path) -> list[Case]:
+        """All labelled cases under `root`, in natural order of their ids.
+
+        Raises:
+            DataError: there is none, or a file lacks its partner.
+        """
+
+    def files(self, case: Case) -> tuple[Path, ...]:
+        """Every file that the case is read from."""
+        return case.images if case.label is None else (*case.images, case.label)
+
+    def fingerprint(self, case: Case) -> str:
+        """SHA-256 of what the case is made from: the bytes of its files, in order."""
+        digest = hashlib.sha256()
+        for path in self.files(case):
+            try:
+                with path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+            except OSError as error:
+                raise _checks.bad_file(self.name, case.id, path, "a readable file", _checks.brief(error)) from error
+        return digest.hexdigest()
+
+    def geometry(self, case: Case) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Shape (*spatial) and spacing in mm of the case's volume, without reading its voxels.
+
+        Raises:
+            DataError: as :meth:`load`.
+        """
+        from spectralcal.datasets import _files
+
+        with _checks.reading(self.name, case.id):
+            return _files.read_geometry(case.images[0])
+
+    def load(self, case: Case) -> Volume:
+        """Read and validate one case.
+
+        Raises:
+            DataError: a file is missing, truncated or unreadable; image and label differ in shape or position; an
+                image is not three-dimensional or has voxels that are not finite; a label value is outside the map; a
+                spacing is not positive. One line, with data set, case, file, expected, found and remedy.
+        """
+        from spectralcal.datasets import _files
+
+        with _checks.reading(self.name, case.id):
+            channels = [_files.read_image(path) for path in case.images]
+            grid = channels[0]
+            for path, channel in zip(case.images[1:], channels[1:], strict=True):
+                _checks.same_grid(path, channel, case.images[0], grid)
+            label = None
+            if case.label is not None:
+                stored = _files.read_label(case.label)
+                _checks.same_grid(case.label, stored, case.images[0], grid)
+                label = _checks.map_label(case.label, stored.array, self._label_values())
+            image = np.stack([channel.array for channel in channels])
+            return Volume(image=image, label=label, spacing_mm=grid.spacing_mm, affine=grid.affine)
+
+    def fetch(self, data_root: Path) -> Path:
+        """Download into `data_root` and return the folder, where the data set's terms allow it.
+
+        Raises:
+            DataError: it cannot be downloaded without an account; the message says how to get it.
+        """
+        raise DataError(f"{self.name}: cannot be downloaded automatically. {self.recipe(data_root)}")
+
+    def recipe(self, data_root: Path) -> str:
+        """How to get the data and where to put them."""
+        return f"{self.source.strip()}\nPut it at: {Path(data_root) / self.folder}"
+
+    def _label_values(self) -> dict[int, int]:
+        return self.label_map or {value: value for value in range(self.num_classes)}
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Sort key under which ``subject-2`` comes before ``subject-10``."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def paired_cases(dataset: str, cases: Iterable[Case], problems: list[str], root: Path, expected: str) -> list[Case]:
+    """Cases in natural order, or a DataError that names what is missing under `root`.
+
+    Args:
+        dataset: name for the message.
+        cases: the complete pairs that were found.
+        problems: one text for each incomplete pair.
+        root: the folder that was searched.
+        expected: the layout that was looked for.
+    """
+    ordered = sorted(cases, key=lambda case: natural_key(case.id))
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise DataError(
+            f"{dataset}: {len(problems)} incomplete case(s) under {root}: {shown}. Expected {expected}; "
+            "unpack the archive again or remove the lone files"
+        )
+    if not ordered:
+        raise DataError(f"{dataset}: no labelled case found under {root}; expected {expected}")
+    return ordered

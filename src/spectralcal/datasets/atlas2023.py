@@ -1,0 +1,57 @@
+"""ATLAS 2023: liver and liver tumour in contrast-enhanced MR (not the stroke data of the same name)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from spectralcal.datasets._base import Case, Dataset, paired_cases
+
+_LAYOUT = "imagesTr/imN.nii.gz with labelsTr/lbN.nii.gz"
+
+
+class Atlas2023(Dataset):
+    """T1-weighted contrast-enhanced MR of several phases and vendors; one scan a patient.
+
+    Labels are disjoint: the whole liver is liver or tumour. Mean scores mix a large easy organ and small hard
+    tumours.
+    """
+
+    name = "atlas2023"
+    title = "ATLAS 2023"
+    folder = "ATLAS2023"
+    modality = "mr"
+    channels = ("T1",)
+    classes = ("liver", "tumour")
+    licence = "CC BY-NC-SA 4.0, non-commercial"
+    citation = "Quinton et al., Data 8(5):79, 2023, doi:10.3390/data8050079"
+    source = (
+        "Register at https://atlas-challenge.u-bourgogne.fr/ and unpack atlas-train-dataset-1.0.1.zip\n"
+        "(60 labelled patients, about 1 GB)."
+    )
+    paper_name = "ATLAS2023"
+    expected_cases = 60
+
+    def cases(self, root: Path) -> list[Case]:
+        """Pairs by number: ``im7`` belongs to ``lb7``, whatever the order of the lists."""
+        root = Path(root)
+        images, labels = _numbered(root, "imagesTr", "im"), _numbered(root, "labelsTr", "lb")
+        problems = [f"im{number} has no label" for number in sorted(images.keys() - labels)]
+        problems += [f"lb{number} has no image" for number in sorted(labels.keys() - images)]
+        cases = [
+            Case(f"patient{number:02d}", f"patient{number:02d}", (images[number],), labels[number])
+            for number in images.keys() & labels
+        ]
+        return paired_cases(self.name, cases, problems, root, _LAYOUT)
+
+
+def _numbered(root: Path, folder: str, prefix: str) -> dict[int, Path]:
+    found = {}
+    for path in sorted(root.rglob(f"{folder}/{prefix}*.nii*")):
+        match = re.fullmatch(rf"{prefix}(\d+)\.nii(\.gz)?", path.name)
+        if match:
+            found[int(match[1])] = path
+    return found
+
+
+DATASET = Atlas2023

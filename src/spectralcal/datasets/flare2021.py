@@ -1,0 +1,53 @@
+"""FLARE 2021: four abdominal organs in CT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spectralcal.datasets._base import Case, Dataset, paired_cases
+
+_LAYOUT = "TrainingImg/train_NNN_0000.nii.gz with TrainingMask/train_NNN.nii.gz"
+_IMAGES, _LABELS = ("TrainingImg", "imagesTr"), ("TrainingMask", "labelsTr")
+
+
+class Flare2021(Dataset):
+    """Contrast-enhanced abdominal CT from several centres, 512 x 512 voxels, slices of 0.5 to 7.5 mm.
+
+    Both kidneys are one class. One case has no spleen.
+    """
+
+    name = "flare2021"
+    title = "FLARE 2021"
+    folder = "FLARE2021"
+    modality = "ct"
+    channels = ("ct",)
+    classes = ("liver", "kidney", "spleen", "pancreas")
+    licence = "CC BY 4.0"
+    citation = "Ma et al., Med Image Anal 82:102616, 2022; data: doi:10.5281/zenodo.5903672"
+    source = (
+        "Download the training images and masks (361 cases, about 20 GB) from https://zenodo.org/records/5903672\n"
+        "and unpack them as TrainingImg/ and TrainingMask/."
+    )
+    paper_name = "FLARE2021"
+    expected_cases = 361
+
+    def cases(self, root: Path) -> list[Case]:
+        """Pairs by name; the image's channel number ``_0000`` may be there or not."""
+        root = Path(root)
+        images = {_stem(path).removesuffix("_0000"): path for path in _volumes(root, _IMAGES)}
+        labels = {_stem(path): path for path in _volumes(root, _LABELS)}
+        problems = [f"{name} has no label" for name in sorted(images.keys() - labels)]
+        problems += [f"{name} has no image" for name in sorted(labels.keys() - images)]
+        cases = [Case(name, name, (images[name],), labels[name]) for name in images.keys() & labels]
+        return paired_cases(self.name, cases, problems, root, _LAYOUT)
+
+
+def _volumes(root: Path, folders: tuple[str, ...]) -> list[Path]:
+    return [path for folder in folders for path in sorted(root.glob(f"{folder}/[!.]*.nii*"))]
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+DATASET = Flare2021

@@ -1,0 +1,16 @@
+"""From raw volumes to arrays that training can read: grids, intensities, crops, the manifest and the splits."""
+
+from spectralcal.preparation.manifest import PreparedCase, manifest_hash, read_manifest
+from spectralcal.preparation.prepare import prepare_dataset
+from spectralcal.preparation.splits import check_split, read_split, split_patients, write_split
+
+__all__ = [
+    "PreparedCase",
+    "check_split",
+    "manifest_hash",
+    "prepare_dataset",
+    "read_manifest",
+    "read_split",
+    "split_patients",
+    "write_split",
+]

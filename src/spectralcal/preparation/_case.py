@@ -1,0 +1,152 @@
+"""One case: read, crop, normalise, resample and write, or recognise that nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spectralcal.datasets import Case, Dataset, Volume
+from spectralcal.errors import DataError
+from spectralcal.preparation import crop, resample
+from spectralcal.preparation.intensity import normalize
+from spectralcal.preparation.manifest import PreparedCase, case_from_row, hash_arrays
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a prepared case besides its source; the options of :func:`~.prepare.prepare_dataset`, resolved."""
+
+    spacing_mm: tuple[float, ...] | None
+    normalize: str
+    ct_clip: tuple[float, float]
+    crop_nonzero: bool
+    dtype: str
+    foreground_samples: int
+    code: str = ""
+
+    def record(self, dataset: Dataset) -> dict:
+        """As stored in ``case.json``, with the facts of the data set that change arrays."""
+        facts = {"modality": dataset.modality, "label_map": dataset.label_map, "classes": dataset.classes}
+        return json.loads(json.dumps({**asdict(self), **facts}))
+
+
+def prepare_case(dataset: Dataset, case: Case, settings: Settings, out: Path) -> PreparedCase:
+    """The prepared case in ``out/cases/<id>``, made now unless source, settings and arrays are as they were.
+
+    Raises:
+        DataError: the case cannot be used; what an earlier run prepared is left as it was.
+    """
+    folder = out / "cases" / case.id
+    source = dataset.fingerprint(case)
+    kept = _kept(folder, dataset, case, settings, source)
+    if kept is not None:
+        return kept
+    volume = dataset.load(case)
+    if volume.label is None:
+        raise DataError(f"{dataset.name}: case {case.id}: expected a reference label, found none; leave out the case")
+    try:
+        arrays, facts = prepare_arrays(volume, case.id, dataset.modality, settings)
+    except ValueError as error:
+        where = case.images[0] if case.images else "generated volume"
+        raise DataError(f"{dataset.name}: case {case.id}: {where}: {error}; leave out the case") from error
+    identity = {"id": case.id, "patient": case.patient, "stratum": case.stratum, "source_sha256": source}
+    return _write(folder, arrays, identity | facts, settings.record(dataset))
+
+
+def prepare_arrays(
+    volume: Volume, case_id: str, modality: str, settings: Settings
+) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """The arrays of one case and the facts about its grids; nothing is written.
+
+    Raises:
+        ValueError: the image cannot be normalised or does not fit the number format.
+    """
+    box = crop.nonzero_box(volume.image) if settings.crop_nonzero else crop.full_box(volume.label.shape)
+    image = normalize(crop.crop(volume.image, box), modality, settings.normalize, settings.ct_clip)
+    label = crop.crop(volume.label, box)
+    shape = label.shape
+    if settings.spacing_mm is not None:
+        shape = resample.resampled_shape(label.shape, volume.spacing_mm, settings.spacing_mm)
+    spacing = resample.resampled_spacing(label.shape, volume.spacing_mm, shape)
+    with np.errstate(over="ignore"):  # said below, with the remedy
+        image = resample.resample_image(image, shape).astype(settings.dtype)
+    if not np.isfinite(image).all():
+        raise ValueError(f"intensities do not fit {settings.dtype}: prepare with dtype float32")
+    label = resample.resample_label(label, shape).astype(np.uint8)
+    arrays = {
+        "image.npy": image,
+        "label.npy": label,
+        "reference.npy": volume.label.astype(np.uint8),
+        "foreground.npy": foreground_voxels(label, settings.foreground_samples, case_id),
+    }
+    if volume.posterior is not None:
+        arrays["posterior.npy"] = volume.posterior.astype(np.float16)
+    facts = {
+        "shape": shape,
+        "spacing_mm": tuple(round(value, 6) for value in spacing),
+        "original_shape": volume.label.shape,
+        "original_spacing_mm": tuple(round(float(value), 6) for value in volume.spacing_mm),
+        "affine": volume.affine.tolist(),
+        "crop": box,
+        "labels": np.flatnonzero(np.bincount(arrays["reference.npy"].ravel())).tolist(),
+    }
+    return arrays, facts
+
+
+def foreground_voxels(label: np.ndarray, samples: int, case_id: str) -> np.ndarray:
+    """Up to `samples` voxels of each foreground class of `label` (*spatial), drawn evenly and always the same.
+
+    Returns:
+        (N, 1 + ndim) int32: class, then index; sorted by class and index.
+    """
+    rows = []
+    flat = label.ravel()
+    for value in np.flatnonzero(np.bincount(flat)):
+        if value == 0:
+            continue
+        voxels = np.flatnonzero(flat == value)
+        if len(voxels) > samples:
+            random = np.random.default_rng([zlib.crc32(case_id.encode()), int(value)])
+            voxels = np.sort(random.choice(voxels, samples, replace=False))
+        index = np.stack(np.unravel_index(voxels, label.shape), axis=1)
+        rows.append(np.column_stack([np.full(len(voxels), value), index]))
+    return np.concatenate(rows).astype(np.int32) if rows else np.empty((0, 1 + label.ndim), np.int32)
+
+
+def _kept(folder: Path, dataset: Dataset, case: Case, settings: Settings, source: str) -> PreparedCase | None:
+    """The case as an earlier run left it, if that is still what this run would make."""
+    try:
+        record = json.loads((folder / "case.json").read_text())
+        prepared = case_from_row(record["case"], folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = (prepared.id, prepared.patient, prepared.stratum) == (case.id, case.patient, case.stratum)
+    same = same and prepared.source_sha256 == source and record.get("settings") == settings.record(dataset)
+    return prepared if same and hash_arrays(folder) == prepared.sha256 else None
+
+
+def _write(folder: Path, arrays: dict[str, np.ndarray], row: dict, record: dict) -> PreparedCase:
+    """Write into a folder beside and move it into place: a case is there whole or not at all."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        for name, array in arrays.items():
+            np.save(temporary / name, array, allow_pickle=False)
+        prepared = case_from_row(row | {"sha256": hash_arrays(temporary)}, folder)
+        content = json.dumps({"settings": record, "case": prepared.row()}, indent=1, sort_keys=True)
+        (temporary / "case.json").write_text(content + "\n")
+        if folder.exists():
+            # The manifest speaks of the old arrays: it goes first, so that the two never disagree.
+            (folder.parent.parent / "manifest.csv").unlink(missing_ok=True)
+            shutil.rmtree(folder)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return prepared

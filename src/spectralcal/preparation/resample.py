@@ -1,0 +1,97 @@
+"""Resampling between grids that share their physical extent: outer edges stay where they are, voxel sizes change.
+
+With n voxels on either grid, the centre of output voxel i lies at input index ``(i + 0.5) * n_in / n_out - 0.5``
+(the half-pixel convention, `align_corners=False`). Beyond the outermost centres the edge value continues.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+def resampled_shape(
+    shape: tuple[int, ...], spacing_mm: tuple[float, ...], new_spacing_mm: tuple[float, ...]
+) -> tuple[int, ...]:
+    """Number of voxels that covers the same extent at a new spacing: ``max(1, round(n * spacing / new))`` an axis."""
+    return tuple(
+        max(1, int(np.floor(size * old / new + 0.5)))
+        for size, old, new in zip(shape, spacing_mm, new_spacing_mm, strict=True)
+    )
+
+
+def resampled_spacing(
+    shape: tuple[int, ...], spacing_mm: tuple[float, ...], new_shape: tuple[int, ...]
+) -> tuple[float, ...]:
+    """The exact spacing, mm, of `new_shape` voxels over the same extent: rounding to whole voxels moves it a little."""
+    return tuple(size * old / new for size, old, new in zip(shape, spacing_mm, new_shape, strict=True))
+
+
+def resample_image(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Linear interpolation of `image` (C, *spatial) to (C, *shape), float32."""
+    if image.shape[1:] == tuple(shape):
+        return np.asarray(image, np.float32)
+    tensor = _tensor(np.asarray(image, np.float32))
+    return _interpolate(tensor, shape).numpy()
+
+
+def resample_label(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Nearest neighbour of `label` (*spatial), in its own type; half way, the higher index wins."""
+    resampled = label
+    for axis, size in enumerate(shape):
+        old = label.shape[axis]
+        if old != size:
+            # Integers: a centre that falls on a boundary is decided the same way on every machine.
+            index = (2 * np.arange(size) + 1) * old // (2 * size)
+            resampled = np.take(resampled, index, axis=axis)
+    return np.ascontiguousarray(resampled)
+
+
+def resample_probabilities(probabilities: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Probabilities (C, *spatial) from the prepared grid back onto the grid of `shape`, on their device.
+
+    Linear weights are positive and sum to 1, so the classes of every voxel still sum to 1. It undoes
+    :func:`resample_image`'s change of grid exactly as to position; detail that the coarser of the two grids cannot
+    carry is not restored.
+    """
+    if tuple(probabilities.shape[1:]) == tuple(shape):
+        return probabilities
+    return _interpolate(probabilities, shape)
+
+
+def to_original_grid(
+    probabilities: torch.Tensor, box: tuple[tuple[int, int], ...], original_shape: tuple[int, ...]
+) -> torch.Tensor:
+    """Probabilities (C, *spatial) on the prepared grid -> (C, *original_shape); outside the crop box all background.
+
+    Args:
+        probabilities: class 0 is background.
+        box: (start, stop) of each axis on the original grid, as the manifest's `crop`.
+        original_shape: shape of the reference label.
+    """
+    inside = resample_probabilities(probabilities, tuple(stop - start for start, stop in box))
+    if inside.shape[1:] == tuple(original_shape):
+        return inside
+    whole = inside.new_zeros((inside.shape[0], *original_shape))
+    whole[0] = 1
+    whole[(slice(None), *(slice(start, stop) for start, stop in box))] = inside
+    return whole
+
+
+def _interpolate(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    from torch.nn.functional import interpolate
+
+    mode = _LINEAR[len(shape)]
+    return interpolate(tensor[None], size=tuple(shape), mode=mode, align_corners=False)[0]
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,119 @@
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from spectralcal.datasets import _archive, _download
+from spectralcal.datasets._archive import unpack
+from spectralcal.datasets.hippocampus import Hippocampus
+from spectralcal.errors import DataError
+
+
+def tar(path, members):
+    with tarfile.open(path, "w") as archive:
+        for name, content in members:
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def link(kind, target):
+    info = tarfile.TarInfo("top/link")
+    info.type, info.linkname = kind, target
+    return info
+
+
+def test_the_top_folder_becomes_the_folder(tmp_path):
+    members = [("top/a.txt", b"a"), ("top/b/c.txt", b"c"), ("top/._a.txt", b"fork")]
+    folder = unpack(tar(tmp_path / "x.tar", members), tmp_path / "data" / "X", 1000)
+    assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()) == ["a.txt", "b/c.txt"]
+    assert [path.name for path in folder.parent.iterdir()] == ["X"]
+
+
+def test_several_top_entries_stay_as_they_are(tmp_path):
+    folder = unpack(tar(tmp_path / "x.tar", [("a.txt", b"a"), ("b/c.txt", b"c")]), tmp_path / "X", 1000)
+    assert (folder / "a.txt").read_bytes() == b"a"
+    assert (folder / "b" / "c.txt").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["X", "x.tar"]
+
+
+def test_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("top/a.txt", "a")
+    assert (unpack(tmp_path / "x.zip", tmp_path / "X", 1000) / "a.txt").read_text() == "a"
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "top/../../evil.txt", "..\\evil.txt", "C:evil.txt"])
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_no_member_leaves_the_folder(tmp_path, name, kind):
+    path = tmp_path / f"x.{kind}"
+    if kind == "tar":
+        tar(path, [("top/good.txt", b"x"), (name, b"x")])
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("top/good.txt", "x")
+            archive.writestr(name, "x")
+    with pytest.raises(DataError, match="expected a path inside"):
+        unpack(path, tmp_path / "data" / "X", 1000)
+    assert list((tmp_path / "data").iterdir()) == []
+    assert not list(tmp_path.rglob("evil.txt"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_no_links_or_devices(tmp_path, kind):
+    with pytest.raises(DataError, match="found a link or device"):
+        unpack(tar(tmp_path / "x.tar", [(link(kind, "/etc/passwd"), b"")]), tmp_path / "X", 1000)
+
+
+def test_no_links_in_a_zip(tmp_path):
+    info = zipfile.ZipInfo("top/link")
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(DataError, match="found a link or device"):
+        unpack(tmp_path / "x.zip", tmp_path / "X", 1000)
+
+
+def test_size_bound(tmp_path):
+    path = tar(tmp_path / "x.tar", [("top/a", b"x" * 600), ("top/b", b"x" * 600)])
+    with pytest.raises(DataError, match="at most 1000 bytes"):
+        unpack(path, tmp_path / "X", 1000)
+    assert not (tmp_path / "X").exists()
+
+
+def test_what_was_there_stays_when_the_archive_is_bad(tmp_path):
+    (tmp_path / "X").mkdir()
+    (tmp_path / "X" / "old.txt").write_text("old")
+    path = tar(tmp_path / "x.tar", [("top/a", b"x" * 5000)])
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(DataError, match="download it again"):
+        unpack(path, tmp_path / "X", 10_000)
+    assert (tmp_path / "X" / "old.txt").read_text() == "old"
+
+
+def test_fetch_checks_unpacks_and_tidies_up(tmp_path, monkeypatch, hippocampus_root):
+    import pooch
+
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        archive.add(hippocampus_root, "Task04_Hippocampus")
+    known = f"sha256:{pooch.file_hash(str(tmp_path / 'set.tar'))}"
+    url = (tmp_path / "set.tar").as_uri()
+    data = tmp_path / "data"
+
+    def copy(url, known_hash, fname, path, progressbar):
+        target = path / fname
+        target.write_bytes((tmp_path / "set.tar").read_bytes())
+        if pooch.file_hash(str(target)) != known_hash.removeprefix("sha256:"):
+            raise ValueError("hash of downloaded file does not match")
+        return str(target)
+
+    monkeypatch.setattr(pooch, "retrieve", copy)
+    folder = _download.download_and_unpack("hippocampus", url, known, data / "Task04_Hippocampus", 10**6, "ask")
+    assert len(Hippocampus().cases(folder)) == 4
+    assert [path.name for path in data.iterdir()] == ["Task04_Hippocampus"]
+    monkeypatch.setattr(_archive, "unpack", None)
+    assert _download.download_and_unpack("hippocampus", url, known, folder, 10**6, "ask") == folder
+    with pytest.raises(DataError, match=r"hippocampus: download of .* failed: hash of downloaded.* By hand: ask"):
+        _download.download_and_unpack("hippocampus", url, "sha256:00", data / "other", 10**6, "ask")
