@@ -4,7 +4,10 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config.yaml"
+# Snakemake would lay --configfile over this one key by key; a study is one file, not a mixture of two.
+if not workflow.configfiles:
+
+    configfile: "config.yaml"
 
 
 report: "workflow/report/workflow.rst"

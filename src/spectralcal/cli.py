@@ -28,7 +28,7 @@ config_app = typer.Typer(help="Configurations: check one, print its schema.", no
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(config_app, name="config")
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="Configuration of the study.")]
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="SPECTRALCAL_CONFIG", help="The study.")]
 Dataset = Annotated[str, typer.Option("--dataset", help="Name of the data set.")]
 Architecture = Annotated[str, typer.Option("--arch", help="Name of the architecture.")]
 MethodName = Annotated[str, typer.Option("--method", help="Method, for example spectral@window=1.")]
@@ -141,6 +141,15 @@ def datasets_check(name: str, config: Config = DEFAULT) -> None:
     from spectralcal.doctor import check_dataset
 
     typer.echo(check_dataset(_study(config), name))
+
+
+@datasets_app.command("fetch")
+def datasets_fetch(name: str, config: Config = DEFAULT) -> None:
+    """Download a data set that is open, or say how to get it."""
+    from spectralcal import registry
+
+    registry.require("datasets", name)
+    typer.echo(registry.load("datasets", name)().fetch(_study(config).raw_root))
 
 
 @config_app.command("schema")

@@ -136,11 +136,9 @@ class InferenceConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """Scores of a cell (docs/ambiguities.md E1-E8)."""
+    """Scores of a cell. Bins, thresholds and regions belong to the named protocols (spectralcal.metrics.protocols)."""
 
-    bins: int = Field(15, ge=2, description="Bins of ECE, SCE and TACE (paper: 15).")
     spectral_bands: int = Field(5, ge=1, description="Bands K of the spectra that are analysed.")
-    boundary_mm: float = Field(4.0, gt=0, description="Half-width of the band around the reference boundary, in mm.")
     nsd_tolerance_mm: float = Field(2.0, gt=0, description="Tolerance of the normalised surface distance, in mm.")
 
 

@@ -17,7 +17,7 @@ def preparation_recipe(config: StudyConfig, dataset: str) -> str:
     """Digest for the prepared arrays of a data set."""
     settings = config.preparation_of(dataset).model_dump(exclude={"workers"})
     return digest(
-        dataset, config.datasets[dataset].options, settings, code_digest("preparation", f"datasets.{dataset}")
+        dataset, config.datasets[dataset].options, settings, code_digest("preparation.prepare", f"datasets.{dataset}")
     )
 
 

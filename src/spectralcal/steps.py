@@ -9,6 +9,7 @@ from spectralcal.cells import write_json, write_text
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
 from spectralcal.errors import ResultError
+from spectralcal.fingerprint import code_digest
 from spectralcal.grid import study_cells
 from spectralcal.paths import StudyPaths
 
@@ -36,6 +37,7 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
             dataset,
             root,
             StudyPaths(config).prepared(name),
+            code=code_digest("preparation.prepare", f"datasets.{name}"),
             progress=lambda done, total: bar.advance(done - bar.done),
             **settings,
         )

@@ -20,7 +20,6 @@ def test_defaults_are_the_papers():
     assert (training.optimizer, training.learning_rate, training.batch_size) == ("sgd", 0.01, 2)
     assert training.patch == (96, 96, 96)
     assert study.split.ratio == (4, 1, 1)
-    assert study.evaluation.bins == 15
     assert study.preparation.ct_clip == (-1000, 400)
 
 

@@ -91,7 +91,7 @@ def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
         ({"training": {"validation_interval": 3}}, False, False, False),
         ({"training": {"validation_interval": 3, "select": "best"}}, True, True, False),
         ({"architectures": {"unet": {"options": {"channels": [4, 8]}}}}, True, True, False),
-        ({"evaluation": {"bins": 10}}, False, True, False),
+        ({"evaluation": {"nsd_tolerance_mm": 1}}, False, True, False),
         ({"inference": {"overlap": 0.25}}, False, True, False),
         ({"preparation": {"dtype": "float16"}}, False, False, True),
         ({"preparation": {"workers": 3}}, False, False, False),

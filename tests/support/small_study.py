@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from spectralcal.config import StudyConfig, parse_config
 from spectralcal.grid import Cell, study_cells
 from spectralcal.metrics import CalibrationHistogram
@@ -104,7 +105,9 @@ class Study:
 
     def _probabilities(self, cell: Cell, index: int, volume) -> np.ndarray:
         random = _random(cell, index)
-        logits = np.log(volume.posterior.astype(np.float64) + 1e-4) + 0.35 * random.standard_normal(volume.posterior.shape)
+        logits = np.log(volume.posterior.astype(np.float64) + 1e-4) + 0.35 * random.standard_normal(
+            volume.posterior.shape
+        )
         logits *= TEMPERATURE.get(cell.method.partition("@")[0], 1.5)
         shares = np.exp(logits - logits.max(0))
         return (shares / shares.sum(0)).astype(np.float32)

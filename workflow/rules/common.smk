@@ -1,6 +1,6 @@
 # Loads and validates the configuration, names every path, and constrains every wildcard.
-import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.paths import StudyPaths
 from spectralcal.steps import missing_data, write_resolved
 
-
 # Our own check comes first because its messages name the key and the valid choices; the schema is the public contract.
 try:
     study = parse_config(dict(config), ", ".join(map(str, workflow.configfiles)))
@@ -27,19 +26,24 @@ validate(config, str(Path(workflow.basedir) / "workflow/schemas/config.schema.js
 
 paths = StudyPaths(study)
 CELLS = study_cells(study)
-CONFIG = str(write_resolved(study))
 
-# Under --use-conda the environment's own interpreter runs the verbs; otherwise the one that runs Snakemake.
-CONDA = any("conda" in str(method).lower() for method in workflow.deployment_settings.deployment_method)
-PYTHON = "python" if CONDA else f"'{sys.executable}'"
-VERB = f"{PYTHON} -m spectralcal"
+# Verbs run as `python -m spectralcal ...`, by the interpreter that runs Snakemake, or the environment's under
+# --use-conda. It is not in the rules, because another virtual environment is no reason to train again.
+CONDA = any(
+    "conda" in str(method).lower()
+    for method in workflow.deployment_settings.deployment_method
+)
+PYTHON = "" if CONDA else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
 ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
 
 # Numerical libraries would each start as many threads as there are cores, in every one of several cells at once.
 THREADS = study.compute.threads
-shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH='{SOURCE}'${{{{PYTHONPATH:+:$PYTHONPATH}}}} OMP_NUM_THREADS={THREADS} MKL_NUM_THREADS={THREADS}; "
+PREFIX = (
+    f"set -euo pipefail; export OMP_NUM_THREADS={THREADS} MKL_NUM_THREADS={THREADS}; "
+    f"export PYTHONPATH={shlex.quote(str(SOURCE))}${{PYTHONPATH:+:$PYTHONPATH}}; "
+    f"export SPECTRALCAL_CONFIG={shlex.quote(str(write_resolved(study)))}; {PYTHON}"
 )
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))  # Snakemake formats it
 
 
 def one_of(values):
@@ -72,6 +76,15 @@ def cell_of(wildcards):
     )
 
 
+def raw_data(wildcards):
+    """No file to wait for, but the place to stop before any job when data are missing, naming all that are."""
+    if not paths.manifest(wildcards.dataset).is_file():
+        message = missing_data(study, wildcards.dataset)
+        if message:
+            raise WorkflowError(message)
+    return []
+
+
 def weights_of(wildcards):
     """Weights with which a cell is scored: its own, or its loss's if the method has a post-hoc step."""
     files = paths.cell(trained_cell(study, cell_of(wildcards)))
@@ -82,6 +95,27 @@ def scored(cells):
     """Score files of cells; with `partial: true` those that exist."""
     files = [str(paths.cell(cell).cases) for cell in cells]
     return [file for file in files if Path(file).is_file()] if study.partial else files
+
+
+def title(kind, name):
+    """One line on a table or figure, from its file."""
+    return registry.constant(kind, getattr(study, kind)[name].source or name, "TITLE")
+
+
+def figure_inputs(wildcards):
+    """The scores, and the maps of the experiment's first seed if the figure shows images."""
+    output = study.figures[wildcards.figure]
+    needs = (
+        registry.constant("figures", output.source or wildcards.figure, "NEEDS") or ()
+    )
+    if "maps" not in needs:
+        return []
+    experiment = study.experiments[output.experiment]
+    return [
+        str(paths.maps(dataset, architecture, experiment.seeds[0]))
+        for dataset in experiment.datasets
+        for architecture in experiment.architectures
+    ]
 
 
 def targets():

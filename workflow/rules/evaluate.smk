@@ -11,8 +11,6 @@ rule evaluate:
         calibration=f"{CELL}/calibration.npz",
         spectra=f"{CELL}/spectra.npz",
         evaluation=f"{CELL}/evaluation.json",
-    params:
-        recipe=lambda wildcards: recipe.evaluation_recipe(study, cell_of(wildcards)),
     log:
         str(
             study.results
@@ -24,10 +22,12 @@ rule evaluate:
     resources:
         mem_mb=study.compute.memory_mb,
         gpu=1 if study.compute.device != "cpu" else 0,
+    params:
+        recipe=lambda wildcards: recipe.evaluation_recipe(study, cell_of(wildcards)),
     message:
         "scoring {wildcards.method} on {wildcards.dataset} ({wildcards.arch}, seed {wildcards.seed})"
     shell:
-        "{VERB} evaluate --config {CONFIG:q} --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
+        "python -m spectralcal evaluate --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
         " --method {wildcards.method:q} --seed {wildcards.seed} 2> {log:q}"
         " || {{ code=$?; tail -n 3 {log:q} >&2; exit $code; }}"
 
@@ -38,13 +38,13 @@ rule collect:
     output:
         cases=str(paths.cases),
         cells=str(paths.cells),
-    params:
-        cells=lambda wildcards: recipe.digest(sorted(map(str, CELLS))),
     log:
         str(study.results / "logs/collect.log"),
     conda:
         ENVIRONMENT
+    params:
+        cells=lambda wildcards: recipe.digest(sorted(map(str, CELLS))),
     message:
         "collecting the scores of all cells"
     shell:
-        "{VERB} collect --config {CONFIG:q} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
+        "python -m spectralcal collect 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"

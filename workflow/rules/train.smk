@@ -11,8 +11,6 @@ rule train:
         model=f"{CELL}/model.json",
         history=f"{CELL}/history.csv",
         run=f"{CELL}/run.json",
-    params:
-        recipe=lambda wildcards: recipe.training_recipe(study, cell_of(wildcards)),
     log:
         str(
             study.results
@@ -24,9 +22,11 @@ rule train:
     resources:
         mem_mb=study.compute.memory_mb,
         gpu=1 if study.compute.device != "cpu" else 0,
+    params:
+        recipe=lambda wildcards: recipe.training_recipe(study, cell_of(wildcards)),
     message:
         "training {wildcards.method} on {wildcards.dataset} ({wildcards.arch}, seed {wildcards.seed})"
     shell:
-        "{VERB} train --config {CONFIG:q} --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
+        "python -m spectralcal train --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
         " --method {wildcards.method:q} --seed {wildcards.seed} --then-evaluate 2> {log:q}"
         " || {{ code=$?; tail -n 3 {log:q} >&2; exit $code; }}"

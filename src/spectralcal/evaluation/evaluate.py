@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from spectralcal.evaluation.predict import Calibrator, predict_probabilities, softmax
-from spectralcal.evaluation.score import REGIONS, score_case
+from spectralcal.evaluation.score import calibration_rows, score_case
 from spectralcal.evaluation.spectra import case_spectra
-from spectralcal.metrics import CalibrationHistogram
+from spectralcal.metrics import PROTOCOLS, REGIONS, CalibrationHistogram
 from spectralcal.preparation.resample import to_original_grid
 
 if TYPE_CHECKING:
@@ -21,14 +21,19 @@ if TYPE_CHECKING:
     from spectralcal.preparation.manifest import PreparedCase
 
 
+#: case and patient of a score that belongs to all test voxels together
+POOL = "pooled"
+
+
 @dataclass
 class CellScores:
     """Everything that the evaluation of a cell leaves.
 
     Attributes:
-        rows: tidy scores with case and patient.
-        calibration: arrays of calibration.npz: ``<region>/pooled/<array>``, a whole histogram over all cases;
-            ``<region>/cases/{count,confidence,accuracy}`` (N, 1 + C, bins), top label first; and ``cases`` (N,).
+        rows: tidy scores with case and patient; protocols that pool all voxels give rows of the case "pooled".
+        calibration: arrays of calibration.npz: ``<region>/pooled/<array>``, a whole histogram over all cases (the fine
+            cells of every case would be large); ``<region>/cases/{count,confidence,accuracy}`` (N, 1 + C, bins), the
+            top label first, then each class; ``cases`` (N,).
         spectra: arrays of spectra.npz: ``frequency``, ``cases`` and, with cases on the first axis, the spectra.
     """
 
@@ -92,20 +97,24 @@ def evaluate_cases(
             )
         )
         advance(case.id)
-    names = np.array([case.id for case in cases])
-    return CellScores(rows, {"cases": names, **_calibration_arrays(histograms)}, {"cases": names, **_stacked(spectra)})
-
-
-def _calibration_arrays(histograms: dict[str, list[CalibrationHistogram]]) -> dict[str, np.ndarray]:
-    """Equal-width bins of every case, and the whole histogram pooled: its fine cells would be large for every case."""
-    arrays: dict[str, np.ndarray] = {}
+    pools = {region: _pool(items) for region, items in histograms.items()}
+    for name, protocol in PROTOCOLS.items():
+        if protocol.aggregation == "pooled":
+            rows += [{"case": POOL, "patient": POOL, **row} for row in calibration_rows(pools, name)]
+    arrays: dict[str, np.ndarray] = {"cases": np.array([case.id for case in cases])}
+    calibration = dict(arrays)
     for region, items in histograms.items():
-        pooled = CalibrationHistogram(items[0].num_classes, items[0].bins)
-        for item in items:
-            pooled.merge(item)
-        arrays |= {f"{region}/pooled/{key}": value for key, value in pooled.arrays().items()}
-        arrays |= {f"{region}/cases/{key}": value for key, value in _case_bins(items).items()}
-    return arrays
+        calibration |= {f"{region}/pooled/{key}": value for key, value in pools[region].arrays().items()}
+        calibration |= {f"{region}/cases/{key}": value for key, value in _case_bins(items).items()}
+    return CellScores(rows, calibration, {**arrays, **_stacked(spectra)})
+
+
+def _pool(items: Sequence[CalibrationHistogram]) -> CalibrationHistogram:
+    """All voxels of the cases in one histogram."""
+    pooled = CalibrationHistogram(items[0].num_classes, items[0].bins)
+    for item in items:
+        pooled.merge(item)
+    return pooled
 
 
 def _case_bins(items: Sequence[CalibrationHistogram]) -> dict[str, np.ndarray]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spectralcal.metrics import CalibrationHistogram, dice, surface_distances
-from spectralcal.metrics.protocols import PROTOCOLS, score
-from spectralcal.metrics.regions import region_mask
-from spectralcal.metrics.truth import excess_brier, true_calibration_error
+from spectralcal.metrics import (
+    PROTOCOLS,
+    REGIONS,
+    CalibrationHistogram,
+    dice,
+    excess_brier,
+    region_mask,
+    score,
+    surface_distances,
+    true_calibration_error,
+)
 
 if TYPE_CHECKING:
     from spectralcal.config import EvaluationConfig
 
-#: voxel regions whose histograms are kept
-REGIONS = ("all", "reference", "union", "boundary")
+#: protocol metric -> its name in result tables
+NAMES = {"ece": "ECE", "sce": "SCE", "sce_foreground": "SCE_foreground", "tace": "TACE", "mce": "MCE",
+         "signed_gap": "signed_gap", "brier": "Brier", "nll": "NLL"}  # fmt: skip
 #: class name of scores that belong to all classes together
 POOLED = "all"
 
@@ -45,11 +53,11 @@ def score_case(
         reference: (*spatial) integer labels.
         spacing_mm: voxel size per axis.
         classes: names of the foreground classes 1 ... C-1.
-        settings: bins and tolerances.
+        settings: tolerance of the normalised surface distance.
         posterior: (C, *spatial) true probabilities, where a phantom knows them.
 
     Returns:
-        One row per class and segmentation metric, one row per protocol and calibration metric.
+        One row per class and segmentation metric, one row per calibration metric and protocol that scores by case.
     """
     prediction = probabilities.argmax(0).astype(reference.dtype)
     rows: list[dict[str, Any]] = []
@@ -57,24 +65,30 @@ def score_case(
         rows += _segmentation_rows(prediction == label, reference == label, spacing_mm, name, settings)
     histograms = {}
     for region in REGIONS:
-        mask = region_mask(region, reference, prediction, spacing_mm, radius_mm=settings.boundary_mm)
-        histogram = CalibrationHistogram(len(classes) + 1, bins=settings.bins)
-        histogram.update(probabilities, reference, mask=mask)
+        histogram = CalibrationHistogram(len(classes) + 1)
+        histogram.update(probabilities, reference, mask=region_mask(region, reference, prediction, spacing_mm))
         histograms[region] = histogram
     for name, protocol in PROTOCOLS.items():
-        for metric, value in score(histograms, protocol).items():
-            status = "ok" if np.isfinite(value) else "undefined"
-            rows.append(_row(POOLED, metric, name, value, status))
+        if protocol.aggregation == "case":
+            rows += calibration_rows(histograms, name)
     if posterior is not None:
         exact = np.asarray(posterior, dtype=np.float64)
         exact = exact / exact.sum(0, keepdims=True)
-        band = region_mask("boundary", reference, prediction, spacing_mm, radius_mm=settings.boundary_mm)
+        band = region_mask("boundary", reference, prediction, spacing_mm)
         for protocol, mask in (("truth", None), ("truth-boundary", band)):
             rows.append(
                 _row(POOLED, "true_calibration_error", protocol, true_calibration_error(probabilities, exact, mask))
             )
             rows.append(_row(POOLED, "excess_brier", protocol, excess_brier(probabilities, exact, mask)))
     return CaseScores(rows, histograms)
+
+
+def calibration_rows(histograms: Mapping[str, CalibrationHistogram], protocol: str) -> list[dict[str, Any]]:
+    """Rows of one case, or of one pool, under a protocol; `undefined` where its region has no voxel."""
+    return [
+        _row(POOLED, NAMES[metric], protocol, value, "ok" if np.isfinite(value) else "undefined")
+        for metric, value in score(histograms, protocol).items()
+    ]
 
 
 def _segmentation_rows(

@@ -1,0 +1,27 @@
+"""Metrics of segmentations and of their probabilities: pure functions of arrays, without torch at import."""
+
+from spectralcal.metrics.calibration import CalibrationHistogram, OverUnder, Reliability
+from spectralcal.metrics.overlap import dice, status
+from spectralcal.metrics.protocols import PROTOCOLS, Protocol, score, score_cases
+from spectralcal.metrics.regions import REGIONS, boundary_band, region_mask
+from spectralcal.metrics.surface import SurfaceDistances, surface_distances
+from spectralcal.metrics.truth import excess_brier, true_calibration_error
+
+__all__ = [
+    "PROTOCOLS",
+    "REGIONS",
+    "CalibrationHistogram",
+    "OverUnder",
+    "Protocol",
+    "Reliability",
+    "SurfaceDistances",
+    "boundary_band",
+    "dice",
+    "excess_brier",
+    "region_mask",
+    "score",
+    "score_cases",
+    "status",
+    "surface_distances",
+    "true_calibration_error",
+]

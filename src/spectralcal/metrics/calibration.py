@@ -1,0 +1,296 @@
+"""Calibration errors of segmentation probabilities from one mergeable histogram.
+
+Accumulating ones in float32 stops at 2^24 voxels, a size that one CT volume passes; here counts are 64-bit integers and
+sums are float64. The probabilities are read once and not kept: every error below, and every reliability diagram, comes
+from the histogram, also after merging cases and seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from spectralcal.metrics.accumulate import Cells, accumulate, slabs, to_numpy
+from spectralcal.metrics.adaptive import equal_count_bound, equal_count_error
+from spectralcal.metrics.cells import cell_grid
+
+_VERSION = 1
+
+
+class Reliability(NamedTuple):
+    """A reliability diagram: (bins,) arrays; ``confidence`` and ``accuracy`` are nan in empty bins."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    count: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+
+class OverUnder(NamedTuple):
+    """Top-label gaps with their sign: ``signed = over - under`` and ``ECE = over + under``."""
+
+    signed: float
+    over: float
+    under: float
+
+
+class CalibrationHistogram:
+    """Calibration of a segmentation, voxel by voxel, in bounded memory.
+
+    Probabilities are rounded to float32. Bin ``k`` of ``bins`` equal widths is ``(k / bins, (k + 1) / bins]`` with the
+    edges rounded to float32 too, so 0.2 is in the third of 15 bins in every precision; the first bin also holds 0.
+    The top label of a tie is the first class.
+
+    Without a voxel every error is nan.
+
+    Args:
+        num_classes: C, the background (label 0) included.
+        bins: equal-width bins; 15 as in Guo et al. 2017 and the replicated paper.
+
+    Raises:
+        ValueError: fewer than two classes, or bins outside 1..100.
+    """
+
+    def __init__(self, num_classes: int, bins: int = 15) -> None:
+        if not isinstance(num_classes, int) or num_classes < 2:
+            raise ValueError(f"num_classes must be an integer of at least 2 (background included), got {num_classes!r}")
+        self.num_classes, self.bins = num_classes, bins
+        self._grid = cell_grid(bins)
+        self._cells = Cells.zeros(num_classes, self._grid)
+
+    @property
+    def count(self) -> int:
+        """Voxels seen."""
+        return int(self._cells.count[-1].sum())
+
+    def update(self, probabilities: object, target: object, mask: object | None = None) -> CalibrationHistogram:
+        """Count voxels. Nothing is counted when an error is raised.
+
+        Args:
+            probabilities: (B, C, *spatial) with target (B, *spatial), or (C, *spatial) with target (*spatial);
+                NumPy arrays or torch tensors, any float type, any memory layout. Shapes that fit both are read as
+                batched. Each voxel's values are in [0, 1] (1e-5 for rounding) and sum to 1 (5e-3 for half precision).
+            target: integer labels in 0..C-1.
+            mask: booleans in target's shape, True where a voxel counts; labels elsewhere may be anything. A mask
+                without a True adds nothing.
+
+        Raises:
+            ValueError: shapes, types or values other than these, or arrays without a voxel.
+        """
+        target = to_numpy(target)
+        shape = tuple(probabilities.shape)
+        classes, rest = self._class_axis(shape, target.shape)
+        if target.dtype.kind not in "iub":
+            raise ValueError(f"target must hold integer labels, got {target.dtype}: cast it to an integer type")
+        if target.size == 0:
+            raise ValueError(f"target must hold at least one voxel, got shape {target.shape}")
+        if mask is not None:
+            mask = to_numpy(mask)
+            if mask.dtype != bool or mask.shape != target.shape:
+                raise ValueError(
+                    f"mask must be boolean in the target's shape {target.shape}, got {mask.dtype} {mask.shape}"
+                )
+        cells = Cells.zeros(self.num_classes, self._grid)
+        for box in slabs(rest):
+            keep = None if mask is None else mask[box].reshape(-1)
+            if keep is not None and not keep.any():
+                continue
+            where = (slice(None), *box) if classes == 0 else (box[0], slice(None), *box[1:])
+            values = to_numpy(probabilities[where])
+            p = np.moveaxis(values, classes, 0).reshape(self.num_classes, -1).astype(np.float32, copy=False)
+            y = target[box].reshape(-1).astype(np.intp)
+            if keep is not None and not keep.all():
+                p, y = p[:, keep], y[keep]
+            accumulate(cells, self._grid, p, y)
+        self._cells.add(cells)
+        return self
+
+    def _class_axis(self, shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        if len(shape) > 1 and shape[1] == self.num_classes and (shape[0], *shape[2:]) == target:
+            return 1, target
+        if len(shape) > 1 and shape[0] == self.num_classes and shape[1:] == target:
+            return 0, target
+        raise ValueError(
+            f"expected probabilities (B, {self.num_classes}, *spatial) with target (B, *spatial), or "
+            f"({self.num_classes}, *spatial) with target (*spatial); got {shape} and {target}"
+        )
+
+    def merge(self, other: CalibrationHistogram) -> CalibrationHistogram:
+        """Add the voxels of another histogram (in place; returns self).
+
+        Raises:
+            ValueError: other classes or other bins.
+        """
+        if (other.num_classes, other.bins) != (self.num_classes, self.bins):
+            raise ValueError(
+                f"histograms must agree in classes and bins to be merged: {self.num_classes} classes and {self.bins} "
+                f"bins against {other.num_classes} and {other.bins}"
+            )
+        self._cells.add(other._cells)
+        return self
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as plain arrays for ``np.savez_compressed``: the cells that are not empty, and the sums."""
+        filled = np.flatnonzero(self._cells.count.ravel() + self._cells.hits.ravel())
+        return {
+            "layout": np.array([_VERSION, self.num_classes, self.bins, len(self._grid)], np.int64),
+            "cell": filled.astype(np.int32),
+            "count": self._cells.count.ravel()[filled],
+            "confidence": self._cells.confidence.ravel()[filled],
+            "hits": self._cells.hits.ravel()[filled],
+            "sums": np.array([self._cells.brier, self._cells.nll]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> CalibrationHistogram:
+        """The histogram that :meth:`arrays` described.
+
+        Raises:
+            ValueError: arrays are missing, or were written with another grid of cells.
+        """
+        missing = {"layout", "cell", "count", "confidence", "hits", "sums"} - set(arrays)
+        if missing:
+            raise ValueError(f"a stored histogram needs the arrays {', '.join(sorted(missing))}, got {sorted(arrays)}")
+        version, num_classes, bins, size = (int(v) for v in arrays["layout"])
+        histogram = cls(num_classes, bins)
+        if version != _VERSION or size != len(histogram._grid):
+            raise ValueError(
+                f"expected a histogram of layout {_VERSION} with {len(histogram._grid)} cells, got layout {version} "
+                f"with {size}: evaluate the cell again"
+            )
+        for name in ("count", "confidence", "hits"):
+            getattr(histogram._cells, name).reshape(-1)[arrays["cell"]] = arrays[name]
+        histogram._cells.brier, histogram._cells.nll = (float(v) for v in arrays["sums"])
+        return histogram
+
+    def _binned(self, row: int, start: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(bins,) count, confidence and hits of a row, of its cells from ``start`` on."""
+        sums = []
+        for name in ("count", "confidence", "hits"):
+            values = getattr(self._cells, name)[row].copy()
+            values[:start] = 0
+            sums.append(np.add.reduceat(values, self._grid.bin_starts))
+        return tuple(sums)
+
+    def _gap(self, row: int, start: int = 0) -> float:
+        count, confidence, hits = self._binned(row, start)
+        return float(np.abs(hits - confidence).sum() / count.sum()) if count.any() else 0.0
+
+    def _classes(self, include_background: bool) -> range:
+        return range(0 if include_background else 1, self.num_classes)
+
+    def _mean(self, values: np.ndarray, include_background: bool) -> float:
+        return float(np.mean(values[self._classes(include_background).start :])) if self.count else float("nan")
+
+    def ece(self) -> float:
+        """Expected calibration error of the top label: sum over bins of count/N |accuracy - confidence| (Guo 2017)."""
+        return self._gap(-1) if self.count else float("nan")
+
+    def mce(self) -> float:
+        """Maximum calibration error: the largest top-label gap of a non-empty bin (Guo 2017)."""
+        diagram = self.reliability()
+        return float(np.nanmax(np.abs(diagram.accuracy - diagram.confidence))) if self.count else float("nan")
+
+    def over_under(self) -> OverUnder:
+        """Top-label gaps confidence - accuracy, weighted by count: over-confident if ``signed`` is positive."""
+        if not self.count:
+            return OverUnder(float("nan"), float("nan"), float("nan"))
+        _, confidence, hits = self._binned(-1)
+        gap = (confidence - hits) / self.count
+        return OverUnder(float(gap.sum()), float(gap[gap > 0].sum()), float(-gap[gap < 0].sum()))
+
+    def classwise_ece(self) -> np.ndarray:
+        """(C,) error of each class's probability, over all N voxels; nan without a voxel."""
+        values = np.array([self._gap(c) for c in range(self.num_classes)])
+        return values if self.count else np.full_like(values, np.nan)
+
+    def sce(self, include_background: bool = True) -> float:
+        """Static calibration error: mean of :meth:`classwise_ece` (Nixon et al. 2019).
+
+        A class without a voxel in the reference stays in the mean: its probability has to be 0. The background stays
+        in by default, as in Nixon's sum over all classes.
+        """
+        return self._mean(self.classwise_ece(), include_background)
+
+    def ace(self, include_background: bool = True) -> float:
+        """Average calibration error: per class the unweighted mean gap of the non-empty equal-width bins, then the
+        mean over classes (Neumann et al. 2018; ``average`` in MONAI). For Nixon's adaptive error, ``tace(0)``.
+        """
+        values = np.zeros(self.num_classes)
+        for c in range(self.num_classes):
+            count, confidence, hits = self._binned(c)
+            values[c] = np.mean((np.abs(hits - confidence) / np.maximum(count, 1))[count > 0]) if count.any() else 0.0
+        return self._mean(values, include_background)
+
+    def classwise_tace(self, threshold: float = 1e-3) -> np.ndarray:
+        """(C,) thresholded adaptive error of each class; 0 for a class without a probability above the threshold."""
+        start = self._grid.first_above(threshold)
+        rows = [[x[c, start:] for x in self._sums()] for c in range(self.num_classes)]
+        values = np.array([equal_count_error(*row, self.bins) for row in rows])
+        return values if self.count else np.full_like(values, np.nan)
+
+    def tace(self, threshold: float = 1e-3, include_background: bool = True) -> float:
+        """Thresholded adaptive calibration error (Nixon et al. 2019).
+
+        Per class: the probabilities above ``threshold`` in ``bins`` equal-count bins, unweighted mean over non-empty
+        bins of |accuracy - confidence|; then the mean over all classes. Bins are shared out by cells, not by a sort:
+        :meth:`tace_bound` says how far that can be off (measured: below 1e-5 from a million voxels on).
+
+        Raises:
+            ValueError: a threshold other than 0, 1e-3, 1e-2 or a bin edge.
+        """
+        return self._mean(self.classwise_tace(threshold), include_background)
+
+    def tace_bound(self, threshold: float = 1e-3, include_background: bool = True) -> float:
+        """Worst-case distance of :meth:`tace` from the value by sorting, computed from this histogram's cells."""
+        start = self._grid.first_above(threshold)
+        count, _, hits = self._sums()
+        rows = [
+            equal_count_bound(count[c, start:], hits[c, start:], self._grid.width[start:], self.bins)
+            for c in range(self.num_classes)
+        ]
+        return self._mean(np.array(rows), include_background)
+
+    def classwise_tace_equal_width(self, threshold: float = 1e-3) -> np.ndarray:
+        """(C,) equal-width error over the probabilities above the threshold; 0 for a class without one."""
+        start = self._grid.first_above(threshold)
+        values = np.array([self._gap(c, start) for c in range(self.num_classes)])
+        return values if self.count else np.full_like(values, np.nan)
+
+    def tace_equal_width(self, threshold: float = 1e-3, include_background: bool = True) -> float:
+        """What published evaluation code calls TACE: :meth:`sce` over the probabilities above ``threshold``, with
+        equal-width bins weighted by their share of the survivors (Murugesan et al. 2024, CRaC).
+        """
+        return self._mean(self.classwise_tace_equal_width(threshold), include_background)
+
+    def label_counts(self) -> np.ndarray:
+        """(C,) voxels of each class in the reference."""
+        return self._cells.hits[:-1].sum(axis=1)
+
+    def brier(self) -> float:
+        """Multi-class Brier score in [0, 2]: mean over voxels of sum_c (p_c - [y = c])^2."""
+        return self._cells.brier / self.count if self.count else float("nan")
+
+    def nll(self) -> float:
+        """Negative log-likelihood in nats per voxel; a probability of 0 counts as the smallest normal float32."""
+        return self._cells.nll / self.count if self.count else float("nan")
+
+    def reliability(self, label: int | None = None) -> Reliability:
+        """The reliability diagram of the top label, or of the probability of class ``label``.
+
+        Raises:
+            ValueError: ``label`` is no class.
+        """
+        if label is not None and not 0 <= label < self.num_classes:
+            raise ValueError(f"label must be None (top label) or in 0..{self.num_classes - 1}, got {label}")
+        count, confidence, hits = self._binned(-1 if label is None else label)
+        with np.errstate(invalid="ignore"):
+            means = confidence / count, hits / count
+        edges = self._grid.edges.astype(np.float64)
+        return Reliability(edges[:-1], edges[1:], count, *means)
+
+    def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._cells.count, self._cells.confidence, self._cells.hits
