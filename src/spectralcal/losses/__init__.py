@@ -1,0 +1,45 @@
+"""Training losses for calibrated segmentation, in 2-D and 3-D; torch only.
+
+Every loss takes logits (B, C, *spatial) and integer labels (B, *spatial) or (B, 1, *spatial) and returns a scalar::
+
+    loss = SpectralEntropyCELoss(weight=0.01)
+    loss(logits, target).backward()
+
+They compute in float32 under autocast, and ``loss.terms(logits, target)`` gives the parts that add up. Two learn while
+they train and belong in the checkpoint (``loss.state_dict()``): the spectral loss keeps a window of band powers, and
+:class:`CRaCLoss` multipliers that ``update_multipliers`` refreshes once per epoch. The regularisers alone are
+:class:`SpectralEntropyLoss` (logits only) and :class:`AverageCalibrationErrorLoss`.
+
+A file here is a method of the grid when it names its class: ``LOSS``, with ``LABEL`` for tables, ``PAPER`` the column
+of the paper's tables (None beyond it) and ``REFERENCE``.
+"""
+
+from spectralcal.losses._base import SegmentationLoss
+from spectralcal.losses.ce import CrossEntropyLoss
+from spectralcal.losses.crac import CRaCLoss
+from spectralcal.losses.focal import FocalLoss
+from spectralcal.losses.ls import LabelSmoothingLoss
+from spectralcal.losses.mace import AverageCalibrationErrorCELoss, AverageCalibrationErrorLoss
+from spectralcal.losses.mbls import MarginLabelSmoothingLoss
+from spectralcal.losses.nacl import NACLLoss
+from spectralcal.losses.scc import SpectralCorrelationLoss
+from spectralcal.losses.spectral import SpectralEntropyCELoss, SpectralEntropyLoss
+from spectralcal.losses.squared_dice import SquaredDiceLoss
+from spectralcal.losses.svls import SVLSLoss
+
+__all__ = [
+    "AverageCalibrationErrorCELoss",
+    "AverageCalibrationErrorLoss",
+    "CRaCLoss",
+    "CrossEntropyLoss",
+    "FocalLoss",
+    "LabelSmoothingLoss",
+    "MarginLabelSmoothingLoss",
+    "NACLLoss",
+    "SVLSLoss",
+    "SegmentationLoss",
+    "SpectralCorrelationLoss",
+    "SpectralEntropyCELoss",
+    "SpectralEntropyLoss",
+    "SquaredDiceLoss",
+]

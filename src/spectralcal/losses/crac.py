@@ -1,0 +1,193 @@
+"""Class and region-adaptive constraints, with multipliers learned on validation data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._neighbourhood import BORDERS, class_shares, heterogeneous
+from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
+
+#: multipliers and penalty weights have one row a region, in this order
+REGIONS = ("boundary", "interior")
+
+
+class CRaCLoss(SegmentationLoss):
+    """Cross-entropy plus an augmented Lagrangian on logit distances, per class and region (Murugesan et al., 2024).
+
+    With t_c the share of class c in the 3-voxel-wide window, a voxel lies at a "boundary" when its window holds several
+    classes and in the "interior" otherwise. The constraint is h_c = 0 with h_c = |t_c - z_c| at boundaries and
+    |margin * t_c - z_c| inside. Each class c and region r has a multiplier lambda and a penalty weight rho, and
+
+        L = CE + mean over voxels and 2C channels of (lambda h + rho h^2 / 2) 1[voxel in r],
+
+    which is the PHR penalty (max(0, lambda + rho h)^2 - lambda^2) / (2 rho) since h and lambda are not negative.
+
+    After every epoch the multipliers are refreshed on validation batches: with v the mean of h 1[in r] over all
+    validation voxels, lambda <- clamp(lambda + rho v, 1e-6, 1e6), and then, at every `rho_interval`-th refresh,
+    rho <- clamp(gamma rho, rho at the start, rho_max) where v exceeds mu times its value of the epoch before. Since
+    h >= 0, lambda never falls. The method thus learns from validation data: compare it on test data only.
+
+    The windows are 3x3x3 in 3-D, the natural extension of the authors' 2-D code. There the test for a boundary compares
+    a rounded mean and misses part of the mixed windows; here it is exact, and :meth:`penalty` takes another mask.
+
+    Args:
+        margin: logit of the true class inside a region; default 5.0.
+        gamma: growth of rho; default 1.2.
+        mu: required decrease of the constraint, below which rho grows; default 0.9.
+        rho: initial and smallest penalty weight; default 0.1.
+        rho_max: largest penalty weight; default 10.0.
+        rho_interval: refreshes (epochs) between two looks at rho; default 10.
+        border: labels outside the image are "background" (the authors' code, default), no class ("zero"), or those of
+            the outermost voxels ("replicate").
+
+    Attributes:
+        multipliers, rho, violation: (2, C) buffers, rows in the order of :data:`REGIONS`; sized at the first batch and
+            part of ``state_dict`` together with updates, the number of refreshes.
+
+    Raises:
+        ValueError: a negative option, or batches of different numbers of classes.
+    """
+
+    multipliers: Tensor
+    rho: Tensor
+    violation: Tensor
+    updates: Tensor
+
+    def __init__(
+        self,
+        margin: float = 5.0,
+        gamma: float = 1.2,
+        mu: float = 0.9,
+        rho: float = 0.1,
+        rho_max: float = 10.0,
+        rho_interval: int = 10,
+        border: Literal["background", "zero", "replicate"] = "background",
+    ) -> None:
+        super().__init__()
+        self.margin = non_negative("margin", margin)
+        self.gamma = non_negative("gamma", gamma)
+        self.mu = non_negative("mu", mu)
+        self.rho_min = non_negative("rho", rho)
+        self.rho_max = non_negative("rho_max", rho_max)
+        if rho_max < rho:
+            raise ValueError(f"rho_max: expected at least rho = {rho!r}, received {rho_max!r}")
+        self.rho_interval = at_least("rho_interval", rho_interval, 1)
+        choice("border", border, BORDERS)
+        self.border = border
+        for name in ("multipliers", "rho", "violation"):
+            self.register_buffer(name, torch.zeros(2, 0))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self._sums: Tensor | None = None
+        self._voxels = 0
+
+    def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        terms = {"ce": cross_entropy(logits, target), "constraint": self.penalty(logits, target)}
+        self.diagnostics = {"multiplier_mean": self.multipliers.mean(), "rho_mean": self.rho.mean()}
+        return terms
+
+    def penalty(self, logits: Tensor, target: Tensor, boundary: Tensor | None = None) -> Tensor:
+        """The second term of the loss as a scalar.
+
+        Args:
+            logits: (B, C, *spatial).
+            target: (B, *spatial) int64.
+            boundary: (B, *spatial) bool, voxels to treat as boundary; default the exact test of the window.
+        """
+        self._size_for(logits)
+        distance, boundary = self._constraint(logits, target, boundary)
+        row = (slice(None), *[None] * (logits.ndim - 2))
+        multipliers, rho = self.multipliers.to(logits.dtype), self.rho.to(logits.dtype)
+        at_voxel = boundary.unsqueeze(1)
+        linear = torch.where(at_voxel, multipliers[0][row], multipliers[1][row])
+        quadratic = torch.where(at_voxel, rho[0][row], rho[1][row])
+        # A voxel is in one region, so C of its 2C channels are zero.
+        return (distance * (linear + 0.5 * quadratic * distance)).mean() / 2
+
+    def start_epoch_update(self) -> None:
+        """Forget what was observed and begin a pass over validation batches."""
+        self._sums, self._voxels = None, 0
+
+    @torch.no_grad()
+    def observe(self, logits: Tensor, target: Tensor) -> None:
+        """Add a validation batch: shapes as in :meth:`forward`, the network in evaluation mode."""
+        logits = checked_logits(logits)
+        target = checked_target(target, logits)
+        self._size_for(logits)
+        with torch.autocast(logits.device.type, enabled=False):
+            distance, boundary = self._constraint(logits, target)
+        axes = (0, *range(2, logits.ndim))
+        whole = distance.sum(axes, dtype=torch.float64)
+        border = (distance * boundary.unsqueeze(1)).sum(axes, dtype=torch.float64)
+        sums = torch.stack([border, whole - border])
+        self._sums = sums if self._sums is None else self._sums + sums
+        self._voxels += target.numel()
+
+    @torch.no_grad()
+    def finish_epoch_update(self) -> None:
+        """Refresh the multipliers, and rho when its turn has come, from what was observed.
+
+        Raises:
+            ValueError: nothing was observed since :meth:`start_epoch_update`.
+        """
+        if self._sums is None:
+            raise ValueError(
+                "observe: expected at least one validation batch before finish_epoch_update, received none"
+            )
+        violation = (self._sums / self._voxels).to(self.rho)
+        self.multipliers.copy_((self.multipliers + self.rho * violation).clamp(1e-6, 1e6))
+        self.updates.add_(1)
+        due = (self.updates % self.rho_interval == 0) & (self.updates > 1)  # the first refresh has no epoch before it
+        grown = (self.gamma * self.rho).clamp(self.rho_min, self.rho_max)
+        self.rho.copy_(torch.where(due & (violation > self.mu * self.violation), grown, self.rho))
+        self.violation.copy_(violation)
+        self.start_epoch_update()
+
+    def update_multipliers(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """One refresh from (logits, target) pairs of the validation set; once per epoch."""
+        self.start_epoch_update()
+        for logits, target in batches:
+            self.observe(logits, target)
+        self.finish_epoch_update()
+
+    def _constraint(self, logits: Tensor, target: Tensor, boundary: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """h (B, C, *spatial) and the boundary mask (B, *spatial)."""
+        shares = class_shares(target, logits.shape[1], logits.dtype, self.border)
+        if boundary is None:
+            boundary = heterogeneous(shares)
+        shares *= torch.where(boundary, 1.0, self.margin).to(logits.dtype).unsqueeze(1)
+        return (shares - logits).abs(), boundary
+
+    def _size_for(self, logits: Tensor) -> None:
+        """Begin the per-class state with the first batch, and follow its device."""
+        classes = logits.shape[1]
+        if self.rho.device != logits.device:
+            self.to(logits.device)
+        if self.rho.shape[1] == 0:
+            # State first made inside inference mode could not be used by a later training step.
+            with torch.inference_mode(False), torch.no_grad():
+                start = torch.ones(2, classes, dtype=self.rho.dtype, device=self.rho.device)
+                self.multipliers, self.rho, self.violation = 1e-6 * start, self.rho_min * start, torch.zeros_like(start)
+        elif self.rho.shape[1] != classes:
+            raise ValueError(
+                f"logits: expected {self.rho.shape[1]} classes as in earlier batches, received {tuple(logits.shape)}; "
+                "use one loss object a task"
+            )
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # The number of classes is known only once a batch or a saved state has been seen.
+        for name in ("multipliers", "rho", "violation"):
+            saved = state_dict.get(prefix + name)
+            if saved is not None:
+                setattr(self, name, getattr(self, name).new_zeros(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+LOSS = CRaCLoss
+LABEL = "CRaC"
+PAPER = "CRaC"
+REFERENCE = "Murugesan et al., Class and region-adaptive constraints for network calibration, MICCAI 2024"

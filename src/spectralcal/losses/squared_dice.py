@@ -1,0 +1,55 @@
+"""Soft Dice with squared denominator: the control arm of the spectral correlation coefficient."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from spectralcal.losses._base import SegmentationLoss, one_hot
+from spectralcal.losses._overlap import base_terms, foreground, soft_dice
+from spectralcal.losses._validation import choice, non_negative
+
+
+class SquaredDiceLoss(SegmentationLoss):
+    """Cross-entropy plus weight * (1 - 2 sum(p y) / (sum p^2 + sum y^2)) (Milletari et al., 2016).
+
+    By Plancherel's theorem this equals :class:`SpectralCorrelationLoss` over the full spectrum, in value and gradient.
+
+    Args:
+        weight: of the Dice term; default 0.2, that of the spectral correlation it is compared with.
+        reduce: the ratio per image and class ("case", default) or of sums over the batch ("batch").
+        include_background: count class 0; default False.
+        base: "ce" (default), "ce_dice" or "none".
+        eps: added above and below, so that a class neither present nor predicted scores 1; default 1e-6.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    def __init__(
+        self,
+        weight: float = 0.2,
+        reduce: Literal["case", "batch"] = "case",
+        include_background: bool = False,
+        base: Literal["ce", "ce_dice", "none"] = "ce",
+        eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.weight = non_negative("weight", weight)
+        choice("reduce", reduce, ("case", "batch"))
+        choice("base", base, ("ce", "ce_dice", "none"))
+        self.reduce, self.include_background, self.base, self.eps = reduce, include_background, base, eps
+
+    def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        probabilities = foreground(logits.softmax(1), self.include_background)
+        labels = foreground(one_hot(target, logits.shape[1], logits.dtype), self.include_background)
+        terms = base_terms(self.base, logits, target, probabilities, labels)
+        dice = soft_dice(probabilities, labels, True, self.reduce, self.eps)
+        return terms | {"squared_dice": self.weight * (1 - dice)}
+
+
+LOSS = SquaredDiceLoss
+LABEL = "Sq. Dice"
+PAPER = None
+REFERENCE = "Milletari et al., V-Net, 3DV 2016"
