@@ -20,7 +20,7 @@ from spectralcal.datasets._base import Case, Dataset, Volume
 #: part of every case's fingerprint: raise it when a change of the recipe changes the arrays
 RECIPE = 1
 #: mean intensity of background, organ, lesion and vessel: neighbours overlap once noise is added
-INTENSITIES = (1.0, 1.5, 0.8, 2.1)
+INTENSITIES = (1.0, 1.5, 0.4, 2.1)
 #: share of slices kept in a case with thick slices
 THICKNESS = 2.5
 
@@ -32,7 +32,7 @@ class Phantom(Dataset):
         cases: number of cases.
         shape: voxels of an isotropic case; a case with thick slices has the same extent in mm.
         seed: case i depends on (seed, i) and on the other options only.
-        noise: standard deviation of the image noise; the contrast between neighbouring structures is 0.2 to 1.3.
+        noise: standard deviation of the image noise; the contrast between neighbouring structures is 0.5 to 1.7.
         anisotropic_share: share of cases with slices 2.5 times as thick as the voxels are wide.
         spacing: voxel edge of an isotropic case, mm.
         sharpest, vaguest: range of the boundary blur tau, mm; it varies smoothly within each case, so that one

@@ -1,0 +1,147 @@
+"""What happens while a network trains: loss terms, spectral entropies and which term pulls harder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from spectralcal.figures._axes import (
+    handles,
+    legend_below,
+    line_style,
+    log_axis,
+    log_axis_with_zero,
+    panel_title,
+    say_missing,
+)
+from spectralcal.figures._choose import chosen_cells, holes, opening, pick
+from spectralcal.figures._drawn import Drawn
+from spectralcal.figures.style import INK, TWO_COLUMNS, looks, size
+from spectralcal.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Training curves"
+NEEDS = ()
+#: share of the logged steps in a running mean
+WINDOW = 0.05
+PANELS = {
+    "base": "base term of the loss",
+    "regulariser": "weighted regulariser",
+    "entropy": "spectral entropy (nats)",
+    "ratio": "gradient norm, regulariser / base",
+}
+
+
+def training_curves(results: Results, experiment: str, *, dataset: str = "", architecture: str = "") -> Drawn:
+    """Loss terms, spectral entropies and gradient-norm ratio over steps.
+
+    Args:
+        results: the study's results.
+        experiment: name of the experiment.
+        dataset: data set to show; empty: the experiment's first.
+        architecture: architecture to show; empty: the experiment's first.
+    """
+    dataset = pick(results, experiment, "datasets", dataset)
+    architecture = pick(results, experiment, "architectures", architecture)
+    table = frame(results, experiment, dataset, architecture)
+    gone = list(table[table.status == "missing"].label)
+    caption = (
+        f"{opening(results, experiment, [dataset], architecture)} Thin: single seeds; thick: running mean over "
+        f"{WINDOW:.0%} of the logged steps and all seeds. (a) First term of each loss. (b) What is added to it, with "
+        "its weight; zero where nothing is penalised. (c) Entropy of the band powers of the confidence map: target, "
+        "pooled over the history (solid), and mean of the samples in the batch (dashed). (d) Gradient norm of the "
+        f"added term over that of the first, both at the logits.{holes(gone)}"
+    )
+    return Drawn(draw(table), table, caption)
+
+
+def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
+    """Tidy histories.
+
+    Returns:
+        dataset, architecture, method, label, seed, panel (``base``, ``regulariser``, ``entropy``, ``ratio``), quantity
+        (``value``, or ``target`` and ``sample`` of the entropies), step, value, status.
+    """
+    parts = []
+    for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
+        identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
+        histories = {cell.seed: found for cell in cells if (found := results.history(cell)) is not None}
+        if not histories:
+            parts.append(pd.DataFrame([{**identity, "status": "missing"}]))
+        for seed, history in histories.items():
+            for panel, quantity, values in _quantities(history):
+                curve = {"seed": seed, "panel": panel, "quantity": quantity, "step": history.step, "value": values}
+                parts.append(pd.DataFrame({**identity, **curve, "status": "ok"}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Four panels over the training step."""
+    import matplotlib.pyplot as plt
+
+    labels = dict(zip(table.method, table.label, strict=True))
+    found = looks(list(labels))
+    figure, grid = plt.subplots(2, 2, figsize=size(TWO_COLUMNS, 105), layout="constrained", sharex=True)
+    for letter, axes, (panel, title) in zip("abcd", grid.flat, PANELS.items(), strict=True):
+        panel_title(axes, letter, title)
+        shown = table[table.panel == panel] if "panel" in table else table.iloc[:0]
+        for (method, quantity), rows in shown.groupby(["method", "quantity"], sort=False):
+            style = line_style(found[method])
+            if panel == "entropy":
+                style["linestyle"] = "-" if quantity == "target" else (0, (3, 1.5))
+            for _, one in rows.groupby("seed"):
+                axes.plot(
+                    one.step, one.value, color=style["color"], linewidth=0.4, alpha=0.3, zorder=style["zorder"] - 1
+                )
+            smooth = _smooth(rows)
+            axes.plot(smooth.index, smooth, **style)
+        _finish(axes, panel, shown)
+    for axes in grid[1]:
+        axes.set_xlabel("training step")
+    missing = set(table[table.status == "missing"].method)
+    legend_below(figure, handles(found, labels, missing))
+    return figure
+
+
+def _quantities(history: pd.DataFrame) -> list[tuple[str, str, pd.Series]]:
+    """Panel, quantity and values of a history; the first `loss_` column is the base term."""
+    terms = [name.removeprefix("loss_") for name in history if name.startswith("loss_")]
+    out = [("base", "value", history[f"loss_{terms[0]}"])] if terms else []
+    if len(terms) > 1:
+        first, second = terms[:2]
+        out.append(("regulariser", "value", history[[f"loss_{name}" for name in terms[1:]]].sum(axis=1)))
+        base = history[f"gradient_{first}"]
+        out.append(("ratio", "value", (history[f"gradient_{second}"] / base).where(base > 0)))
+    entropies = [name for name in ("target", "sample") if f"{name}_entropy" in history]
+    return out + [("entropy", name, history[f"{name}_entropy"]) for name in entropies]
+
+
+def _smooth(rows: pd.DataFrame) -> pd.Series:
+    """Running mean over steps of the mean over seeds; a hinge is zero at most steps, where a median would stay."""
+    by_step = rows.groupby("step").value.mean()
+    window = max(int(len(by_step) * WINDOW) | 1, 1)
+    return by_step.rolling(window, center=True, min_periods=1).mean()
+
+
+def _finish(axes: Axes, panel: str, shown: pd.DataFrame) -> None:
+    from matplotlib.lines import Line2D
+
+    if not len(shown):
+        say_missing(axes, "no histories" if panel == "base" else "no method with such a term")
+        axes.set_yticks([])
+    elif panel == "entropy":
+        kinds = {"target": "-", "samples": (0, (3, 1.5))}
+        lines = [Line2D([], [], color=INK, linestyle=dashes, label=name) for name, dashes in kinds.items()]
+        axes.legend(handles=lines, loc="best", ncols=2)
+    elif (shown.value > 0).any():
+        if (shown.value == 0).any():
+            log_axis_with_zero(axes, shown.value.max())
+        else:
+            log_axis(axes)
+
+
+FIGURE = training_curves

@@ -1,0 +1,16 @@
+"""Studies on disk with known results."""
+
+from __future__ import annotations
+
+import pytest
+from small_study import Study
+
+
+@pytest.fixture
+def study(tmp_path):
+    """``study(methods=..., seeds=...)`` writes a study and gives its :class:`spectralcal.results.Results`."""
+
+    def write(**options):
+        return Study(tmp_path / f"study{len(list(tmp_path.iterdir()))}", **options).write()
+
+    return write
