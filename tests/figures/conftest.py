@@ -1,7 +1,8 @@
-"""Studies on disk with known results."""
+"""Studies on disk with known results, and matplotlib without a screen."""
 
 from __future__ import annotations
 
+import matplotlib as mpl
 import pytest
 from small_study import Study
 
@@ -14,3 +15,16 @@ def study(tmp_path):
         return Study(tmp_path / f"study{len(list(tmp_path.iterdir()))}", **options).write()
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def style():
+    """The project's style, and no figure left open."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from spectralcal.figures.style import use_style
+
+    use_style()
+    yield
+    plt.close("all")

@@ -249,6 +249,13 @@ def test_layouts_devices_and_precisions_agree():
     same(CalibrationHistogram(4).update(half, y), CalibrationHistogram(4).update(half.float().numpy(), y))
 
 
+def test_a_volume_of_as_many_slices_as_classes_needs_a_batch_axis():
+    p, y = volume((4, 9, 8))
+    with pytest.raises(ValueError, match="batch axis"):
+        CalibrationHistogram(4).update(p, y)
+    same(CalibrationHistogram(4).update(p[None], y[None]), CalibrationHistogram(4).update(p.reshape(4, -1), y.ravel()))
+
+
 def test_two_dimensional_batch():
     p, y = volume((3, 16, 17))
     batched = np.moveaxis(p, 1, 0)  # (3, 4, 16, 17): three slices

@@ -33,6 +33,8 @@ class Study:
         missing: cells (method, seed) without any file.
         missed: structures that a method did not find: (method, case index, class).
         truth: write the true calibration error, as for a phantom.
+        only_scores: write no histograms, spectra, histories and maps.
+        edit: a last change of the table of scores.
     """
 
     root: Path
@@ -43,6 +45,7 @@ class Study:
     missing: Sequence[tuple[str, int]] = ()
     missed: Sequence[tuple[str, int, str]] = ()
     truth: bool = True
+    only_scores: bool = False
     shape: tuple[int, int, int] = (14, 14, 14)
     edit: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
     config: StudyConfig = field(init=False)
@@ -70,12 +73,14 @@ class Study:
         )
         paths = StudyPaths(self.config)
         cells = [c for c in study_cells(self.config) if (c.method, c.seed) not in set(self.missing)]
-        volumes = self._volumes()
+        volumes = [] if self.only_scores else self._volumes()
         rows: list[dict] = []
         for cell in cells:
             files = paths.cell(cell)
             files.folder.mkdir(parents=True)
             rows += self._scores(cell)
+            if self.only_scores:
+                continue
             np.savez(files.calibration, **self._calibration(cell, volumes))
             np.savez(files.spectra, **self._spectra(cell))
             self._history(cell).to_csv(files.history, index=False)
@@ -87,7 +92,7 @@ class Study:
                 names = [c.method for c in cells if (c.architecture, c.seed) == (architecture, seed)]
                 path = paths.maps("phantom", architecture, seed)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if names:
+                if names and not self.only_scores:
                     np.savez(path, **self._maps(names, seed, volumes))
         paths.resolved_config.write_text(json.dumps(self.config.model_dump(mode="json")))
         return Results(self.config)

@@ -11,6 +11,7 @@ def study(tmp_path):
     """``study(methods=..., seeds=...)`` writes a study and gives its :class:`spectralcal.results.Results`."""
 
     def write(**options):
-        return Study(tmp_path / f"study{len(list(tmp_path.iterdir()))}", **options).write()
+        folder = tmp_path / f"study{len(list(tmp_path.iterdir()))}"
+        return Study(folder, only_scores=True, **options).write()
 
     return write

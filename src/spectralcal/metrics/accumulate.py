@@ -129,7 +129,7 @@ def _check(probabilities: np.ndarray, labels: np.ndarray) -> None:
     if off > SUM_TOLERANCE:
         raise ValueError(
             f"probabilities must sum to 1 over the class axis within {SUM_TOLERANCE:g}, got a sum off by {off:.4g}: "
-            "check the class axis (C, *spatial) or (B, C, *spatial), and that softmax was taken over it"
+            "check the axis of softmax, and give (C, *spatial) a batch axis where it could be read as (B, C, *spatial)"
         )
     if labels.min() < 0 or labels.max() >= num_classes:
         raise ValueError(

@@ -12,7 +12,7 @@ def equal_count_error(count: np.ndarray, confidence: np.ndarray, hits: np.ndarra
     with fewer voxels than bins the empty ones are left out. A cell that straddles an edge is shared in proportion,
     which is also the rule for ties: each gets the share that a random order of equal probabilities gives on average.
     Against a sort of all voxels the proportion is off by the chance order of labels within the cell: measured 1.5e-5
-    at 0.26 million voxels and 7e-6 at 1 to 2 million, falling with the root of their number.
+    at 0.26 million voxels and below 1e-5 at 1 to 2 million, falling with the root of their number.
 
     Args:
         count, confidence, hits: (cells,) voxels, sum of probabilities, voxels of the class; in increasing probability.

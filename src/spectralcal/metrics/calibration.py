@@ -71,8 +71,9 @@ class CalibrationHistogram:
 
         Args:
             probabilities: (B, C, *spatial) with target (B, *spatial), or (C, *spatial) with target (*spatial);
-                NumPy arrays or torch tensors, any float type, any memory layout. Shapes that fit both are read as
-                batched. Each voxel's values are in [0, 1] (1e-5 for rounding) and sum to 1 (5e-3 for half precision).
+                NumPy arrays or torch tensors, any float type, any memory layout. Shapes that fit both (a volume of
+                C slices) are read as batched: give such a volume a batch axis. Each voxel's values are in [0, 1] (1e-5
+                for rounding) and sum to 1 (5e-3 for half precision).
             target: integer labels in 0..C-1.
             mask: booleans in target's shape, True where a voxel counts; labels elsewhere may be anything. A mask
                 without a True adds nothing.

@@ -23,7 +23,7 @@ class UNet(DivisiblePadding):
             network that learns on a CPU.
 
     Raises:
-        ValueError: fewer than two levels, non-positive widths, or impossible channel counts.
+        ValueError: fewer than three levels, non-positive widths, or impossible channel counts.
 
     Source: Ronneberger et al., MICCAI 2015; Isensee et al., Nature Methods 2021.
     """
@@ -38,8 +38,8 @@ class UNet(DivisiblePadding):
     ) -> None:
         super().__init__()
         check_channels(in_channels, num_classes, spatial_dims)
-        if len(channels) < 2 or min(channels) < 1:
-            raise ValueError(f"channels needs at least two positive widths, got {tuple(channels)}")
+        if len(channels) < 3 or min(channels) < 1:
+            raise ValueError(f"channels needs at least three positive widths, got {tuple(channels)}")
         from monai.networks.nets import DynUNet  # seconds to import: only where a network is built
 
         strides = [1] + [2] * (len(channels) - 1)

@@ -83,8 +83,10 @@ class _ShellPower(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         spectrum, group = ctx.saved_tensors
         weight = torch.cat([grad, grad, grad.new_zeros(len(grad), 1)], dim=1) * 2  # (B, 2K + 1)
-        factor = torch.stack([row.index_select(0, group) for row in weight]).reshape(spectrum.shape)
-        scaled = torch.view_as_complex(torch.view_as_real(spectrum) * factor.unsqueeze(-1))
+        scaled = torch.empty_like(spectrum)
+        for row, source, result in zip(weight, spectrum, scaled, strict=True):
+            factor = row.index_select(0, group).reshape(*source.shape, 1)
+            torch.mul(torch.view_as_real(source), factor, out=torch.view_as_real(result))
         # One axis after another: the joint inverse copies its input once more.
         outer = torch.fft.ifftn(scaled, dim=ctx.axes[:-1], norm="forward")
         return torch.fft.irfft(outer, n=ctx.last, dim=ctx.axes[-1], norm="forward"), None, None
@@ -96,7 +98,7 @@ def _group_sums(values: Tensor, group: Tensor, groups: int) -> Tensor:
     No matrix product: its precision is the caller's global choice (TF32, bfloat16), and these sums span many decades.
     """
     if values.device.type == "cpu":
-        return torch.stack([torch.bincount(group, row, minlength=groups) for row in values.double()])
+        return torch.stack([torch.bincount(group, row.double(), minlength=groups) for row in values])
     return _masked_sums(values, group, groups)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-RESAMPLES = 10_000  # the Monte Carlo error of a 95 % end point is then about 2 % of the interval's half-width
+RESAMPLES = 10_000  # the Monte Carlo error of a 95 % end point is then below 2 % of the interval's half-width
 _BLOCK = 1 << 22  # entries of the resampling matrix held at a time
 
 

@@ -1,0 +1,159 @@
+"""What is on the page: artists, labels, holes, sizes; nothing overlaps, nothing is cut off."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import pytest
+from matplotlib.text import Text
+
+from spectralcal import registry
+from spectralcal.figures.style import TWO_COLUMNS
+
+METHODS = ("ce", "focal", "spectral")
+FIGURES = ("figure2", "figure3", "reliability", "training_curves")
+
+
+def drawn(results, name, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = registry.load("figures", name)(results, "main", **options)
+        made.drawing.canvas.draw()
+    return made
+
+
+def legend_texts(drawing):
+    return [text.get_text() for legend in drawing.legends for text in legend.get_texts()]
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    from small_study import Study
+
+    return Study(
+        tmp_path_factory.mktemp("three"), methods=METHODS, seeds=(0, 1), missing=[("focal", 0), ("focal", 1)]
+    ).write()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_texts_neither_overlap_nor_leave_the_page(three, name):
+    drawing = drawn(three, name).drawing
+    page = drawing.bbox
+    boxes = []
+    for text in drawing.findobj(lambda artist: isinstance(artist, Text) and artist.get_visible() and artist.get_text()):
+        box = text.get_window_extent()
+        if box.width * box.height == 0 or _clipped_tick(text, box):
+            continue
+        assert box.x0 >= page.x0 - 1, text
+        assert box.y0 >= page.y0 - 1, text
+        assert box.x1 <= page.x1 + 1, text
+        assert box.y1 <= page.y1 + 1, text
+        boxes.append((text.get_text(), box.padded(-1.0)))
+    assert len(boxes) > 10
+    clashes = [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
+    assert not clashes
+
+
+def _clipped_tick(text, box):
+    """Tick labels outside of the limits are kept by matplotlib but not drawn."""
+    axes = text.axes
+    if axes is None or text not in [*axes.get_xticklabels(which="both"), *axes.get_yticklabels(which="both")]:
+        return False
+    frame = axes.get_window_extent()
+    middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    outside_x = text in axes.get_xticklabels(which="both") and not frame.x0 - 1 <= middle[0] <= frame.x1 + 1
+    outside_y = text in axes.get_yticklabels(which="both") and not frame.y0 - 1 <= middle[1] <= frame.y1 + 1
+    return outside_x or outside_y
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_fit_the_page(three, name):
+    width, height = drawn(three, name).drawing.get_size_inches() * 25.4
+    assert width <= TWO_COLUMNS + 1e-6
+    assert height <= 230
+
+
+@pytest.mark.parametrize("name", ["figure3", "reliability", "training_curves"])
+def test_method_without_results_is_named_in_legend_and_caption(three, name):
+    made = drawn(three, name)
+    assert legend_texts(made.drawing) == ["CE", "FL (missing)", "Ours"]
+    assert "Without results: FL" in made.caption
+
+
+def test_lines_of_figure3(three):
+    drawing = drawn(three, "figure3").drawing
+    tops, bottoms = drawing.axes[:3], drawing.axes[3:6]
+    assert [len(axes.lines) for axes in tops] == [2, 2, 2]
+    assert [len(axes.lines) for axes in bottoms] == [2, 2, 2]  # ours and the line of equality
+    assert all(axes.get_xscale() == axes.get_yscale() == "log" for axes in tops)
+
+
+def test_rows_of_figure2(three):
+    drawing = drawn(three, "figure2").drawing
+    titles = {axes.get_title(loc="left") for axes in drawing.axes}
+    assert {"image", "reference", "segmentation", "confidence", "errors"} <= titles
+    assert [axes.get_ylabel() for axes in drawing.axes if axes.get_ylabel() in ("CE", "FL", "Ours")] == [
+        "CE",
+        "FL",
+        "Ours",
+    ]
+    words = [text.get_text() for axes in drawing.axes for text in axes.texts]
+    assert words.count("missing") == 3
+    assert words.count("no results") == 1
+
+
+def test_figure2_without_maps_says_so(three, tmp_path):
+    from small_study import Study
+
+    results = Study(tmp_path, methods=("ce",), seeds=(0,)).write()
+    results.paths.maps("phantom", "unet", 0).unlink()
+    made = drawn(results, "figure2")
+    assert "No case has been mapped" in made.caption
+    assert "no maps" in [text.get_text() for axes in made.drawing.axes for text in axes.texts]
+
+
+def test_reliability_panels_hold_a_diagonal_and_two_markers_a_method(three):
+    drawing = drawn(three, "reliability").drawing
+    diagrams = drawing.axes[::2]
+    assert [axes.get_title(loc="left").split("$ ")[-1] for axes in diagrams] == ["all voxels", "reference foreground"]
+    assert all(len(axes.lines) == 1 + 2 * 2 for axes in diagrams)
+    for axes in diagrams:
+        box = axes.get_window_extent()
+        assert box.width == pytest.approx(box.height)
+
+
+def test_training_curves_of_losses_without_a_second_term(tmp_path):
+    from small_study import Study
+
+    made = drawn(Study(tmp_path, methods=("ce",), seeds=(0,)).write(), "training_curves")
+    words = [text.get_text() for axes in made.drawing.axes for text in axes.texts]
+    assert words.count("no method with such a term") == 3
+
+
+def test_zero_of_a_hinge_is_drawn_as_zero(tmp_path):
+    import numpy as np
+    import pandas as pd
+    from small_study import Study
+
+    from spectralcal.grid import Cell
+
+    results = Study(tmp_path, methods=("spectral",), seeds=(0,)).write()
+    path = results.paths.cell(Cell("phantom", "unet", "spectral", 0)).history
+    history = pd.read_csv(path)
+    history["loss_spectral"] = np.where(history.step < 200, 0.0, history.loss_spectral)
+    history.to_csv(path, index=False)
+    axes = drawn(results, "training_curves").drawing.axes[1]
+    assert axes.get_yscale() == "symlog"
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_yticklabels()[0].get_text() == "0"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_at_all_is_a_figure_of_holes(tmp_path, name):
+    from small_study import Study
+
+    study = Study(tmp_path, methods=("ce", "spectral"), seeds=(0,), missing=[("ce", 0), ("spectral", 0)])
+    made = drawn(study.write(), name)
+    assert (made.frame.status == "missing").all()
+    assert "Without results: CE" in made.caption

@@ -1,0 +1,170 @@
+"""One cell from raw data to scores, by the functions behind the verbs, on a phantom that takes seconds."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from studies import tiny
+
+from spectralcal import cells, steps
+from spectralcal.cells import evaluate_cell, train_cell
+from spectralcal.config import parse_config
+from spectralcal.errors import ResultError
+from spectralcal.evaluation.maps import maps_step, median_case
+from spectralcal.grid import Cell
+from spectralcal.metrics import CalibrationHistogram
+from spectralcal.paths import StudyPaths
+from spectralcal.results import Results
+
+CE = Cell("phantom", "unet", "ce", 0)
+SPECTRAL = Cell("phantom", "unet", "spectral", 0)
+
+
+def study(root, **changes):
+    return parse_config(tiny(root, **changes), "tiny")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A prepared, split, trained and scored study of two cells."""
+    config = study(tmp_path_factory.mktemp("study"))
+    steps.prepare_step(config, "phantom")
+    steps.split_step(config, "phantom")
+    for cell in (CE, SPECTRAL):
+        train_cell(config, cell, then_evaluate=True)
+        evaluate_cell(config, cell)
+    return config
+
+
+def test_a_cell_leaves_what_the_design_says(finished):
+    files = StudyPaths(finished).cell(SPECTRAL)
+    names = sorted(path.name for path in files.folder.iterdir())
+    assert names == ["calibration.npz", "cases.csv", "evaluation.json", "history.csv", "model.json", "run.json",
+                     "spectra.npz", "weights.safetensors"]  # fmt: skip
+    run = json.loads(files.run.read_text())
+    assert run["cell"]["method"] == "spectral"
+    assert run["settings"]["loss_options"]["window"] == 50
+    assert run["resumes"] == 0
+    history = pd.read_csv(files.history)
+    for column in ("loss_ce", "loss_spectral", "target_entropy", "sample_entropy", "penalised_fraction",
+                   "gradient_ce", "gradient_spectral"):  # fmt: skip
+        assert history[column].notna().all()
+    assert history.step.iloc[-1] == finished.training.steps - 1
+
+
+def test_scores_are_tidy_and_complete(finished):
+    scores = pd.read_csv(StudyPaths(finished).cell(CE).cases)
+    assert tuple(scores.columns) == cells.CASE_COLUMNS
+    assert not scores.duplicated(["case", "class", "metric", "protocol"]).any()
+    test = json.loads(StudyPaths(finished).split("phantom").read_text())["test"]
+    assert set(scores.case) == {*test, "pooled"}
+    per_case = scores[scores.case == test[0]]
+    assert set(per_case[per_case.metric == "DSC"]["class"]) == {"organ", "lesion", "vessel"}
+    assert set(per_case.protocol) == {"paper", "crac-legacy", "boundary", "truth", "truth-boundary"}
+    assert set(scores[scores.case == "pooled"].protocol) == {"nixon"}
+    assert scores[scores.status == "ok"].value.notna().all()
+
+
+def test_pooled_histograms_agree_with_the_scores(finished):
+    """The pooled ECE recomputed from the stored per-case bins, by plain arithmetic."""
+    results = Results(finished)
+    pooled = results.calibration(CE)["all"]
+    bins = results.case_calibration(CE, "all")
+    count = bins["count"][:, 0].sum(0)
+    confidence = np.nansum(bins["confidence"][:, 0] * bins["count"][:, 0], 0)
+    correct = np.nansum(bins["accuracy"][:, 0] * bins["count"][:, 0], 0)
+    assert pooled.count == count.sum()
+    assert pooled.ece() == pytest.approx(np.abs(confidence - correct).sum() / count.sum(), rel=1e-9)
+    assert isinstance(pooled, CalibrationHistogram)
+
+
+def test_scoring_in_the_training_process_equals_scoring_apart(finished):
+    files = StudyPaths(finished).cell(CE)
+    names = ("cases", "calibration", "spectra")
+    before = {name: getattr(files, name).read_bytes() for name in names}
+    evaluate_cell(finished, CE)
+    assert {name: getattr(files, name).read_bytes() for name in names} == before
+
+
+def test_staged_scores_of_other_settings_are_not_adopted(finished, tmp_path):
+    other = study(finished.results_root.parent, inference={"overlap": 0.25})
+    train_cell(finished, CE, then_evaluate=True)
+    staged = StudyPaths(other).cell(CE).staged
+    assert staged.is_dir()
+    evaluate_cell(other, CE)
+    assert not staged.exists()
+    stamp = json.loads(StudyPaths(other).cell(CE).evaluation.read_text())["recipe"]
+    evaluate_cell(finished, CE)
+    assert json.loads(StudyPaths(finished).cell(CE).evaluation.read_text())["recipe"] != stamp
+
+
+def test_methods_start_from_the_same_weights_and_end_apart(finished):
+    one, other = (cells.build_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    one, other = (cells.load_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
+    assert any(not np.array_equal(one[name], other[name]) for name in one)
+    seed = cells.build_network(finished, Cell("phantom", "unet", "ce", 1), 1).state_dict()
+    assert any(not np.array_equal(one[name], seed[name]) for name in one)
+
+
+def test_finished_cells_are_left_alone_and_foreign_weights_refused(finished, capsys):
+    before = StudyPaths(finished).cell(CE).weights.stat().st_mtime_ns
+    train_cell(finished, CE)
+    assert "weights are up to date" in capsys.readouterr().err
+    assert StudyPaths(finished).cell(CE).weights.stat().st_mtime_ns == before
+    other = study(finished.results_root.parent, training={**tiny("")["training"], "learning_rate": 0.5})
+    with pytest.raises(ResultError, match=r"weights\.safetensors: .* of another configuration, code or data; train"):
+        evaluate_cell(other, CE)
+
+
+def test_damaged_weights_are_named(finished):
+    files = StudyPaths(finished).cell(SPECTRAL)
+    content = files.weights.read_bytes()
+    try:
+        files.weights.write_bytes(content[:1000])
+        with pytest.raises(ResultError, match=r"weights\.safetensors: cannot be loaded into 'unet'"):
+            evaluate_cell(finished, SPECTRAL)
+    finally:
+        files.weights.write_bytes(content)
+
+
+def test_collect_lists_every_cell_and_refuses_or_marks_holes(finished):
+    steps.collect_step(finished)
+    cells_table = pd.read_csv(StudyPaths(finished).cells)
+    assert list(cells_table.status) == ["complete", "complete"]
+    experiments = {"main": {**tiny("")["experiments"]["main"], "seeds": [0, 1]}}
+    wider = study(finished.results_root.parent, experiments=experiments)
+    with pytest.raises(ResultError, match="seed=1/cases.csv: cell is not scored"):
+        steps.collect_step(wider)
+    steps.collect_step(wider, allow_missing=True)
+    assert sorted(pd.read_csv(StudyPaths(wider).cells).status) == ["complete"] * 2 + ["missing"] * 2
+    assert [str(cell) for cell in Results(wider).missing("main")] == [
+        "phantom, unet, ce, seed 1",
+        "phantom, unet, spectral, seed 1",
+    ]
+
+
+def test_maps_show_the_median_case_by_every_method(finished):
+    maps_step(finished, "phantom", "unet", 0)
+    maps = Results(finished).maps("phantom", "unet", 0)
+    assert list(maps["methods"]) == ["ce", "spectral"]
+    assert maps["prediction"].shape == maps["confidence"].shape == (2, *maps["reference"].shape)
+    assert str(maps["case"]) == median_case(pd.read_csv(StudyPaths(finished).cell(CE).cases))
+    assert 0.25 <= maps["confidence"].min() <= maps["confidence"].max() <= 1
+
+
+def test_median_case_by_hand():
+    frame = pd.DataFrame(
+        [("a", 0.9), ("a", 0.5), ("b", 0.1), ("c", 0.8), ("c", 0.8), ("d", 1.0)], columns=["case", "value"]
+    ).assign(metric="DSC")
+    assert median_case(frame) == "a"
+
+
+def test_histories_of_spectra_have_one_row_a_case(finished):
+    spectra = Results(finished).spectra(CE)
+    test = json.loads(StudyPaths(finished).split("phantom").read_text())["test"]
+    assert list(spectra["cases"]) == test
+    for kind in ("max_logit", "max_log_prob", "max_prob", "margin"):
+        assert spectra[f"psd_{kind}"].shape == (len(test), len(spectra["frequency"]))
+        assert (spectra[f"entropy_{kind}"] <= np.log(5) + 1e-6).all()

@@ -1,0 +1,171 @@
+"""The workflow as a user runs it: real Snakemake processes on a copy of the project and a study of seconds."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from studies import tiny
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "config.yaml", "environment.yml", "notebooks")
+CELL = "results/tiny/cells/dataset=phantom/arch=unet/method={}/seed=0"
+
+
+class Project:
+    """A copy of the project with a configuration of its own."""
+
+    def __init__(self, folder, **changes):
+        self.folder = folder
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy(source, folder / part)
+        self.content = {**tiny("."), "tables": {"table1": {"experiment": "main"}}, **changes}
+        self.content["figures"] = {"figure2": {"experiment": "main"}}
+        self.write()
+
+    def write(self, **changes):
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump({**self.content, **changes}))
+
+    def snakemake(self, *arguments, configfile="tiny.yaml"):
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SPECTRALCAL_DATA")}
+        config = ["--configfile", configfile] if configfile else []
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *config, *arguments]
+        found = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        return found.returncode, found.stdout + found.stderr
+
+    def planned(self, *arguments, **options):
+        """Job messages of a dry run, without repetitions."""
+        code, text = self.snakemake("-n", *arguments, **options)
+        assert code == 0, text
+        return set(re.findall(r"^Job \d+: (.*)$", text, re.M))
+
+    def edit(self, name, old, new):
+        path = self.folder / "src/spectralcal" / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def path(self, method="ce", name="cases.csv"):
+        return self.folder / CELL.format(method) / name
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("project"))
+    code, text = project.snakemake()
+    assert code == 0, text
+    assert "The study 'tiny' is complete." in text
+    return project
+
+
+def test_the_study_makes_its_products(project):
+    for name in ("results/tiny/tables/table1.csv", "results/tiny/tables/table1.md", "results/tiny/tables/table1.tex",
+                 "figures/tiny/figure2.pdf", "figures/tiny/figure2.png", "figures/tiny/figure2.csv",
+                 "results/tiny/cases.parquet", "results/tiny/config.json"):  # fmt: skip
+        assert (project.folder / name).stat().st_size > 0
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    code, text = project.snakemake()
+    assert code == 0
+    assert "Nothing to be done" in text
+
+
+def test_cosmetic_edits_run_nothing_again(project):
+    project.edit("losses/spectral.py", '"""', '"""Another docstring. ')
+    project.edit("training/train.py", "import time", "import time  # a comment")
+    project.edit("metrics/overlap.py", '"""', '"""Another docstring. ')
+    assert project.planned() == set()
+
+
+def test_a_changed_loss_weight_retrains_that_method_alone(project):
+    project.write(methods={"spectral": {"weight": 0.5}})
+    jobs = project.planned()
+    project.write()
+    assert "training spectral on phantom (unet, seed 0)" in jobs
+    assert "scoring spectral on phantom (unet, seed 0)" in jobs
+    assert not any("training ce" in job or "scoring ce" in job or "preparing" in job for job in jobs)
+
+
+def test_a_changed_computation_retrains_what_uses_it(project):
+    old, new = "return gap.square().mean()", "return gap.square().mean() * 1.0"
+    project.edit("losses/spectral.py", old, new)
+    jobs = project.planned()
+    project.edit("losses/spectral.py", new, old)
+    assert {job for job in jobs if "training" in job} == {"training spectral on phantom (unet, seed 0)"}
+
+
+def test_a_changed_metric_scores_again_without_training(project):
+    old, new = "2 * ", "2.0 * "
+    project.edit("metrics/overlap.py", old, new)
+    jobs = project.planned()
+    project.edit("metrics/overlap.py", new, old)
+    assert {"scoring ce on phantom (unet, seed 0)", "scoring spectral on phantom (unet, seed 0)"} <= jobs
+    assert not any("training" in job for job in jobs)
+
+
+def test_an_experiment_that_grows_runs_its_new_cells_only(project):
+    experiments = {"main": {**project.content["experiments"]["main"], "seeds": [0, 1]}}
+    project.write(experiments=experiments)
+    jobs = project.planned()
+    project.write()
+    assert {job for job in jobs if "training" in job} == {
+        "training ce on phantom (unet, seed 1)",
+        "training spectral on phantom (unet, seed 1)",
+    }
+
+
+def test_one_cell_by_its_name(project):
+    for file in project.path("spectral").parent.iterdir():
+        file.unlink()
+    before = project.path("ce").stat().st_mtime_ns
+    target = str(project.path("spectral").relative_to(project.folder))
+    assert project.planned(target) == {
+        "training spectral on phantom (unet, seed 0)",
+        "scoring spectral on phantom (unet, seed 0)",
+    }
+    code, text = project.snakemake(target)
+    assert code == 0, text
+    assert project.path("spectral").is_file()
+    assert project.path("ce").stat().st_mtime_ns == before
+
+
+def test_a_typo_in_the_configuration_is_one_line(project):
+    project.write(trainng={"steps": 3})
+    code, text = project.snakemake("-n")
+    project.write()
+    assert code != 0
+    assert "trainng: unknown key; did you mean 'training'?" in text
+    assert "Traceback" not in text
+
+
+def test_a_failing_cell_leaves_the_others_whole(tmp_path):
+    """The spectral loss refuses a window of zero when it is built; cross-entropy must still be finished."""
+    project = Project(tmp_path, methods={"spectral": {"window": 0}})
+    code, text = project.snakemake()
+    assert code != 0
+    assert "window" in text
+    assert "Traceback" not in text
+    assert project.path("ce").is_file()
+    assert not project.path("spectral").exists()
+
+
+def test_missing_data_stop_before_any_job_with_a_list(project):
+    code, text = project.snakemake("-n", configfile=None)
+    assert code != 0
+    assert "data sets are missing" in text
+    for folder in ("BraTS2020", "iSeg2017", "FLARE2021", "ATLAS2023"):
+        assert folder in text
+    assert "SPECTRALCAL_DATA" in text
+    assert "Traceback" not in text
+    assert not (project.folder / "results/paper/logs").exists()
