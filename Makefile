@@ -12,7 +12,7 @@ demo: $(VENV)/.installed  ## the phantom study: data to report, in minutes, noth
 	@$(PYTHON) -m spectralcal where --config config/demo.yaml
 
 test: $(VENV)/.installed  ## unit, contract and workflow tests
-	$(PYTHON) -m pytest -n $(CORES)
+	$(PYTHON) -m pytest -n $(CORES) --dist loadfile
 
 lint: $(VENV)/.installed  ## style of Python and Snakemake files, and generated files in sync
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

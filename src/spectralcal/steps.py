@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from spectralcal import registry
@@ -123,15 +124,15 @@ def write_resolved(config: StudyConfig) -> Path:
     return path
 
 
-def missing_data(config: StudyConfig, needed: str) -> str | None:
-    """A list of the study's data sets that are neither in place nor openly downloadable, with how to get each.
+def missing_data(config: StudyConfig, needed: Iterable[str]) -> str | None:
+    """A list of the `needed` data sets that are neither in place nor downloadable, with how to get each; or None.
 
-    None if `needed` itself is not one of them. Data sets that are already prepared are not missing.
+    A data set that is already prepared is not missing.
     """
-    absent = [name for name in config.datasets if not _available(config, name)]
-    if needed not in absent:
+    absent = [name for name in needed if name in config.datasets and not _available(config, name)]
+    if not absent:
         return None
-    lines = [f"{len(absent)} of {len(config.datasets)} data sets are missing under {config.raw_root.resolve()}:"]
+    lines = [f"{len(absent)} of {len(config.datasets)} data sets are missing under {config.raw_root}:"]
     for name in absent:
         dataset = registry.load("datasets", name)
         lines += [

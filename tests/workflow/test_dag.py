@@ -36,8 +36,9 @@ class Project:
 
     def snakemake(self, *arguments, configfile="tiny.yaml"):
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SPECTRALCAL_DATA")}
+        # --configfile takes several files; an option after it keeps it from swallowing a target.
         config = ["--configfile", configfile] if configfile else []
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *config, *arguments]
+        command = [sys.executable, "-m", "snakemake", *config, "--cores", "2", *arguments]
         found = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
@@ -106,7 +107,7 @@ def test_a_changed_computation_retrains_what_uses_it(project):
 
 
 def test_a_changed_metric_scores_again_without_training(project):
-    old, new = "2 * ", "2.0 * "
+    old, new = "2.0 * ", "(1 + 1.0) * "
     project.edit("metrics/overlap.py", old, new)
     jobs = project.planned()
     project.edit("metrics/overlap.py", new, old)

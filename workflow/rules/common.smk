@@ -76,13 +76,20 @@ def cell_of(wildcards):
     )
 
 
-def raw_data(wildcards):
-    """No file to wait for, but the place to stop before any job when data are missing, naming all that are."""
-    if not paths.manifest(wildcards.dataset).is_file():
-        message = missing_data(study, wildcards.dataset)
-        if message:
-            raise WorkflowError(message)
-    return []
+def needed_datasets():
+    """Data sets that the targets on the command line need: those that they name, or all of the study."""
+    targets = getattr(workflow.dag_settings, "targets", None) or []
+    named = [re.search(r"dataset=([^/]+)", str(target)) for target in targets]
+    return (
+        list(study.datasets)
+        if not targets or None in named
+        else [match[1] for match in named]
+    )
+
+
+# The place to stop before any job. An input function would wrap the message in a traceback.
+if message := missing_data(study, needed_datasets()):
+    raise WorkflowError(message)
 
 
 def weights_of(wildcards):

@@ -2,8 +2,6 @@
 
 
 rule prepare:
-    input:
-        raw_data,
     output:
         manifest=str(paths.prepared("{dataset}") / "manifest.csv"),
         checksum=str(paths.prepared("{dataset}") / "manifest.csv.sha256"),

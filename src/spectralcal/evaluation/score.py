@@ -66,7 +66,9 @@ def score_case(
     histograms = {}
     for region in REGIONS:
         histogram = CalibrationHistogram(len(classes) + 1)
-        histogram.update(probabilities, reference, mask=region_mask(region, reference, prediction, spacing_mm))
+        mask = region_mask(region, reference, prediction, spacing_mm)
+        # With a batch axis there is no doubt which axis holds the classes, however many slices there are.
+        histogram.update(probabilities[None], reference[None], mask=mask[None])
         histograms[region] = histogram
     for name, protocol in PROTOCOLS.items():
         if protocol.aggregation == "case":

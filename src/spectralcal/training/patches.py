@@ -99,7 +99,7 @@ def check_patch(cases: Sequence[PreparedCase], patch: Sequence[int], pad_small: 
     """
     small = [case for case in cases if any(n < p for n, p in zip(case.shape, patch, strict=True))]
     if small and not pad_small:
-        case = min(small, key=lambda item: math.prod(item.shape))
+        case = min(small, key=lambda item: (math.prod(item.shape), item.id))
         raise DataError(
             f"training.patch: {list(patch)} is larger than the prepared volume of case '{case.id}', {list(case.shape)} "
             f"({len(small)} of {len(cases)} cases); use a smaller patch or set training.pad_small: true"
