@@ -237,6 +237,7 @@ def _evaluate(
 ) -> None:
     import torch
 
+    from spectralcal.evaluation.calibrate import fit_post_hoc
     from spectralcal.evaluation.evaluate import evaluate_cases
     from spectralcal.training.device import choose_device, choose_precision, device_name
 
@@ -247,10 +248,17 @@ def _evaluate(
     precision = choose_precision(settings.precision, device)
     model = load_network(config, cell, data.test[0].image().shape[0])
     dataset = registry.load("datasets", cell.dataset)
+    name = parse_method(cell.method, config.methods).post_hoc
+    options = {}
+    if name is not None:
+        step = registry.load("posthoc", name)()
+        fit_post_hoc(step, model, data.validation, settings.patch, device=device, precision=precision)
+        options["transform"] = step
+        stamp = {**stamp, "post_hoc": {name: step.parameters()}}
     with progress(f"{cell}: scoring", len(data.test)) as bar:
         scores = evaluate_cases(
             model, data.test, dataset.classes, settings.patch, config.inference, config.evaluation,
-            device=device, precision=precision, advance=lambda name: bar.advance(1, name),
+            device=device, precision=precision, advance=lambda case: bar.advance(1, case), **options,
         )  # fmt: skip
     files = CellPaths(folder)
     write_text(files.cases, cases_text(cell, scores.rows))

@@ -13,13 +13,11 @@ import yaml
 from pydantic import ValidationError
 
 from spectralcal import registry
-from spectralcal.errors import ConfigError, choices
+from spectralcal.errors import ConfigError
 
 if TYPE_CHECKING:
     from spectralcal.config import StudyConfig
 
-#: post-hoc steps that may follow a trained method, as in `ce+temperature`
-POST_HOC: tuple[str, ...] = ()
 _VALUE = re.compile(r"^[A-Za-z0-9_.+-]*$")
 
 
@@ -75,8 +73,8 @@ def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | Non
     """
     place = f"{where}: " if where else ""
     rest, plus, step = _split_step(text)
-    if plus and step not in POST_HOC:
-        raise ConfigError(f"{place}unknown post-hoc step '{step}' in '{text}'; expected {choices(POST_HOC)}")
+    if plus:
+        registry.require("posthoc", step, f"{place}'{text}'")
     loss, _, assignments = rest.partition("@")
     registry.require("losses", loss, where)
     given: dict[str, Any] = {}
@@ -141,7 +139,7 @@ def trained_cell(config: StudyConfig, cell: Cell) -> Cell:
 def _split_step(text: str) -> tuple[str, str, str]:
     """Split off a post-hoc step; a `+` may also stand inside a number (1e+3)."""
     head, plus, step = text.rpartition("+")
-    return (head, plus, step) if plus and step.isalpha() else (text, "", "")
+    return (head, plus, step) if plus and step.replace("_", "").isalpha() else (text, "", "")
 
 
 def _text(value: Any) -> str:

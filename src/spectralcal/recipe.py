@@ -60,7 +60,8 @@ def evaluation_recipe(config: StudyConfig, cell: Cell) -> str:
         "patch": config.training_of(cell.dataset, cell.architecture).patch,
         "post_hoc": method.post_hoc,
     }
-    code = code_digest("evaluation.evaluate", f"models.{cell.architecture}")
+    steps = [] if method.post_hoc is None else ["evaluation.calibrate", f"posthoc.{method.post_hoc}"]
+    code = code_digest("evaluation.evaluate", f"models.{cell.architecture}", *steps)
     return digest(settings, training_recipe(config, trained_cell(config, cell)), code)
 
 

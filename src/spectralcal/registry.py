@@ -24,6 +24,7 @@ ENTRY = {
     "datasets": "DATASET",
     "losses": "LOSS",
     "models": "MODEL",
+    "posthoc": "POST_HOC",
     "tables": "TABLE",
     "figures": "FIGURE",
     "claims": "CLAIM",
@@ -81,7 +82,9 @@ def constant(kind: str, name: str, constant: str) -> Any:
 
 
 def _singular(kind: str) -> str:
-    return {"losses": "method", "models": "architecture", "datasets": "data set"}.get(kind, kind.removesuffix("s"))
+    return {"losses": "method", "models": "architecture", "datasets": "data set", "posthoc": "post-hoc step"}.get(
+        kind, kind.removesuffix("s")
+    )
 
 
 def _constant(tree: ast.Module, constant: str) -> str | None:

@@ -71,7 +71,10 @@ def test_overrides_go_from_study_to_data_set_to_architecture():
             r"'spectral@confidence=loudness': confidence: input should be 'max_logit'",
         ),
         (experiment(methods=["spectral@window"]), r"cannot read 'window' in 'spectral@window'"),
-        (experiment(methods=["ce+magic"]), r"unknown post-hoc step 'magic' in 'ce\+magic'"),
+        (
+            experiment(methods=["ce+magic"]),
+            r"'ce\+magic': unknown post-hoc step 'magic'; expected 'classwise_temperature'",
+        ),
         (experiment(methods=["spectral", "spectral@window=50"]), r"'spectral@window=50' and 'spectral' are the same"),
         (
             experiment(datasets=["acdc"]),

@@ -114,5 +114,11 @@ def test_the_split_has_its_own_recipe():
 
 
 def test_post_hoc_steps_share_the_training():
+    study = parse_config(experiment(methods=["ce", "ce+temperature", "spectral@window=1+classwise_temperature"]), "toy")
+    cells = study_cells(study)
+    assert [c.method for c in cells] == ["ce", "ce+temperature", "spectral@window=1+classwise_temperature"]
+    assert [c.method for c in trained_cells(study, cells)] == ["ce", "spectral@window=1"]
+    assert training_recipe(study, cell("ce")) == training_recipe(study, trained_cells(study, cells[1:2])[0])
+    assert evaluation_recipe(study, cell("ce")) != evaluation_recipe(study, cell("ce+temperature"))
     with pytest.raises(ConfigError, match="unknown post-hoc step"):
         parse_config(experiment(methods=["ce+nothing"]), "toy")

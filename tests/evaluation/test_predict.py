@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from spectralcal.config import InferenceConfig
-from spectralcal.evaluation.predict import predict_probabilities, softmax
+from spectralcal.evaluation.predict import predict_probabilities
 
 CPU = {"device": torch.device("cpu"), "precision": "fp32"}
 
@@ -25,7 +25,7 @@ def image(*shape):
 def test_windows_are_blended_without_a_trace(shape, blending):
     settings = InferenceConfig(blending=blending)
     found = predict_probabilities(Pointwise(), image(*shape), (8, 8, 8), settings, **CPU)
-    expected = softmax(Pointwise()(torch.from_numpy(image(*shape))[None]))[0]
+    expected = torch.softmax(Pointwise()(torch.from_numpy(image(*shape))[None]), 1)[0]
     assert found.shape == (3, *shape)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.sum(0), torch.ones(shape), rtol=0, atol=1e-6)
@@ -50,11 +50,11 @@ def test_probabilities_are_averaged_not_logits():
     assert float(middle) == pytest.approx(float(expected), abs=1e-5)
 
 
-def test_a_calibrator_replaces_the_softmax():
+def test_a_post_hoc_step_acts_on_the_logits():
     found = predict_probabilities(
-        Pointwise(), image(8, 8, 8), (8, 8, 8), InferenceConfig(), calibrator=lambda z: softmax(z / 3), **CPU
+        Pointwise(), image(8, 8, 8), (8, 8, 8), InferenceConfig(), transform=lambda z: z / 3, **CPU
     )
-    expected = softmax(Pointwise()(torch.from_numpy(image(8, 8, 8))[None]) / 3)[0]
+    expected = torch.softmax(Pointwise()(torch.from_numpy(image(8, 8, 8))[None]) / 3, 1)[0]
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -25,7 +25,7 @@ def test_shared_tensors_appear_once_and_come_back_everywhere():
 
 def test_differing_names_and_shapes_are_refused():
     state = unique_state(Tied())
-    with pytest.raises(ValueError, match="'one.bias' is in one of them only"):
+    with pytest.raises(ValueError, match=r"'one\.bias' is in one of them only"):
         load_unique_state(Tied(), {k: v for k, v in state.items() if k != "one.bias"})
     with pytest.raises(ValueError, match=r"'one.bias': expected shape \(3,\), found \(4,\)"):
         load_unique_state(Tied(), {**state, "one.bias": torch.zeros(4)})

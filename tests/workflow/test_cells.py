@@ -79,6 +79,20 @@ def test_pooled_histograms_agree_with_the_scores(finished):
     assert isinstance(pooled, CalibrationHistogram)
 
 
+def test_a_post_hoc_cell_shares_weights_and_predictions(finished):
+    cell = Cell("phantom", "unet", "ce+temperature", 0)
+    evaluate_cell(finished, cell)
+    files = StudyPaths(finished).cell(cell)
+    assert not files.weights.exists()
+    fitted = json.loads(files.evaluation.read_text())["post_hoc"]["temperature"]["temperature"]
+    assert fitted != 1
+    plain, scaled = (pd.read_csv(StudyPaths(finished).cell(c).cases) for c in (CE, cell))
+    dice = plain.metric == "DSC"
+    np.testing.assert_allclose(plain[dice].value, scaled[dice].value, atol=0.05)
+    nll = (plain.metric == "NLL") & (plain.protocol == "paper")
+    assert not np.allclose(plain[nll].value, scaled[nll].value)
+
+
 def test_scoring_in_the_training_process_equals_scoring_apart(finished):
     files = StudyPaths(finished).cell(CE)
     names = ("cases", "calibration", "spectra")
@@ -135,7 +149,7 @@ def test_collect_lists_every_cell_and_refuses_or_marks_holes(finished):
     assert list(cells_table.status) == ["complete", "complete"]
     experiments = {"main": {**tiny("")["experiments"]["main"], "seeds": [0, 1]}}
     wider = study(finished.results_root.parent, experiments=experiments)
-    with pytest.raises(ResultError, match="seed=1/cases.csv: cell is not scored"):
+    with pytest.raises(ResultError, match=r"seed=1/cases\.csv: cell is not scored"):
         steps.collect_step(wider)
     steps.collect_step(wider, allow_missing=True)
     assert sorted(pd.read_csv(StudyPaths(wider).cells).status) == ["complete"] * 2 + ["missing"] * 2

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from spectralcal.evaluation.predict import Calibrator, predict_probabilities, softmax
+from spectralcal.evaluation.predict import Transform, predict_probabilities, unchanged
 from spectralcal.evaluation.score import calibration_rows, score_case
 from spectralcal.evaluation.spectra import case_spectra
 from spectralcal.metrics import PROTOCOLS, REGIONS, CalibrationHistogram
@@ -52,8 +52,7 @@ def evaluate_cases(
     *,
     device: torch.device,
     precision: str,
-    calibrator: Calibrator = softmax,
-    logit_scale: float = 1.0,
+    transform: Transform = unchanged,
     advance: Callable[[str], None] = lambda case: None,
 ) -> CellScores:
     """Predict and score every case on its original grid.
@@ -67,8 +66,7 @@ def evaluate_cases(
         evaluation: settings of the scores.
         device: where to run.
         precision: "bf16" or "fp32".
-        calibrator: from logits to probabilities.
-        logit_scale: factor on the logits in the spectra, for a post-hoc temperature.
+        transform: applied to the logits; a post-hoc step goes here.
         advance: called with the name of each finished case.
     """
     model = model.to(device).eval()
@@ -77,7 +75,7 @@ def evaluate_cases(
     spectra: list[dict[str, np.ndarray]] = []
     for case in cases:
         probabilities = predict_probabilities(
-            model, case.image(), patch, inference, device=device, precision=precision, calibrator=calibrator
+            model, case.image(), patch, inference, device=device, precision=precision, transform=transform
         )
         posterior = case.posterior()
         scores = score_case(
@@ -93,7 +91,7 @@ def evaluate_cases(
             histograms[region].append(histogram)
         spectra.append(
             case_spectra(
-                model, case, patch, evaluation.spectral_bands, device=device, precision=precision, scale=logit_scale
+                model, case, patch, evaluation.spectral_bands, device=device, precision=precision, transform=transform
             )
         )
         advance(case.id)

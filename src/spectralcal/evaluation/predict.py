@@ -14,13 +14,13 @@ from spectralcal.training.device import autocast
 if TYPE_CHECKING:
     from spectralcal.config import InferenceConfig
 
-#: logits (B, C, *spatial) -> probabilities of the same shape
-Calibrator = Callable[[Tensor], Tensor]
+#: logits (B, C, *spatial) -> logits of the same shape: a post-hoc step
+Transform = Callable[[Tensor], Tensor]
 
 
-def softmax(logits: Tensor) -> Tensor:
-    """Probabilities of a network as trained, without a post-hoc step."""
-    return torch.softmax(logits, dim=1)
+def unchanged(logits: Tensor) -> Tensor:
+    """The transform of a network as trained."""
+    return logits
 
 
 @torch.inference_mode()
@@ -32,7 +32,7 @@ def predict_probabilities(
     *,
     device: torch.device,
     precision: str,
-    calibrator: Calibrator = softmax,
+    transform: Transform = unchanged,
 ) -> Tensor:
     """Class probabilities of one prepared image.
 
@@ -46,7 +46,7 @@ def predict_probabilities(
         settings: overlap, blending and windows per pass.
         device: where to run.
         precision: "bf16" or "fp32" for the network; softmax and blending are float32.
-        calibrator: from logits to probabilities; a post-hoc step goes here.
+        transform: applied to the logits of each window before the softmax; a post-hoc step goes here.
 
     Returns:
         (num_classes, *spatial) float32 on the CPU; sums to one over classes.
@@ -62,7 +62,7 @@ def predict_probabilities(
     def predictor(windows: Tensor) -> Tensor:
         with autocast(device, precision):
             logits = model(windows)
-        return calibrator(logits.float())
+        return torch.softmax(transform(logits.float()), dim=1)
 
     probabilities = sliding_window_inference(
         inputs,

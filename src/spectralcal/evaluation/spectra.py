@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from spectralcal.evaluation.predict import Transform, unchanged
 from spectralcal.spectral import band_power, confidence_map, radial_psd, spectral_entropy
 from spectralcal.training.device import autocast
 from spectralcal.training.patches import extract
@@ -32,7 +33,7 @@ def case_spectra(
     *,
     device: torch.device,
     precision: str,
-    scale: float = 1.0,
+    transform: Transform = unchanged,
 ) -> dict[str, np.ndarray]:
     """Spectra of one case.
 
@@ -43,7 +44,7 @@ def case_spectra(
         bands: number K of bands (inscribed shells without the zero frequency, as in training).
         device: where to run.
         precision: "bf16" or "fp32".
-        scale: factor on the logits, for a post-hoc temperature.
+        transform: applied to the logits; a post-hoc step goes here.
 
     Returns:
         ``frequency`` (F,) in cycles/voxel and, for each map, ``psd_<map>`` (F,) (mean removed, Hamming taper),
@@ -53,7 +54,7 @@ def case_spectra(
     inputs = torch.from_numpy(np.array(image, dtype=np.float32))[None].to(device)
     with autocast(device, precision):
         logits = model(inputs)
-    logits = logits.float() * scale
+    logits = transform(logits.float())
     found: dict[str, np.ndarray] = {}
     for kind in MAPS:
         field = confidence_map(logits, kind)
