@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import runpy
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from small_study import Study
 
 from spectralcal import registry
+from spectralcal.config import OutputConfig
+
+ROOT = Path(__file__).parents[2]
 
 TABLES, FIGURES = registry.names("tables"), registry.names("figures")
 BOTH = [*(("tables", name) for name in TABLES), *(("figures", name) for name in FIGURES)]
@@ -17,9 +23,8 @@ BOTH = [*(("tables", name) for name in TABLES), *(("figures", name) for name in 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    return Study(
-        tmp_path_factory.mktemp("study"), methods=("ce", "spectral", "focal"), missing=[("focal", 0), ("focal", 1)]
-    ).write()
+    folder, missing = tmp_path_factory.mktemp("study"), [("focal", 0), ("focal", 1)]
+    return Study(folder, methods=("ce", "spectral", "focal"), missing=missing).write()
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +105,46 @@ def test_no_table_or_figure_imports_torch():
     code = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_notebook_runs_on_any_study(results, monkeypatch, capsys):
+    monkeypatch.setenv("SPECTRALCAL_CONFIG", str(results.paths.resolved_config))
+    names = runpy.run_path(str(ROOT / "notebooks/01_study.py"))
+    assert names["config"].study == "small"
+    assert [cell.method for cell in names["holes"]["main"]] == ["focal", "focal"]
+    for kind, chosen in (("tables", TABLES), ("figures", FIGURES)):
+        outputs = {name: OutputConfig(experiment="main") for name in chosen}
+        names["config"].__dict__[kind] = outputs  # the study's own lists are empty: show everything there is
+        for name in chosen:
+            names["show"](kind, name)
+    assert "cannot be made" not in capsys.readouterr().out
+
+
+def test_notebook_tells_about_an_output_that_fails(results, monkeypatch):
+    shown = []
+    monkeypatch.setenv("SPECTRALCAL_CONFIG", str(results.paths.resolved_config))
+    names = runpy.run_path(str(ROOT / "notebooks/01_study.py"))
+    wrong = OutputConfig(experiment="main", options={"protocol": "nobody's"})
+    names["config"].__dict__["tables"] = {"table2": wrong}
+    monkeypatch.setitem(names["show"].__globals__, "display", lambda content, **_: shown.append(content.data))
+    names["show"]("tables", "table2")
+    assert len(shown) == 1
+    assert shown[0].startswith("`table2` cannot be made: phantom, unet, ECE (nobody's): expected scores")
+
+
+@pytest.mark.parametrize("name", ["workflow", "table", "figure", "notebook"])
+def test_report_texts_are_templates_that_give_clean_restructured_text(results, name):
+    jinja2 = pytest.importorskip("jinja2")
+    docutils_core = pytest.importorskip("docutils.core")
+    html5 = pytest.importorskip("docutils.writers.html5_polyglot")
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
+        (ROOT / f"workflow/report/{name}.rst").read_text()
+    )
+    config = results.config.model_dump(mode="json") | {"tables": {"table1": {"experiment": "main"}}, "figures": {}}
+    job = SimpleNamespace(config=config, wildcards=SimpleNamespace(**{name: "table1"}), params={"title": "A title"})
+    text = template.render(snakemake=job)
+    # halt_level 2: warnings of the markup are errors.
+    settings = {"halt_level": 2}
+    html = docutils_core.publish_string(text, writer=html5.Writer(), settings_overrides=settings).decode()
+    assert "small" in html
+    assert "{{" not in html

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import warnings
 
+import pandas as pd
 import pytest
+from matplotlib.axis import Tick
 from matplotlib.text import Text
 
 from spectralcal import registry
+from spectralcal.figures._slices import best_slice
 from spectralcal.figures.style import TWO_COLUMNS
 
 METHODS = ("ce", "focal", "spectral")
-FIGURES = ("figure2", "figure3", "reliability", "training_curves")
+FIGURES = ("figure2", "figure3", "reliability", "training_curves", "true_calibration")
 
 
 def drawn(results, name, **options):
@@ -39,11 +42,44 @@ def three(tmp_path_factory):
 @pytest.mark.parametrize("name", FIGURES)
 def test_texts_neither_overlap_nor_leave_the_page(three, name):
     drawing = drawn(three, name).drawing
+    assert_tidy(drawing)
+
+
+def test_six_data_sets_of_reliability_fit_on_one_page(three):
+    from spectralcal.figures.reliability import draw
+
+    one = drawn(three, "reliability").frame
+    names = ("brats2020", "iseg2017", "flare2021", "acdc", "atlas2023", "promise12")
+    drawing = draw(pd.concat([one.assign(dataset=name) for name in names], ignore_index=True))
+    drawing.canvas.draw()
+    assert_tidy(drawing)
+    width, height = drawing.get_size_inches() * 25.4
+    assert width == pytest.approx(TWO_COLUMNS)
+    assert height < 230
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_figure2_is_tidy_with_one_method_and_with_seven(three, count):
+    from spectralcal.figures import figure2
+
+    table = figure2.frame(three, "main", "phantom", "unet")
+    ours = table[table.method == "spectral"]
+    names = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")[:count]
+    rows = pd.concat([ours.assign(method=name, label=name.upper()) for name in names], ignore_index=True)
+    view = best_slice(three.maps("phantom", "unet", 0))
+    drawing = figure2.draw(rows, view, ("organ", "lesion", "vessel"))
+    drawing.canvas.draw()
+    assert_tidy(drawing)
+    assert max(drawing.get_size_inches() * 25.4) < 230
+
+
+def assert_tidy(drawing):
+    """Every text lies on the page and on no other text."""
     page = drawing.bbox
-    boxes = []
+    boxes, hidden = [], _undrawn(drawing)
     for text in drawing.findobj(lambda artist: isinstance(artist, Text) and artist.get_visible() and artist.get_text()):
         box = text.get_window_extent()
-        if box.width * box.height == 0 or _clipped_tick(text, box):
+        if box.width * box.height == 0 or text in hidden:
             continue
         assert box.x0 >= page.x0 - 1, text
         assert box.y0 >= page.y0 - 1, text
@@ -55,16 +91,17 @@ def test_texts_neither_overlap_nor_leave_the_page(three, name):
     assert not clashes
 
 
-def _clipped_tick(text, box):
-    """Tick labels outside of the limits are kept by matplotlib but not drawn."""
-    axes = text.axes
-    if axes is None or text not in [*axes.get_xticklabels(which="both"), *axes.get_yticklabels(which="both")]:
-        return False
-    frame = axes.get_window_extent()
-    middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    outside_x = text in axes.get_xticklabels(which="both") and not frame.x0 - 1 <= middle[0] <= frame.x1 + 1
-    outside_y = text in axes.get_yticklabels(which="both") and not frame.y0 - 1 <= middle[1] <= frame.y1 + 1
-    return outside_x or outside_y
+def _undrawn(drawing):
+    """Labels of ticks outside of the limits: matplotlib keeps them but does not draw them."""
+    labels = set()
+    for axes in [*drawing.axes, *(child for parent in drawing.axes for child in parent.child_axes)]:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            margin = 1e-9 * (high - low)
+            ticks = axis.findobj(Tick)
+            outside = [tick for tick in ticks if not low - margin <= tick.get_loc() <= high + margin]
+            labels |= {label for tick in outside for label in (tick.label1, tick.label2)}
+    return labels
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -74,7 +111,7 @@ def test_figures_fit_the_page(three, name):
     assert height <= 230
 
 
-@pytest.mark.parametrize("name", ["figure3", "reliability", "training_curves"])
+@pytest.mark.parametrize("name", ["figure3", "reliability", "training_curves", "true_calibration"])
 def test_method_without_results_is_named_in_legend_and_caption(three, name):
     made = drawn(three, name)
     assert legend_texts(made.drawing) == ["CE", "FL (missing)", "Ours"]
@@ -157,3 +194,34 @@ def test_nothing_at_all_is_a_figure_of_holes(tmp_path, name):
     made = drawn(study.write(), name)
     assert (made.frame.status == "missing").all()
     assert "Without results: CE" in made.caption
+
+
+def test_data_set_without_a_posterior_cannot_show_true_calibration(tmp_path):
+    from small_study import Study
+
+    from spectralcal.errors import ResultError
+
+    results = Study(tmp_path, methods=("ce",), seeds=(0,), truth=False, only_scores=True).write()
+    with pytest.raises(
+        ResultError, match="phantom: expected scores true_calibration_error of protocol 'truth', found none"
+    ):
+        registry.load("figures", "true_calibration")(results, "main")
+
+
+def test_known_voxel_size_adds_an_axis_in_cycles_per_mm(tmp_path):
+    import numpy as np
+    from small_study import Study
+
+    from spectralcal.grid import Cell
+
+    results = Study(tmp_path, methods=("ce",), seeds=(0,)).write()
+    path = results.paths.cell(Cell("phantom", "unet", "ce", 0)).spectra
+    for spacing, axes_above in (((2.0, 2.0, 2.0), 3), ((1.0, 1.0, 5.0), 0)):
+        np.savez(path, **{**np.load(path), "spacing_mm": np.tile(spacing, (5, 1))})
+        drawing = drawn(results, "figure3").drawing
+        above = [child for axes in drawing.axes for child in axes.child_axes]
+        assert len(above) == axes_above
+        for axes in above:
+            assert axes.get_xlabel() == "cycles/mm"
+            assert axes.get_xlim()[1] == pytest.approx(0.25)
+            assert_tidy(drawing)

@@ -11,6 +11,7 @@ from spectralcal.figures.figure3 import figure3
 from spectralcal.figures.figure3 import frame as psd_frame
 from spectralcal.figures.reliability import frame as reliability_frame
 from spectralcal.figures.training_curves import frame as history_frame
+from spectralcal.figures.true_calibration import frame as truth_frame
 from spectralcal.grid import Cell
 
 
@@ -86,6 +87,15 @@ def test_pooled_accuracy_and_counts_equal_sums_over_cases(study):
         assert (found.low[full] <= found.accuracy[full] + 1e-12).all()
         gap = np.abs(found.accuracy - found.confidence)[full]
         assert found.ece.iloc[0] == pytest.approx((gap * count[full]).sum() / count.sum(), rel=1e-9)
+
+
+def test_band_of_one_patient_is_the_curve_itself(study):
+    results = study(methods=("ce",), seeds=(0, 1))
+    together = dict.fromkeys((f"phantom_{index:03d}" for index in range(5)), "the same")
+    rows = _reliability.reliability_rows(results, "ce", results.cells("main"), "all", together)
+    full = rows[rows["count"] > 0]
+    np.testing.assert_allclose(full.low, full.accuracy, rtol=1e-9)
+    np.testing.assert_allclose(full.high, full.accuracy, rtol=1e-9)
 
 
 def test_unknown_region_is_refused(study):
@@ -170,3 +180,28 @@ def test_case_without_any_structure_is_shown_whole():
 def test_errors_name_every_kind_of_mistake():
     reference, prediction = np.array([[0, 1, 0, 1, 2]]), np.array([[0, 1, 2, 0, 1]])
     np.testing.assert_array_equal(_slices.errors(prediction, reference), [[0, 0, 2, 1, 3]])
+
+
+def test_true_calibration_pairs_cases_and_correlates_ranks(study):
+    from scipy.stats import spearmanr
+
+    results = study(methods=("ce", "spectral"), seeds=(0, 1), only_scores=True)
+    table = truth_frame(results, "main", "phantom", "unet", "paper", "truth")
+    scores = results.scores("main")
+
+    def mean(method, case, metric, protocol):
+        rows = scores[(scores.method == method) & (scores.case == case)]
+        return np.mean([r.value for r in rows.itertuples() if (r.metric, r.protocol) == (metric, protocol)])
+
+    names = [f"phantom_{index:03d}" for index in range(5)]
+    truth, estimate = [], []
+    for method in ("ce", "spectral"):
+        truth += [mean(method, case, "true_calibration_error", "truth") for case in names]
+        estimate += [mean(method, case, "ECE", "paper") for case in names]
+    cases = table[(table.level == "case") & (table.metric == "ECE")]
+    np.testing.assert_allclose(cases.truth, truth, rtol=1e-12)
+    np.testing.assert_allclose(cases.estimate, estimate, rtol=1e-12)
+    assert cases.rho.iloc[0] == pytest.approx(spearmanr(truth, estimate).statistic)
+    means = table[(table.level == "mean") & (table.metric == "ECE")]
+    np.testing.assert_allclose(means.estimate, [np.mean(estimate[:5]), np.mean(estimate[5:])])
+    assert ((means.estimate_low < means.estimate) & (means.estimate < means.estimate_high)).all()

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 on constructed studies: numbers recomputed with plain loops, marks for everything that is not there."""
+"""Tables 1 and 2 on constructed studies: numbers against plain loops, marks for everything that is not there."""
 
 from __future__ import annotations
 
@@ -119,6 +119,8 @@ def test_missing_cell_and_missing_seed_are_marked(study):
     line = next(line for line in table.markdown.splitlines() if line.startswith("| Phantom"))
     assert "| missing |" in line
     assert "†1/2" in line
+    assert "† n/m: n of m seeds are there" in table.markdown
+    assert "missing: the cell has no scores" in table.markdown
     assert r"\textit{missing}" in table.latex
 
 
@@ -163,10 +165,10 @@ def test_wrong_column_is_one_clear_line(study):
         table1(study(edit=lambda frame: frame.rename(columns={"value": "val"})), "main")
 
 
-def test_a_block_for_each_architecture(study, monkeypatch):
+def test_a_block_for_each_architecture(study):
     from spectralcal import registry
 
-    names = [name for name in registry.names("models")][:2]
+    names = registry.names("models")[:2]
     if len(names) < 2:
         pytest.skip("one architecture is registered")
     table = table1(study(architectures=names, seeds=(0,)), "main")

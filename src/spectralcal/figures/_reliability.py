@@ -42,7 +42,7 @@ def reliability_rows(
     for cell, histograms in found.items():
         if region not in histograms:
             raise ResultError(
-                f"{cell}: expected region {choices(histograms)}, found '{region}'; evaluate the cell again"
+                f"{cell}: expected voxels of region '{region}', found {choices(histograms)}; evaluate the cell again"
             )
     pooled = None
     for histograms in found.values():

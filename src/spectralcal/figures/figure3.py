@@ -32,6 +32,7 @@ NEEDS = ()
 MAPS = {"max_logit": "maximum logit", "max_prob": "maximum probability", "margin": "margin of the top two logits"}
 #: log10 power of a constant map, which has none; far below anything measured
 FLOOR = -30.0
+CURVES = ("map", "frequency", "spacing_mm", "log10_power", "low", "high", "log10_ratio", "ratio_low", "ratio_high")
 
 
 def figure3(results: Results, experiment: str, *, dataset: str = "", architecture: str = "") -> Drawn:
@@ -89,7 +90,8 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
             power = _with_interval(draws, values, ("log10_power", "low", "high"))
             ratio = _with_interval(draws, values - base, ("log10_ratio", "ratio_low", "ratio_high"))
             rows.append(pd.DataFrame({**identity, **axis, **power, **ratio, **common}))
-    return pd.concat(rows, ignore_index=True)
+    table = pd.concat(rows, ignore_index=True)
+    return table.assign(**{name: np.nan for name in CURVES if name not in table})
 
 
 def draw(table: pd.DataFrame, bands: int = 5) -> Figure:
@@ -105,7 +107,7 @@ def draw(table: pd.DataFrame, bands: int = 5) -> Figure:
     for column, (kind, name) in enumerate(MAPS.items()):
         top, bottom = grid[:, column]
         panel_title(top, "abc"[column], name)
-        shown = table[table["map"] == kind] if "map" in table else table.iloc[:0]
+        shown = table[table["map"] == kind]
         for axes in (top, bottom):
             _shade(axes, bands)
         for method, rows in shown.groupby("method", sort=False):

@@ -97,8 +97,8 @@ def draw(table: pd.DataFrame) -> Figure:
             left = x + LEFT + column * (side + GAP)
             top = place(figure, left, y + HEAD, side, side)
             bottom = place(figure, left, y + HEAD + side + 2.5, side, side * HISTOGRAM)
-            title = f"{title_of(dataset)}: {REGIONS[region]}" if across > 1 else REGIONS[region]
-            _panel(top, bottom, rows, region, found, first=column == 0)
+            title = REGIONS[region] if across == 1 else (f"{title_of(dataset)}, {region}", region)[column > 0]
+            _panel(top, bottom, rows, region, found, first=column == 0, scale=min(1.0, side / 50))
             panel_title(top, _letter(len(REGIONS) * index + column), title)
     nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
     legend_below(figure, handles(found, labels, set(nowhere[nowhere].index), markers=True))
@@ -106,7 +106,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _panel(
-    top: Axes, bottom: Axes, table: pd.DataFrame, region: str, found: dict[str, Look], first: bool
+    top: Axes, bottom: Axes, table: pd.DataFrame, region: str, found: dict[str, Look], first: bool, scale: float
 ) -> None:  # fmt: skip
     """A diagram above its histogram; regions of a data set share the axis of the histogram."""
     draw_diagonal(top)
@@ -114,7 +114,7 @@ def _panel(
     present = table[table.status == "ok"]
     shown = present[present.region == region]
     for method, rows in shown.groupby("method", sort=False):
-        draw_line(top, rows, found[method])
+        draw_line(top, rows, found[method], scale)
         draw_counts(bottom, rows, found[method])
     bottom.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"], xlabel="confidence")
     top.tick_params(labelbottom=False, labelleft=first)
@@ -126,7 +126,7 @@ def _panel(
     bottom.tick_params(labelleft=first)
     if first:
         top.set_ylabel("accuracy")
-        bottom.set_ylabel("share of\nvoxels")
+        bottom.set_ylabel("share")
         for axes in (top, bottom):
             axes.yaxis.set_label_coords(-7.5 / (axes.get_position().width * TWO_COLUMNS), 0.5)
 

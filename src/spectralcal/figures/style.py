@@ -42,10 +42,10 @@ class Look:
 
 _LOOKS = {
     "ce": Look("#5a5a5a", "o", "-", 0.8, 6),  # thin and on top: both stay visible where it lies on another line
-    "focal": Look("#E69F00", "s", (0, (4, 1.5))),
+    "focal": Look("#E69F00", "s", (0, (3, 1.3))),
     "ls": Look("#56B4E9", "^", (0, (1, 1.2))),
     "mbls": Look("#009E73", "D", (0, (5, 1.3, 1, 1.3))),
-    "svls": Look("#CC79A7", "v", (0, (7, 2))),
+    "svls": Look("#CC79A7", "v", (0, (9, 1.8))),
     "crac": Look("#0072B2", "P", (0, (3, 1, 1, 1, 1, 1))),
     "spectral": Look("#D55E00", "*", "-", 1.8, 5),
     "nacl": Look("#332288", "X", (0, (2, 1))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from spectralcal.figures._axes import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 TITLE = "Training curves"
 NEEDS = ()
+CURVES = ("seed", "panel", "quantity", "step", "value")
 #: share of the logged steps in a running mean
 WINDOW = 0.05
 PANELS = {
@@ -76,7 +78,8 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
             for panel, quantity, values in _quantities(history):
                 curve = {"seed": seed, "panel": panel, "quantity": quantity, "step": history.step, "value": values}
                 parts.append(pd.DataFrame({**identity, **curve, "status": "ok"}))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(**{name: np.nan for name in CURVES if name not in table})
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -88,7 +91,7 @@ def draw(table: pd.DataFrame) -> Figure:
     figure, grid = plt.subplots(2, 2, figsize=size(TWO_COLUMNS, 105), layout="constrained", sharex=True)
     for letter, axes, (panel, title) in zip("abcd", grid.flat, PANELS.items(), strict=True):
         panel_title(axes, letter, title)
-        shown = table[table.panel == panel] if "panel" in table else table.iloc[:0]
+        shown = table[table.panel == panel]
         for (method, quantity), rows in shown.groupby(["method", "quantity"], sort=False):
             style = line_style(found[method])
             if panel == "entropy":

@@ -24,7 +24,9 @@ def caption(results: Results, experiment: str, frame: pd.DataFrame, protocol: st
         said.append(f"Mean over cases, then mean ± standard deviation over {len(seeds)} seeds ({listed}).")
     else:
         said.append(f"Mean over cases for one seed ({seeds[0]}), so there is no spread over seeds.")
-    said.append("Bold: best, italics: second best of a row, as printed; equal numbers share.")
+    said.append(
+        "Bold: best, italics: second best of a row, as printed; equal numbers share, and nothing is tested here."
+    )
     missed = frame[(frame.missed > 0) & frame.metric.isin(["HD95", "ASD"])]
     if len(missed):
         said.append("[n]: n structures of all cases and seeds were missed and are priced with the image diagonal.")
