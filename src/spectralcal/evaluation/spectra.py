@@ -47,7 +47,7 @@ def case_spectra(
         transform: applied to the logits; a post-hoc step goes here.
 
     Returns:
-        ``frequency`` (F,) in cycles/voxel and, for each map, ``psd_<map>`` (F,) (mean removed, Hamming taper),
+        ``frequency`` (F,) in cycles/voxel, ``spacing_mm`` (d,) of the prepared grid and, for each map, ``psd_<map>`` (F,) (mean removed, Hamming taper),
         ``band_power_<map>`` (K,) and ``entropy_<map>`` (scalar; at most log K).
     """
     image = extract(case.image(), _start(case, patch), patch, fill=None)
@@ -55,7 +55,7 @@ def case_spectra(
     with autocast(device, precision):
         logits = model(inputs)
     logits = transform(logits.float())
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, np.ndarray] = {"spacing_mm": np.array(case.spacing_mm, dtype=np.float64)}
     for kind in MAPS:
         field = confidence_map(logits, kind)
         frequency, psd = radial_psd(field)
