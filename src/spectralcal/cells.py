@@ -24,7 +24,7 @@ import numpy as np
 from spectralcal import registry
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
-from spectralcal.errors import ResultError
+from spectralcal.errors import ConfigError, ResultError
 from spectralcal.fingerprint import file_digest
 from spectralcal.grid import Cell, loss_options, parse_method, trained_cell
 from spectralcal.paths import CellPaths, StudyPaths
@@ -81,7 +81,11 @@ def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, 
     else:
         _train(config, cell, files, data, recipe, fingerprint)
     if then_evaluate:
-        evaluate_cell(config, cell, stage=True)
+        try:
+            evaluate_cell(config, cell, stage=True)
+        except Exception as error:
+            # The training is done and must not be lost with the scores: the evaluation step will meet the error itself.
+            say(f"{cell}: trained, but not scored here ({type(error).__name__}: {error})")
 
 
 def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> None:
@@ -124,7 +128,10 @@ def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn
     torch.manual_seed(stream_seed("weights", cell.dataset, cell.architecture, cell.seed))
     options = config.architectures[cell.architecture].options
     classes = len(dataset.classes) + 1
-    return build_model(cell.architecture, in_channels, classes, spatial_dims=dataset.spatial_dims, **options)
+    try:
+        return build_model(cell.architecture, in_channels, classes, spatial_dims=dataset.spatial_dims, **options)
+    except ValueError as error:
+        raise ConfigError(f"architectures.{cell.architecture}.options: {error}") from error
 
 
 def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
@@ -144,8 +151,16 @@ def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.
 
 
 def build_loss(config: StudyConfig, method: str) -> torch.nn.Module:
-    """The training loss of a method."""
-    return registry.load("losses", parse_method(method, config.methods).loss)(**loss_options(config, method))
+    """The training loss of a method.
+
+    Raises:
+        ConfigError: an option is out of its range.
+    """
+    loss = registry.load("losses", parse_method(method, config.methods).loss)
+    try:
+        return loss(**loss_options(config, method))
+    except ValueError as error:
+        raise ConfigError(f"method '{method}': {error}") from error
 
 
 def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, recipe: str, fingerprint: str) -> None:

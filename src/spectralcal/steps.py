@@ -9,15 +9,22 @@ from spectralcal import registry
 from spectralcal.cells import write_json, write_text
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
-from spectralcal.errors import ResultError
+from spectralcal.errors import ConfigError, ResultError
 from spectralcal.fingerprint import code_digest
 from spectralcal.grid import study_cells
 from spectralcal.paths import StudyPaths
 
 
 def build_dataset(config: StudyConfig, name: str):
-    """A data set of the study with its options."""
-    return registry.load("datasets", name)(**config.datasets[name].options)
+    """A data set of the study with its options.
+
+    Raises:
+        ConfigError: an option is out of its range.
+    """
+    try:
+        return registry.load("datasets", name)(**config.datasets[name].options)
+    except ValueError as error:
+        raise ConfigError(f"datasets.{name}.options: {error}") from error
 
 
 def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> None:

@@ -10,7 +10,7 @@ from studies import tiny
 from spectralcal import cells, steps
 from spectralcal.cells import evaluate_cell, train_cell
 from spectralcal.config import parse_config
-from spectralcal.errors import ResultError
+from spectralcal.errors import ConfigError, ResultError
 from spectralcal.evaluation.maps import maps_step, median_case
 from spectralcal.grid import Cell
 from spectralcal.metrics import CalibrationHistogram
@@ -130,6 +130,30 @@ def test_finished_cells_are_left_alone_and_foreign_weights_refused(finished, cap
     other = study(finished.results_root.parent, training={**tiny("")["training"], "learning_rate": 0.5})
     with pytest.raises(ResultError, match=r"weights\.safetensors: .* of another configuration, code or data; train"):
         evaluate_cell(other, CE)
+
+
+def test_a_training_outlives_scores_that_fail(finished, monkeypatch, capsys):
+    def broken(*args, **kwargs):
+        raise RuntimeError("no scores today")
+
+    cell = Cell("phantom", "unet", "focal", 0)
+    monkeypatch.setattr("spectralcal.evaluation.evaluate.evaluate_cases", broken)
+    train_cell(finished, cell, then_evaluate=True)
+    assert StudyPaths(finished).cell(cell).weights.is_file()
+    assert "trained, but not scored here (RuntimeError: no scores today)" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="no scores today"):
+        evaluate_cell(finished, cell)
+
+
+def test_options_out_of_range_name_their_place(finished):
+    folder = finished.results_root.parent
+    with pytest.raises(ConfigError, match="method 'spectral': window: expected an integer >= 1, received 0"):
+        cells.build_loss(study(folder, methods={"spectral": {"window": 0}}), "spectral")
+    other = study(folder, architectures={"unet": {"options": {"channels": [4, 0, 8]}}})
+    with pytest.raises(ConfigError, match=r"architectures\.unet\.options: channels needs"):
+        cells.build_network(other, CE, 1)
+    with pytest.raises(ConfigError, match=r"datasets\.phantom\.options: "):
+        steps.build_dataset(study(folder, datasets={"phantom": {"options": {"cases": 0}}}), "phantom")
 
 
 def test_damaged_weights_are_named(finished):

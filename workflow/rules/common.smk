@@ -17,12 +17,16 @@ from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.paths import StudyPaths
 from spectralcal.steps import missing_data, write_resolved
 
-# Our own check comes first because its messages name the key and the valid choices; the schema is the public contract.
+# Our own check comes first because its messages name the key and the valid choices. The schema, the public contract,
+# is for what that check made of it: on the command line (--config partial=true) every value is text.
 try:
     study = parse_config(dict(config), ", ".join(map(str, workflow.configfiles)))
 except SpectralcalError as error:
     raise WorkflowError(str(error)) from None
-validate(config, str(Path(workflow.basedir) / "workflow/schemas/config.schema.json"))
+validate(
+    study.model_dump(mode="json"),
+    str(Path(workflow.basedir) / "workflow/schemas/config.schema.json"),
+)
 
 paths = StudyPaths(study)
 CELLS = study_cells(study)
