@@ -213,6 +213,18 @@ def test_multipliers_are_updated_once_an_epoch_from_validation_patches(tmp_path)
     assert events == ["start", (2, 2, 8, 8, 8), "finish"] * 3
 
 
+def test_deep_supervision_adds_a_term_and_leaves_the_method_its_own_output(tmp_path):
+    class Deep(SpyNet):
+        def forward(self, x):
+            full = super().forward(x)
+            return [full, nn.functional.avg_pool3d(full, 2)] if self.training else full
+
+    result, _ = run(tmp_path, settings(steps=4, log_interval=1), model=Deep())
+    for row in result.history:
+        assert row["loss"] == pytest.approx(row["loss_ce"] + row["loss_pull"] + row["loss_auxiliary"], rel=1e-6)
+        assert row["loss_auxiliary"] > 0
+
+
 def test_learning_rate_schedules():
     poly = settings(steps=100, learning_rate=0.01)
     assert learning_rate(poly, 0) == 0.01

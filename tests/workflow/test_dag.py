@@ -177,3 +177,11 @@ def test_missing_data_stop_before_any_job_with_a_list(project):
     assert "SPECTRALCAL_DATA" in text
     assert "Traceback" not in text
     assert not (project.folder / "results/paper/logs").exists()
+
+
+def test_cells_run_side_by_side_on_cpu_cores(project):
+    """A GPU request on a machine without one would leave all cores but one idle."""
+    shutil.rmtree(project.folder / "results/tiny")
+    code, text = project.snakemake()
+    assert code == 0, text
+    assert "Execute 2 jobs..." in text

@@ -1,6 +1,7 @@
 # Loads and validates the configuration, names every path, and constrains every wildcard.
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -39,6 +40,11 @@ CONDA = any(
 )
 PYTHON = "" if CONDA else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
 ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
+
+# A cell asks for a GPU where there is one, so that profiles can say how many share it. Without one, asking would let
+# one cell run at a time on a machine with many cores.
+HAS_GPU = study.compute.device == "auto" and shutil.which("nvidia-smi") is not None
+GPU = int(study.compute.device == "cuda" or HAS_GPU)
 
 # Numerical libraries would each start as many threads as there are cores, in every one of several cells at once.
 THREADS = study.compute.threads

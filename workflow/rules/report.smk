@@ -13,7 +13,7 @@ rule maps:
     threads: THREADS
     resources:
         mem_mb=study.compute.memory_mb,
-        gpu=1 if study.compute.device != "cpu" else 0,
+        gpu=GPU,
     params:
         recipe=lambda wildcards: recipe.maps_recipe(
             study, wildcards.dataset, wildcards.arch, int(wildcards.seed)

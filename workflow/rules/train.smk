@@ -21,7 +21,7 @@ rule train:
     threads: THREADS
     resources:
         mem_mb=study.compute.memory_mb,
-        gpu=1 if study.compute.device != "cpu" else 0,
+        gpu=GPU,
     params:
         recipe=lambda wildcards: recipe.training_recipe(study, cell_of(wildcards)),
     message:

@@ -28,6 +28,7 @@ from spectralcal.training.checkpoint import (
     save_checkpoint,
 )
 from spectralcal.training.device import autocast, memory_format
+from spectralcal.training.heads import auxiliary_terms, full_resolution
 from spectralcal.training.optimization import build_optimizer, learning_rate
 from spectralcal.training.patches import PatchSampler
 from spectralcal.training.seeds import stream_seed
@@ -137,9 +138,10 @@ def train(
                 group["lr"] = rate
 
             with autocast(device, precision):
-                logits = model(batch)
-            logits = logits.float()
+                output = model(batch)
+            logits = full_resolution(output).float()
             terms = _terms(loss, logits, target, where=f"step {step} (cases {', '.join(names)})")
+            terms |= auxiliary_terms(output, target)
             total = torch.stack(list(terms.values())).sum()
             logged = step % settings.log_interval == 0 or step == settings.steps - 1
             if logged:
