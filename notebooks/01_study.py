@@ -96,8 +96,9 @@ def show(kind: str, name: str) -> None:
 # %% [markdown]
 # ## Tables
 #
-# A lower HD95, ASD, ECE, SCE or TACE is better; a higher DSC is better. The tables' CSV files hold intervals over
-# patients and the unrounded numbers.
+# A lower HD95, ASD, ECE, SCE or TACE is better; a higher DSC is better. Bold and italics are ranks of the printed
+# numbers and no more: a double dagger marks a best that the patients tell from the second best, and a caption says
+# where the test set is too small for that. The tables' CSV files hold the unrounded numbers and the paired differences.
 
 # %%
 for name in config.tables:
@@ -107,7 +108,7 @@ for name in config.tables:
 # ## Figures
 #
 # A method keeps its colour and line in all figures. A curve below the diagonal of a reliability diagram is
-# over-confident.
+# over-confident. Panel (d) of training curves shows how hard a loss's added term pulls beside its base term.
 
 # %%
 for name in config.figures:

@@ -267,6 +267,12 @@ class StudyConfig(Section):
                         f"expected {choices(self.experiments)}"
                     )
                 _check_options(kind, output.source or name, output.options, f"{kind}.{name}.options")
+                for other in output.options.get("experiments", ()):
+                    if other not in self.experiments:
+                        raise ConfigError(
+                            f"{kind}.{name}.options.experiments: unknown experiment '{other}'; "
+                            f"expected {choices(self.experiments)}"
+                        )
         return self
 
     def preparation_of(self, dataset: str) -> PreparationConfig:

@@ -74,7 +74,9 @@ def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
     """Digest for a table or figure (`kind` is "tables" or "figures"), given the results."""
     output = getattr(config, kind)[name]
     code = code_digest(f"{kind}.{output.source or name}", ignore=STEERING - REPORTING)
-    return digest(name, output.model_dump(), config.experiments[output.experiment].model_dump(), code)
+    named = (output.experiment, *output.options.get("experiments", ()))
+    experiments = [config.experiments[experiment].model_dump() for experiment in named]
+    return digest(name, output.model_dump(), experiments, code)
 
 
 def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:

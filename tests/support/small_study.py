@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.config import StudyConfig, parse_config
-from spectralcal.grid import Cell, study_cells
+from spectralcal.grid import Cell, loss_options, study_cells
 from spectralcal.metrics import CalibrationHistogram
 from spectralcal.paths import StudyPaths
 from spectralcal.results import COLUMNS, Results
@@ -21,7 +21,8 @@ REGIONS = ("all", "reference", "union", "boundary")
 #: temperature of the probabilities by loss: above 1 is over-confident
 TEMPERATURE = {"ce": 2.2, "focal": 0.6, "ls": 0.75, "mbls": 1.35, "svls": 1.2, "crac": 1.1, "spectral": 1.02}
 CALIBRATION = {"ECE": 0.02, "SCE": 0.012, "TACE": 0.03}
-PROTOCOLS = ("paper", "boundary")
+PROTOCOLS = ("paper", "crac-legacy", "boundary")
+POOLED = "nixon"
 
 
 @dataclass
@@ -29,7 +30,9 @@ class Study:
     """A study under a temporary folder.
 
     Attributes:
-        methods, seeds, cases, architectures: the grid; every case is a patient of its own.
+        methods, seeds, cases, architectures: the grid of the experiment "main".
+        cases_per_patient: every case is a patient of its own by default.
+        further: other experiments by name, with their methods.
         missing: cells (method, seed) without any file.
         missed: structures that a method did not find: (method, case index, class).
         truth: write the true calibration error, as for a phantom.
@@ -42,6 +45,8 @@ class Study:
     seeds: Sequence[int] = (0, 1)
     cases: int = 5
     architectures: Sequence[str] = ("unet",)
+    cases_per_patient: int = 1
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
     missing: Sequence[tuple[str, int]] = ()
     missed: Sequence[tuple[str, int, str]] = ()
     truth: bool = True
@@ -61,12 +66,13 @@ class Study:
                 "datasets": {"phantom": {"options": {"cases": self.cases}}},
                 "architectures": {name: {} for name in self.architectures},
                 "experiments": {
-                    "main": {
+                    name: {
                         "datasets": ["phantom"],
                         "architectures": list(self.architectures),
-                        "methods": list(self.methods),
+                        "methods": list(methods),
                         "seeds": list(self.seeds),
                     }
+                    for name, methods in {"main": self.methods, **self.further}.items()
                 },
             },
             "the test",
@@ -122,7 +128,7 @@ class Study:
         for index, case in enumerate(self.names):
             random = _random(cell, index)
             one = {"dataset": cell.dataset, "architecture": cell.architecture, "method": cell.method, "seed": cell.seed,
-                   "case": case, "patient": case.replace("phantom", "patient")}  # fmt: skip
+                   "case": case, "patient": f"patient_{index // self.cases_per_patient:03d}"}  # fmt: skip
             for name in CLASSES:
                 missed = (cell.method, index, name) in set(self.missed)
                 values = {
@@ -145,6 +151,12 @@ class Study:
             if self.truth:
                 rows.append({**one, "class": "all", "metric": "true_calibration_error", "protocol": "truth",
                              "status": "ok", "value": 0.03 * worse * random.uniform(0.7, 1.3)})  # fmt: skip
+        pool, random = {**one, "case": "pooled", "patient": "pooled"}, _random(cell, 98)
+        rows += [
+            {**pool, "class": "all", "metric": metric, "protocol": POOLED, "status": "ok",
+             "value": base * TEMPERATURE.get(cell.method, 1.5) * random.uniform(0.6, 1.4)}
+            for metric, base in CALIBRATION.items()
+        ]  # fmt: skip
         return rows
 
     def _calibration(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
@@ -168,6 +180,7 @@ class Study:
         frequency = (np.arange(24) + 0.5) / 48
         gain = TEMPERATURE.get(cell.method.partition("@")[0], 1.5)
         arrays: dict[str, np.ndarray] = {"cases": np.array(self.names), "frequency": frequency.astype(np.float32)}
+        arrays["spacing_mm"] = np.full((self.cases, 3), 2.0)
         for order, kind in enumerate(("max_logit", "max_log_prob", "max_prob", "margin")):
             level = gain**2 * 10.0 ** (2 - order) * frequency ** -(2.6 + 0.2 * gain)
             noise = [np.exp(0.25 * _random(cell, i).standard_normal(24) + 0.3 * i) for i in range(self.cases)]
@@ -185,9 +198,10 @@ class Study:
         rows = {"step": step, "learning_rate": 0.01 * (1 - step / 400) ** 0.9, "loss": base}
         if loss == "spectral":
             target = 0.9 + 0.3 * (1 - np.exp(-step / 80)) + 0.01 * noise[1]
-            rows |= {"loss_ce": base, "loss_spectral": 1e-4 * np.exp(0.5 * noise[2]), "target_entropy": target,
+            weight = loss_options(self.config, cell.method)["weight"]
+            rows |= {"loss_ce": base, "loss_spectral": 0.01 * weight * np.exp(0.5 * noise[2]), "target_entropy": target,
                      "sample_entropy": target - 0.1 + 0.05 * noise[3], "gradient_ce": 0.01 * np.exp(0.2 * noise[1]),
-                     "gradient_spectral": 1e-4 * np.exp(0.3 * noise[2])}  # fmt: skip
+                     "gradient_spectral": 0.01 * weight * np.exp(0.3 * noise[2])}  # fmt: skip
         else:
             rows |= {f"loss_{loss}": base, f"gradient_{loss}": 0.01 * np.exp(0.2 * noise[1])}
         return pd.DataFrame({**rows, "gradient_norm": 1.0, "seconds": step * 0.1})

@@ -51,7 +51,7 @@ def test_protocol_of_table2_is_the_one_asked_for(study):
     row = row_of(table2(results, "main", protocol="boundary"), "ce", "SCE")
     assert row["mean"] == pytest.approx(1e3 * plain_mean(results, "ce", "SCE", "boundary", 0), rel=1e-12)
     with pytest.raises(ResultError, match=r"expected scores of this metric and protocol, found only .*ECE \(paper\)"):
-        table2(results, "main", protocol="nixon")
+        table2(results, "main", protocol="nobody's")
 
 
 def test_one_seed_prints_no_spread_and_says_so(study):

@@ -49,9 +49,36 @@ def handles(
 
 
 def legend_below(figure: Figure, entries: Sequence[Line2D], columns: int = 8) -> None:
-    """One legend for all panels, outside of the data; columns are set by hand to keep to the width of the page."""
+    """One legend for all panels, outside of the data, in as many columns as the width of the page holds."""
+    import matplotlib as mpl
+
     where = "outside lower center" if figure.get_layout_engine() else "lower center"
-    figure.legend(handles=list(entries), loc=where, ncols=min(columns, max(len(entries), 1)))
+    width = 72 * figure.get_size_inches()[0] / mpl.rcParams["legend.fontsize"]
+    widths = [_entry_width(str(entry.get_label())) for entry in entries]
+    fitting = (count for count in range(min(columns, len(entries)), 1, -1) if _row_width(widths, count) <= width)
+    figure.legend(handles=list(entries), loc=where, ncols=next(fitting, 1))
+
+
+def _entry_width(label: str) -> float:
+    """Width of a legend entry in units of the font size."""
+    import matplotlib as mpl
+    from matplotlib.textpath import TextPath
+
+    text = TextPath((0, 0), label, size=1).get_extents().width if label.strip() else 0.0
+    return text + mpl.rcParams["legend.handlelength"] + mpl.rcParams["legend.handletextpad"]
+
+
+def _row_width(widths: Sequence[float], columns: int) -> float:
+    """Width of a legend that is filled column by column, the first columns being the longer ones."""
+    import matplotlib as mpl
+
+    short, longer = divmod(len(widths), columns)
+    total, start = (columns - 1) * mpl.rcParams["legend.columnspacing"] + 2 * mpl.rcParams["legend.borderpad"], 0
+    for column in range(columns):
+        stop = start + short + (column < longer)
+        total += max(widths[start:stop])
+        start = stop
+    return total
 
 
 def place(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:

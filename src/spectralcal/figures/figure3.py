@@ -144,8 +144,9 @@ def _with_interval(draws: np.ndarray, values: np.ndarray, names: tuple[str, str,
 
 
 def _spacing(entry: dict[str, np.ndarray]) -> float:
-    spacing = np.unique(entry.get("spacing_mm", np.array([np.nan, 0.0])))
-    return float(spacing[0]) if len(spacing) == 1 else np.nan
+    """Voxel size in mm if it is one for all cases and axes, to the precision of image headers, else NaN."""
+    spacing = np.ravel(entry.get("spacing_mm", np.nan)).astype(float)
+    return float(spacing.mean()) if np.ptp(spacing) <= 1e-4 * spacing.mean() else np.nan
 
 
 def _shade(axes: Axes, bands: int) -> None:
@@ -154,7 +155,7 @@ def _shade(axes: Axes, bands: int) -> None:
 
 
 def _finish(top: Axes, bottom: Axes, shown: pd.DataFrame, first: bool) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
     plain = FuncFormatter(lambda value, _: f"{value:g}")
     if shown.empty:
@@ -182,6 +183,7 @@ def _finish(top: Axes, bottom: Axes, shown: pd.DataFrame, first: bool) -> None:
     if len(spacing) == 1:
         above = top.secondary_xaxis("top", functions=(lambda f: f / spacing[0], lambda f: f * spacing[0]))
         above.set_xlabel("cycles/mm", color=FAINT)
+        above.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         above.xaxis.set_major_formatter(plain)
         above.xaxis.set_minor_formatter(NullFormatter())
     if first:

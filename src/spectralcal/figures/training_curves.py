@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,13 @@ from spectralcal.figures._axes import (
     log_axis,
     log_axis_with_zero,
     panel_title,
+    reference_line,
     say_missing,
 )
 from spectralcal.figures._choose import chosen_cells, holes, opening, pick
 from spectralcal.figures._drawn import Drawn
 from spectralcal.figures.style import INK, TWO_COLUMNS, looks, size
+from spectralcal.grid import parse_method
 from spectralcal.results import Results
 
 if TYPE_CHECKING:
@@ -30,6 +33,10 @@ NEEDS = ()
 CURVES = ("seed", "panel", "quantity", "step", "value")
 #: share of the logged steps in a running mean
 WINDOW = 0.05
+#: a hinge is zero at most steps, so its running mean spans at least so many
+FEWEST = 9
+#: panels of the added term
+HINGES = ("regulariser", "ratio")
 PANELS = {
     "base": "base term of the loss",
     "regulariser": "weighted regulariser",
@@ -52,11 +59,12 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
     table = frame(results, experiment, dataset, architecture)
     gone = list(table[table.status == "missing"].label)
     caption = (
-        f"{opening(results, experiment, [dataset], architecture)} Thin: single seeds; thick: running mean over "
-        f"{WINDOW:.0%} of the logged steps and all seeds. (a) First term of each loss. (b) What is added to it, with "
-        "its weight; zero where nothing is penalised. (c) Entropy of the band powers of the confidence map: target, "
-        "pooled over the history (solid), and mean of the samples in the batch (dashed). (d) Gradient norm of the "
-        f"added term over that of the first, both at the logits.{holes(gone)}"
+        f"{opening(results, experiment, [dataset], architecture)} Thin lines and dots: logged steps of single seeds; "
+        f"lines: running mean over {WINDOW:.0%} of the logged steps (in b and d at least {FEWEST}) and all seeds. "
+        "(a) First term of each loss. (b) What is added to it, with its weight; zero where nothing is penalised. "
+        "(c) Entropy of the band powers of the confidence map: target, pooled over the history (solid), and mean of "
+        "the samples in the batch (dashed). (d) Gradient norm of the added term with its weight over that of the "
+        f"first, both at the logits; at 1 they pull equally hard.{_strengths(table)}{holes(gone)}"
     )
     return Drawn(draw(table), table, caption)
 
@@ -66,10 +74,13 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
 
     Returns:
         dataset, architecture, method, label, seed, panel (``base``, ``regulariser``, ``entropy``, ``ratio``), quantity
-        (``value``, or ``target`` and ``sample`` of the entropies), step, value, status.
+        (``value``, or ``target`` and ``sample`` of the entropies), step, value, status. A post-hoc method trains
+        nothing and is left out, unless there are only such methods.
     """
     parts = []
-    for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
+    chosen = chosen_cells(results, experiment, dataset, architecture)
+    trained = {m: cells for m, cells in chosen.items() if not parse_method(m, results.config.methods).post_hoc}
+    for method, cells in (trained or chosen).items():
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
         histories = {cell.seed: found for cell in cells if (found := results.history(cell)) is not None}
         if not histories:
@@ -96,11 +107,17 @@ def draw(table: pd.DataFrame) -> Figure:
             style = line_style(found[method])
             if panel == "entropy":
                 style["linestyle"] = "-" if quantity == "target" else (0, (3, 1.5))
-            for _, one in rows.groupby("seed"):
+            faint = {"color": style["color"], "linewidth": 0.4, "alpha": 0.3, "zorder": style["zorder"] - 1}
+            if panel in HINGES:
+                # Lines would fall to zero and back at every other step.
+                penalised = rows[rows.value > 0]
                 axes.plot(
-                    one.step, one.value, color=style["color"], linewidth=0.4, alpha=0.3, zorder=style["zorder"] - 1
+                    penalised.step, penalised.value, ".", markersize=3, markeredgewidth=0, **{**faint, "alpha": 0.5}
                 )
-            smooth = _smooth(rows)
+            else:
+                for _, one in rows.groupby("seed"):
+                    axes.plot(one.step, one.value, **faint)
+            smooth = _smooth(rows, FEWEST if panel in HINGES else 1)
             axes.plot(smooth.index, smooth, **style)
         _finish(axes, panel, shown)
     for axes in grid[1]:
@@ -123,10 +140,20 @@ def _quantities(history: pd.DataFrame) -> list[tuple[str, str, pd.Series]]:
     return out + [("entropy", name, history[f"{name}_entropy"]) for name in entropies]
 
 
-def _smooth(rows: pd.DataFrame) -> pd.Series:
+def _strengths(table: pd.DataFrame) -> str:
+    """Mean ratio and share of penalised steps by method, in the caption because lines at zero hide in a log axis."""
+    ratios = table[(table.panel == "ratio") & table.value.notna()]
+    said = [
+        f"{rows.label.iloc[0]} {rows.value.mean():.2g} ({(rows.value > 0).mean():.0%})"
+        for _, rows in ratios.groupby("method", sort=False)
+    ]
+    return f" Mean ratio and share of logged steps with a penalty: {', '.join(said)}." if said else ""
+
+
+def _smooth(rows: pd.DataFrame, fewest: int) -> pd.Series:
     """Running mean over steps of the mean over seeds; a hinge is zero at most steps, where a median would stay."""
     by_step = rows.groupby("step").value.mean()
-    window = max(int(len(by_step) * WINDOW) | 1, 1)
+    window = max(int(len(by_step) * WINDOW) | 1, fewest)
     return by_step.rolling(window, center=True, min_periods=1).mean()
 
 
@@ -141,8 +168,12 @@ def _finish(axes: Axes, panel: str, shown: pd.DataFrame) -> None:
         lines = [Line2D([], [], color=INK, linestyle=dashes, label=name) for name, dashes in kinds.items()]
         axes.legend(handles=lines, loc="best", ncols=2)
     elif (shown.value > 0).any():
+        if panel == "ratio":
+            reference_line(axes, 1.0)
+        largest = max(shown.value.max(), 1.0 if panel == "ratio" else 0.0)
         if (shown.value == 0).any():
-            log_axis_with_zero(axes, shown.value.max())
+            smallest = shown.value[shown.value > 0].quantile(0.05)
+            log_axis_with_zero(axes, largest, min(max(math.ceil(math.log10(largest / smallest)), 3), 8))
         else:
             log_axis(axes)
 

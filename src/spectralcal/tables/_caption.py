@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 import pandas as pd
 
 from spectralcal import registry
 from spectralcal.results import Results
+from spectralcal.statistics import FEWEST_TO_RANK
 
 
-def titles(datasets: list[str]) -> dict[str, str]:
+def titles(datasets: Iterable[str]) -> dict[str, str]:
     """Printed names of data sets."""
-    return {name: registry.load("datasets", name).title for name in datasets}
+    return {name: registry.load("datasets", name).title for name in dict.fromkeys(datasets)}
 
 
-def caption(results: Results, experiment: str, frame: pd.DataFrame, protocol: str) -> str:
-    """Sentences that hold for this table; a mark is explained only where it occurs."""
-    names = titles(list(dict.fromkeys(frame.dataset)))
-    cases = ", ".join(f"{title} {_counts(frame[frame.dataset == name].cases)}" for name, title in names.items())
-    seeds = list(results.config.experiments[experiment].seeds)
-    said = [f"Study {results.config.study}, experiment {experiment}, protocol '{protocol}'.", f"Test cases: {cases}."]
-    if len(seeds) > 1:
-        listed = ", ".join(map(str, seeds))
-        said.append(f"Mean over cases, then mean ± standard deviation over {len(seeds)} seeds ({listed}).")
-    else:
-        said.append(f"Mean over cases for one seed ({seeds[0]}), so there is no spread over seeds.")
-    said.append(
-        "Bold: best, italics: second best of a row, as printed; equal numbers share, and nothing is tested here."
-    )
+def caption(
+    results: Results, experiments: str | Iterable[str], frame: pd.DataFrame, along: Literal["row", "column"] = "row"
+) -> str:
+    """Sentences that hold for this table; a mark is explained only where it occurs.
+
+    Args:
+        results: the study's results.
+        experiments: names of the experiments that the table shows.
+        frame: the summary.
+        along: where the methods that are compared stand, in a row or in a column.
+    """
+    experiments = [experiments] if isinstance(experiments, str) else list(experiments)
+    names = titles(frame.dataset)
+    cases = ", ".join(f"{title} {_counts(frame[frame.dataset == name])}" for name, title in names.items())
+    protocols = list(dict.fromkeys(frame.protocol))
+    said = [
+        f"Study {results.config.study}, {_listed('experiment', experiments)}, "
+        f"{_listed('protocol', [repr(name) for name in protocols])}.",
+        f"Test cases: {cases}.",
+        _averages(results, experiments, frame),
+        f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share.",
+        *_certainty(frame, names),
+    ]
     missed = frame[(frame.missed > 0) & frame.metric.isin(["HD95", "ASD"])]
     if len(missed):
         said.append("[n]: n structures of all cases and seeds were missed and are priced with the image diagonal.")
@@ -41,6 +54,59 @@ def caption(results: Results, experiment: str, frame: pd.DataFrame, protocol: st
     return " ".join(said)
 
 
-def _counts(cases: pd.Series) -> str:
-    found = sorted({count for count in cases if count})
-    return "none" if not found else str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> str:
+    seeds = list(dict.fromkeys(seed for name in experiments for seed in results.config.experiments[name].seeds))
+    pooled = ""
+    if frame.pooled.any():
+        which = (
+            ""
+            if frame.pooled.all()
+            else f" of {_listed('protocol', sorted({repr(name) for name in frame[frame.pooled].protocol}))}"
+        )
+        pooled = f" All test voxels{which} are one pool: one value a seed, so no interval over patients and no mark."
+    over = "" if frame.pooled.all() and len(frame) else "over cases"
+    if frame.seeds_expected.max() > 1:
+        listed = ", ".join(map(str, seeds))
+        spread = f"mean ± standard deviation over {len(seeds)} seeds ({listed})."
+        return (f"Mean {over}, then {spread}" if over else spread.capitalize()) + pooled
+    one = f"one seed ({seeds[0]}), so there is no spread over seeds."
+    return (f"Mean {over} for {one}" if over else one.capitalize()) + pooled
+
+
+def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
+    """What can be said about who is ahead, by data set."""
+    said = []
+    if frame.low.notna().any():
+        said.append("Below our numbers: 95 % bootstrap interval of the mean over patients.")
+    if frame.distinct.any():
+        said.append(
+            "‡: the best is told from the second best, 95 % interval of their difference, paired by patient, without "
+            "zero (not corrected for picking the two)."
+        )
+    compared = frame[~frame.pooled & frame["rank"].notna()]
+    few = {name: n for name, n in compared.groupby("dataset", sort=False).patients.max().items() if n < FEWEST_TO_RANK}
+    if few:
+        listed = ", ".join(f"{names[name]} ({n} {'patient' if n == 1 else 'patients'})" for name, n in few.items())
+        said.append(f"Too small to rank methods, fewer than {FEWEST_TO_RANK} test patients: {listed}.")
+    tested = compared[compared.gap_low.notna() & ~compared.dataset.isin(few)]
+    equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
+    if equal:
+        said.append(f"Too small to rank methods, no best can be told from its second best: {', '.join(equal)}.")
+    return said
+
+
+def _within(frame: pd.DataFrame) -> str:
+    return " within its block" if "experiment" in frame and frame.experiment.nunique() > 1 else ""
+
+
+def _listed(noun: str, names: list[str]) -> str:
+    return f"{noun}{'' if len(names) == 1 else 's'} {', '.join(names)}"
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    found = sorted({count for count in rows.cases if count})
+    if not found:
+        return "none"
+    cases = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    patients = rows.patients.max()
+    return cases if patients == found[-1] else f"{cases} of {patients} patient{'' if patients == 1 else 's'}"

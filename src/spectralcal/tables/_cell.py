@@ -15,7 +15,8 @@ from spectralcal.tables._summary import Column
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "⁻³": r"$^{-3}$",
-    "<": r"$<$", ">": r"$>$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "–": "--", "²": r"$^{2}$",
+    "<": r"$<$", ">": r"$>$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "‡": r"\ddag{}",
+    "λ": r"$\lambda$", "τ": r"$\tau$", "–": "--", "²": r"$^{2}$",
 }  # fmt: skip
 
 
@@ -25,6 +26,9 @@ class Cell:
 
     markdown: str
     latex: str
+
+
+EMPTY = Cell("", "")
 
 
 @dataclass
@@ -55,7 +59,7 @@ class Footnotes:
 
 
 def cell(row: dict[str, Any], column: Column, alone: bool) -> Cell:
-    """One of our numbers: ``**87.2 ± 0.3** [2]`` is the best, with 2 missed structures.
+    """One of our numbers: ``**87.2 ± 0.3**‡ [2]`` is the best, ahead of the runner-up, with 2 missed structures.
 
     Args:
         row: a row of the summary.
@@ -72,12 +76,22 @@ def cell(row: dict[str, Any], column: Column, alone: bool) -> Cell:
         plain, raised = f"**{plain}**", f"\\textbf{{{raised}}}"
     elif rank == 2:
         plain, raised = f"*{plain}*", f"\\textit{{{raised}}}"
+    if row["distinct"]:
+        plain, raised = f"{plain}‡", f"{raised}\\ddag{{}}"
     if column.distance and row["missed"]:
         plain, raised = f"{plain} [{row['missed']}]", f"{raised} [{row['missed']}]"
     if row["status"] == "incomplete":
         share = f"{row['seeds']}/{row['seeds_expected']}"
         plain, raised = f"{plain} †{share}", f"{raised} \\dag{share}"
     return Cell(plain, raised)
+
+
+def interval_cell(row: dict[str, Any], column: Column) -> Cell:
+    """The interval of one of our numbers; empty where there is none."""
+    if np.isnan(row["low"]) or row["status"] in ("missing", "undefined"):
+        return EMPTY
+    text = f"{_number(row['low'], column)}–{_number(row['high'], column)}"
+    return Cell(text, f"{{\\scriptsize {text.replace('–', '--')}}}")
 
 
 def paper_cell(row: dict[str, Any], column: Column, footnotes: Footnotes) -> Cell:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from spectralcal.tables._cell import Cell, Footnotes, cell, paper_cell, tex
+from spectralcal.tables._cell import Footnotes, tex
+from spectralcal.tables._lines import Line, heading, lines, markdown_row, records
 from spectralcal.tables._summary import Column
 
-PAPER_ROW = "paper"
+#: columns of numbers that fit a page's width at full size
+WIDE = 6
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,8 @@ class Table:
     latex: str
 
 
-@dataclass(frozen=True)
-class Line:
-    """One row of the printed table: a data set's own numbers, or the paper's below them."""
-
-    name: str
-    cells: dict[tuple[str, str], Cell]
-
-
 def render(frame: pd.DataFrame, columns: Sequence[Column], title: str, caption: str, names: dict[str, str]) -> Table:
-    """Print a summary.
+    """Print a summary with data sets in rows and methods in columns.
 
     Args:
         frame: rows of :func:`spectralcal.tables._summary.summarize`.
@@ -58,20 +52,17 @@ def render(frame: pd.DataFrame, columns: Sequence[Column], title: str, caption: 
 
 def _lines(frame: pd.DataFrame, columns: Sequence[Column], names: dict[str, str], footnotes: Footnotes) -> list[Line]:
     kinds = {column.metric: column for column in columns}
-    lines = []
-    for dataset in dict.fromkeys(frame.dataset):
-        rows = frame[frame.dataset == dataset].to_dict("records")
-        alone = {metric: sum(r["metric"] == metric and r["rank"] is not pd.NA for r in rows) < 2 for metric in kinds}
-        ours = {(r["metric"], r["method"]): cell(r, kinds[r["metric"]], alone[r["metric"]]) for r in rows}
-        lines.append(Line(names[dataset], ours))
-        if any(r["paper_status"] for r in rows):
-            theirs = {(r["metric"], r["method"]): paper_cell(r, kinds[r["metric"]], footnotes) for r in rows}
-            lines.append(Line(PAPER_ROW, theirs))
-    return lines
-
-
-def _heading(column: Column) -> str:
-    return f"{column.metric} {'↑' if column.higher else '↓'} ({column.unit})"
+    found = records(frame)
+    return [
+        line
+        for dataset in dict.fromkeys(frame.dataset)
+        for line in lines(
+            names[dataset],
+            {(row["metric"], row["method"]): row for row in found if row["dataset"] == dataset},
+            kinds,
+            footnotes,
+        )
+    ]
 
 
 def _markdown(
@@ -79,58 +70,75 @@ def _markdown(
     footnotes: Footnotes,
 ) -> str:  # fmt: skip
     parts = [f"# {title}", caption]
-    for architecture, lines in blocks.items():
+    for architecture, found in blocks.items():
         if len(blocks) > 1:
             parts.append(f"## {architecture}")
         for column in columns:
-            rows = [[_heading(column), *labels.values()], ["---", *["---:"] * len(labels)]]
+            rows = [[heading(column), *labels.values()], ["---", *["---:"] * len(labels)]]
             rows += [
-                [_row_name(line), *(line.cells[column.metric, method].markdown for method in labels)] for line in lines
+                [line.markdown_name, *(line.cells[column.metric, method].markdown for method in labels)]
+                for line in found
             ]
-            parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
+            parts.append("\n".join(map(markdown_row, rows)))
     parts += footnotes.markdown()
     return "\n\n".join(parts) + "\n"
-
-
-def _row_name(line: Line) -> str:
-    return f"*{line.name}*" if line.name == PAPER_ROW else line.name
 
 
 def _latex(
     blocks: dict[str, list[Line]], columns: Sequence[Column], labels: dict[str, str], title: str, caption: str,
     footnotes: Footnotes,
 ) -> str:  # fmt: skip
-    count = len(labels)
-    spans = [
-        f"\\multicolumn{{{count}}}{{c}}{{{tex(column.metric)} {_direction(column)} ({tex(column.unit)})}}"
-        for column in columns
-    ]
-    rules = [f"\\cmidrule(lr){{{2 + count * i}-{1 + count * (i + 1)}}}" for i in range(len(columns))]
+    spans = [(tex(heading(column)), len(labels)) for column in columns]
+    heads = [tex(label) for _ in columns for label in labels.values()]
+    sections = []
+    for architecture, found in blocks.items():
+        rows = [
+            [line.latex_name, *(line.cells[column.metric, method].latex for column in columns for method in labels)]
+            for line in found
+        ]
+        sections.append((architecture if len(blocks) > 1 else "", rows))
+    return latex_table(f"{title}. {caption}", spans, heads, sections, footnotes.latex())
+
+
+def latex_table(
+    caption: str,
+    spans: Sequence[tuple[str, int]],
+    heads: Sequence[str],
+    sections: Sequence[tuple[str, Sequence[Sequence[str]]]],
+    notes: Sequence[str],
+) -> str:
+    """A float with two rows of headings.
+
+    Args:
+        caption: plain text.
+        spans: headings over several columns, as LaTeX, and how many.
+        heads: headings of the columns, as LaTeX.
+        sections: plain title (may be empty) and rows of LaTeX cells, a rule between them.
+        notes: LaTeX lines below the table.
+    """
+    fit = len(heads) > WIDE  # a narrow table would be blown up
+    rules, start = [], 2
+    for _, count in spans:
+        rules.append(f"\\cmidrule(lr){{{start}-{start + count - 1}}}")
+        start += count
     out = [
         "% needs \\usepackage{booktabs,graphicx}",
         "\\begin{table*}",
         "\\centering",
-        f"\\caption{{{tex(title)}. {tex(caption)}}}",
-        "\\resizebox{\\textwidth}{!}{%",
-        f"\\begin{{tabular}}{{l{('r' * count) * len(columns)}}}",
+        f"\\caption{{{tex(caption)}}}",
+        *(["\\resizebox{\\textwidth}{!}{%"] if fit else []),
+        f"\\begin{{tabular}}{{l{'r' * len(heads)}}}",
         "\\toprule",
-        " & ".join(["", *spans]) + r" \\",
+        " & ".join(["", *(f"\\multicolumn{{{count}}}{{c}}{{{text}}}" for text, count in spans)]) + r" \\",
         " ".join(rules),
-        " & ".join(["", *(tex(label) for _ in columns for label in labels.values())]) + r" \\",
+        " & ".join(["", *heads]) + r" \\",
     ]
-    for architecture, lines in blocks.items():
+    for title, rows in sections:
         out.append("\\midrule")
-        if len(blocks) > 1:
-            out.append(f"\\multicolumn{{{1 + count * len(columns)}}}{{l}}{{{tex(architecture)}}} \\\\")
-        for line in lines:
-            name = f"\\quad \\textit{{{line.name}}}" if line.name == PAPER_ROW else tex(line.name)
-            numbers = [line.cells[column.metric, method].latex for column in columns for method in labels]
-            out.append(" & ".join([name, *numbers]) + r" \\")
-    out += ["\\bottomrule", "\\end{tabular}}"]
-    out += [f"\\par\\smallskip\\footnotesize {note}" for note in footnotes.latex()]
+        if title:
+            out.append(f"\\multicolumn{{{1 + len(heads)}}}{{l}}{{{tex(title)}}} \\\\")
+        out += [" & ".join(row) + r" \\" for row in rows]
+    out += ["\\bottomrule", "\\end{tabular}" + ("}" if fit else "")]
+    out += [f"\\par\\smallskip\\footnotesize {note}" for note in notes]
     out.append("\\end{table*}")
     return "\n".join(out) + "\n"
-
-
-def _direction(column: Column) -> str:
-    return "$\\uparrow$" if column.higher else "$\\downarrow$"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,13 @@ from spectralcal import registry
 from spectralcal.errors import ResultError
 from spectralcal.figures.style import ordered
 from spectralcal.results import Results
-from spectralcal.tables._paper import paper_values
+from spectralcal.tables._leader import NOTHING, leader
+from spectralcal.tables._paper import Lookup, by_method
 
 #: statuses whose score may be undefined: the class is not in the reference, or no voxel enters the metric
 UNDEFINED = frozenset({"absent", "spurious", "undefined"})
+#: case of a score that belongs to all test voxels together, under protocols that pool them
+POOL = "pooled"
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,12 @@ class Column:
 
 
 def summarize(
-    results: Results, experiment: str, columns: Sequence[Column], protocol: str, paper_table: str | None = None
+    results: Results,
+    experiment: str,
+    columns: Sequence[Column],
+    protocol: str,
+    paper: str | Lookup | None = None,
+    methods: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row per data set, architecture, metric and method of an experiment, complete or not.
 
@@ -48,12 +57,21 @@ def summarize(
     the reference nor in the prediction has no score and is left out; a missed structure has Dice 0 and distances at the
     stored price; a spurious one has Dice 0 and no distance.
 
+    Args:
+        results: the study's results.
+        experiment: name of the experiment.
+        columns: the metrics.
+        protocol: of the scores. One that pools all voxels has one value a seed and no interval.
+        paper: where the paper's numbers are: ``"table1"``, ``"table2"`` or a function; None: it has none.
+        methods: canonical names in the order of the rows; None: the order of figures.
+
     Returns:
         dataset, architecture, method, label, metric, protocol, unit, mean (over seeds), sd_seeds (sample standard
-        deviation of the seeds' means, NaN for one), seeds, seeds_expected, cases, missed (structures, over all seeds),
-        low and high (95 % bootstrap interval of the mean over patients, NaN for fewer than two), rank (1 is best;
-        printed values that are equal share a rank), paper_value, paper_note, paper_status, status (``ok``,
-        ``incomplete``, ``missing``, ``undefined``).
+        deviation of the seeds' means, NaN for one), seeds, seeds_expected, cases, patients, missed (structures, over
+        all seeds), low and high (95 % bootstrap interval of the mean over patients, NaN for fewer than two), pooled
+        (one score of all voxels), rank (1 is best; printed values that are equal share a rank), gap, gap_low, gap_high
+        and distinct (of the best, see :func:`spectralcal.tables._leader.leader`), paper_value, paper_note,
+        paper_status, status (``ok``, ``incomplete``, ``missing``, ``undefined``).
 
     Raises:
         ResultError: a metric that no cell has, a score twice, a score that is not finite although its status is ok, or
@@ -61,7 +79,7 @@ def summarize(
     """
     scores = results.scores(experiment)
     grid = results.config.experiments[experiment]
-    printed = paper_values(paper_table) if paper_table else {}
+    lookup = by_method(results, paper) if isinstance(paper, str) else paper or (lambda *_: None)
     rows = []
     for dataset in grid.datasets:
         paper_dataset = registry.load("datasets", dataset).paper_name
@@ -70,21 +88,23 @@ def summarize(
             for column in columns:
                 chosen = block[(block.metric == column.metric) & (block.protocol == protocol)]
                 check_scores(chosen, block, f"{dataset}, {architecture}, {column.metric} ({protocol})")
-                for method in ordered(results.methods(experiment)):
-                    cell = printed.get((paper_dataset, column.metric, results.paper_name(method)))
-                    rows.append(
+                compared = []
+                for method in ordered(results.methods(experiment)) if methods is None else methods:
+                    cell = lookup(paper_dataset, column.metric, method)
+                    compared.append(
                         {
                             "dataset": dataset, "architecture": architecture, "method": method,
                             "label": results.label(method), "metric": column.metric, "protocol": protocol,
-                            "unit": column.unit, **_statistics(chosen[chosen.method == method], column, grid.seeds),
-                            "paper_value": cell.value if cell else None, "paper_note": cell.note if cell else "",
-                            "paper_status": cell.status if cell else "",
+                            "unit": column.unit,
+                            **_statistics(chosen[chosen.method == method], block, column, grid.seeds),
+                            "paper_value": cell.scaled(column.scale) if cell else None,
+                            "paper_note": cell.note if cell else "", "paper_status": cell.status if cell else "",
                         }
                     )  # fmt: skip
-    frame = pd.DataFrame(rows)
-    frame["paper_value"] = frame.paper_value.astype(float)
-    frame.insert(frame.columns.get_loc("paper_value"), "rank", _ranks(frame, columns))
-    return frame[[*(name for name in frame if name != "status"), "status"]]
+                rows += _compared(compared, chosen, column)
+    frame = pd.DataFrame(rows).astype({"paper_value": float, "rank": "Int64"})
+    last = ["rank", *NOTHING, "paper_value", "paper_note", "paper_status", "status"]
+    return frame[[*(name for name in frame if name not in last), *last]]
 
 
 def check_scores(chosen: pd.DataFrame, block: pd.DataFrame, where: str) -> None:
@@ -137,7 +157,7 @@ def case_means(scores: pd.DataFrame) -> pd.DataFrame:
     return finite.groupby(["method", "seed", "case", "patient"], as_index=False, sort=True).value.mean()
 
 
-def _statistics(scores: pd.DataFrame, column: Column, seeds: Sequence[int]) -> dict:
+def _statistics(scores: pd.DataFrame, block: pd.DataFrame, column: Column, seeds: Sequence[int]) -> dict[str, Any]:
     cases = case_means(scores)
     found = sorted(set(scores.seed))
     by_seed = cases.groupby("seed").value.mean().to_numpy() * column.scale
@@ -145,15 +165,20 @@ def _statistics(scores: pd.DataFrame, column: Column, seeds: Sequence[int]) -> d
     if found and not len(cases):
         status = "undefined"
     low, high = _interval(cases, column.scale)
+    pooled = bool((cases.case == POOL).any())
+    # A pool does not say what is in it; the other scores of the same cells do.
+    counted = block[(block.case != POOL) & block.method.isin(set(scores.method))] if pooled else cases
     return {
         "mean": by_seed.mean() if len(by_seed) else np.nan,
         "sd_seeds": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
         "seeds": len(found),
         "seeds_expected": len(seeds),
-        "cases": cases.case.nunique(),
+        "cases": counted.case.nunique(),
+        "patients": counted.patient.nunique(),
         "missed": int((scores.status == "missed").sum()),
         "low": low,
         "high": high,
+        "pooled": pooled,
         "status": status,
     }
 
@@ -167,17 +192,17 @@ def _interval(cases: pd.DataFrame, scale: float) -> tuple[float, float]:
     return found.low, found.high
 
 
-def _ranks(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.Series:
-    """Dense ranks of the printed means within data set, architecture and metric."""
-    decimals = {column.metric: column.decimals for column in columns}
-    signs = {column.metric: -1.0 if column.higher else 1.0 for column in columns}
-    # Through the printed text: ties are ties of what the reader sees.
+def _compared(rows: list[dict[str, Any]], scores: pd.DataFrame, column: Column) -> list[dict[str, Any]]:
+    """Rows of one comparison with their dense ranks and the best one's lead."""
+    # Ranks of the printed text: ties are ties of what the reader sees.
+    sign = -1.0 if column.higher else 1.0
     printed = [
-        signs[row.metric] * float(f"{row.mean:.{decimals[row.metric]}f}") if np.isfinite(row.mean) else np.nan
-        for row in frame[["metric", "mean"]].itertuples(index=False)
+        sign * float(f"{row['mean']:.{column.decimals}f}") if np.isfinite(row["mean"]) else np.nan for row in rows
     ]
-    groups = [frame.dataset, frame.architecture, frame.metric]
-    return pd.Series(printed, index=frame.index).groupby(groups).rank(method="dense").astype("Int64")
+    ranks = pd.Series(printed, dtype=float).rank(method="dense").astype("Int64")
+    rows = [{**row, "rank": rank} for row, rank in zip(rows, ranks, strict=True)]
+    found = leader(rows, case_means(scores), column.scale, column.higher)
+    return [{**row, **found.get(row["method"], NOTHING)} for row in rows]
 
 
 def _name(rows: pd.DataFrame, keys: Sequence[str]) -> str:

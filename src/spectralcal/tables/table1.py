@@ -26,8 +26,8 @@ def table1(results: Results, experiment: str) -> Table:
         ResultError: scores that cannot be averaged honestly (see :func:`spectralcal.tables._summary.summarize`).
     """
     frame = summarize(results, experiment, COLUMNS, PROTOCOL, "table1")
-    names = titles(list(dict.fromkeys(frame.dataset)))
-    return render(frame, COLUMNS, TITLE, caption(results, experiment, frame, PROTOCOL), names)
+    names = titles(frame.dataset)
+    return render(frame, COLUMNS, TITLE, caption(results, experiment, frame), names)
 
 
 TABLE = table1

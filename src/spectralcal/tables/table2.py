@@ -28,8 +28,8 @@ def table2(results: Results, experiment: str, protocol: str = "paper") -> Table:
         ResultError: the protocol is not in the scores, or they cannot be averaged honestly.
     """
     frame = summarize(results, experiment, COLUMNS, protocol, "table2")
-    names = titles(list(dict.fromkeys(frame.dataset)))
-    return render(frame, COLUMNS, TITLE, caption(results, experiment, frame, protocol), names)
+    names = titles(frame.dataset)
+    return render(frame, COLUMNS, TITLE, caption(results, experiment, frame), names)
 
 
 TABLE = table2

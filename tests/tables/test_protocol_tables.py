@@ -1,0 +1,85 @@
+"""Protocols that pool all voxels, and all protocols side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spectralcal.metrics.protocols import PROTOCOLS
+from spectralcal.tables._summary import POOL
+from spectralcal.tables.protocols import protocols
+from spectralcal.tables.table2 import table2
+
+
+def pooled_value(results, method, metric, seed):
+    rows = results.scores("main").to_dict("records")
+    keys = (method, metric, "nixon", seed, "pooled")
+    found = [r["value"] for r in rows if (r["method"], r["metric"], r["protocol"], r["seed"], r["case"]) == keys]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_pool_is_one_value_a_seed_without_an_interval(study):
+    results = study(methods=("ce", "focal", "spectral"), seeds=(0, 1), cases=8, cases_per_patient=2)
+    table = table2(results, "main", protocol="nixon")
+    for row in table.frame.to_dict("records"):
+        values = [1e3 * pooled_value(results, row["method"], row["metric"], seed) for seed in (0, 1)]
+        assert row["mean"] == pytest.approx(np.mean(values))
+        assert row["sd_seeds"] == pytest.approx(np.std(values, ddof=1))
+        assert (row["pooled"], row["cases"], row["patients"], row["status"]) == (True, 8, 4, "ok")
+    assert table.frame[["low", "high", "gap"]].isna().all().all()
+    assert not table.frame.distinct.any()
+    assert "Test cases: Phantom 8 of 4 patients." in table.markdown
+    assert "All test voxels are one pool: one value a seed, so no interval over patients and no mark." in table.markdown
+    assert "too small" not in table.markdown.lower()  # nothing was tested
+    assert "Mean over cases" not in table.markdown
+    assert "95 % interval" not in table.markdown
+
+
+def test_missing_cells_of_a_pool_are_shown(study):
+    results = study(methods=("ce", "focal", "spectral"), seeds=(0, 1), missing=[("focal", 0), ("focal", 1), ("ce", 1)])
+    table = table2(results, "main", protocol="nixon")
+    status = table.frame[table.frame.metric == "ECE"].set_index("method").status
+    assert dict(status) == {"ce": "incomplete", "focal": "missing", "spectral": "ok"}
+
+
+def test_the_name_of_the_pool_is_that_of_the_evaluation():
+    from spectralcal.evaluation import evaluate
+
+    assert evaluate.POOL == POOL
+
+
+def test_protocols_side_by_side_are_those_of_table2(study):
+    results = study(methods=("ce", "spectral"), seeds=(0,), cases=7)
+    table = protocols(results, "main")
+    assert list(dict.fromkeys(table.frame.protocol)) == list(PROTOCOLS)
+    for name in PROTOCOLS:
+        ours = table.frame[table.frame.protocol == name].reset_index(drop=True)
+        alone = table2(results, "main", protocol=name).frame
+        for column in ("mean", "low", "high", "rank", "gap_low"):
+            np.testing.assert_array_equal(ours[column].astype(float), alone[column].astype(float))
+    assert "| Phantom, SCE ↓ (×10⁻³) | paper | crac-legacy | nixon | boundary |" in table.markdown
+    assert "All test voxels of protocol 'nixon' are one pool" in table.markdown
+    assert all(f"'{name}': {PROTOCOLS[name].source}" in table.markdown for name in PROTOCOLS)
+    assert "\\multicolumn{3}{c}{boundary}" in table.latex
+
+
+def test_emphasis_is_given_within_a_protocol(study):
+    def edit(frame):
+        best = ((frame.protocol == "paper") & (frame.method == "ce")) | (
+            (frame.protocol == "boundary") & (frame.method == "spectral")
+        )
+        return frame.assign(value=np.where(frame.metric == "ECE", np.where(best, 0.01, 0.02), frame.value))
+
+    table = protocols(study(methods=("ce", "spectral"), seeds=(0,), edit=edit), "main")
+    lines = table.markdown.split("Phantom, ECE")[1].splitlines()
+    assert lines[2].startswith("| CE | **10.0** |")
+    assert lines[2].endswith("*20.0* |")
+    assert lines[4].startswith("| Ours | *20.0* |")
+    assert lines[4].endswith("**10.0** |")
+
+
+def test_protocols_that_nobody_scored_are_left_out(study):
+    table = protocols(study(seeds=(0,), edit=lambda frame: frame[frame.protocol != "crac-legacy"]), "main")
+    assert set(table.frame.protocol) == set(PROTOCOLS) - {"crac-legacy"}
+    assert "crac-legacy" not in table.markdown
