@@ -1,17 +1,26 @@
 """Speed and memory of the losses, forward and backward, as Markdown.
 
-Two tables: every loss against cross-entropy, and the spectral term against Algorithm 1 of the paper typed in literally.
+Tables: every loss against cross-entropy; the spectral term against Algorithm 1 of the paper typed in; with ``--step``,
+what the spectral term adds to a training step of a U-Net in bfloat16 autocast.
+
+Algorithm 1 is there twice. "sample by sample" follows its lines: a loop over the samples and, inside, over the shells;
+a full complex transform of each map, shifted; the grid of radii and the boolean masks made anew in every step, and the
+bins of a shell picked by mask. "whole batch" is the other common way to type it: one transform and one shift for the
+batch, the grid made once a step, each shell summed as power times mask. Both leave the gradient to autograd.
+
 All contestants run once a round, in turn, so that a slow moment of the machine falls on all; ratios are taken within a
 round and their median is shown. Memory is the extra peak of one forward and backward pass beyond the logits: allocator
-statistics on CUDA, the process's high-water mark in a process of its own on a CPU (Linux).
+statistics on CUDA, the process's high-water mark in a process of its own on a CPU (Linux). The gradient of the logits,
+which every loss has to return, is part of it; "beyond the gradient" is the rest.
 
-    python benchmarks/losses.py --size 96 --rounds 15
+    python benchmarks/losses.py --threads 1 --rounds 25 --step
     python benchmarks/losses.py --device cuda
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -26,12 +35,13 @@ from torch import Tensor
 from spectralcal import registry
 from spectralcal.losses import SpectralEntropyLoss
 
-LITERAL = "Algorithm 1, literal"
+SAMPLES = "Algorithm 1, sample by sample"
+BATCH = "Algorithm 1, whole batch"
 OURS = "SpectralEntropyLoss"
 
 
-class LiteralAlgorithm1:
-    """Lines 7-37 of Algorithm 1 as a reader would type them: full complex transform, masks anew for each shell."""
+class SampleBySample:
+    """Lines 7-37 of Algorithm 1 as printed, one sample and one shell after another."""
 
     def __init__(self, bands: int = 5, window: int = 50) -> None:
         self.bands, self.window, self.history = bands, window, []
@@ -40,16 +50,22 @@ class LiteralAlgorithm1:
         shares = power / (power.sum() + 1e-6)
         return -(shares * torch.log(shares + 1e-6)).sum()
 
-    def __call__(self, logits: Tensor, target: Tensor | None = None) -> Tensor:
+    def masks(self, shape: torch.Size, device: torch.device) -> list[Tensor]:
+        axes = [torch.arange(n, device=device) - n // 2 for n in shape]
+        radius = torch.sqrt(sum(grid.float() ** 2 for grid in torch.meshgrid(*axes, indexing="ij")))
+        edges = [k * min(shape) / (2 * self.bands) for k in range(self.bands + 1)]
+        return [(radius > edges[k]) & (radius <= edges[k + 1]) for k in range(self.bands)]
+
+    def powers(self, logits: Tensor) -> list[Tensor]:
         batch = []
         for b in range(logits.shape[0]):
             field, _ = logits[b].max(dim=0)
             energy = torch.fft.fftshift(torch.fft.fftn(field)).abs() ** 2
-            axes = [torch.arange(n, device=logits.device) - n // 2 for n in field.shape]
-            radius = torch.sqrt(sum(grid.float() ** 2 for grid in torch.meshgrid(*axes, indexing="ij")))
-            edges = [k * min(field.shape) / (2 * self.bands) for k in range(self.bands + 1)]
-            shells = [(radius > edges[k]) & (radius <= edges[k + 1]) for k in range(self.bands)]
-            batch.append(torch.stack([energy[shell].sum() for shell in shells]))
+            batch.append(torch.stack([energy[shell].sum() for shell in self.masks(field.shape, field.device)]))
+        return batch
+
+    def __call__(self, logits: Tensor, target: Tensor | None = None) -> Tensor:
+        batch = self.powers(logits)
         self.history.append(torch.stack(batch).mean(0).detach())
         if len(self.history) > self.window:
             self.history.pop(0)
@@ -57,12 +73,24 @@ class LiteralAlgorithm1:
         return torch.stack([(goal - self.entropy(power)).clamp(min=0) ** 2 for power in batch]).mean()
 
 
+class WholeBatch(SampleBySample):
+    """The same with one transform for the batch and shells summed as power times mask."""
+
+    def powers(self, logits: Tensor) -> list[Tensor]:
+        field, _ = logits.max(dim=1)
+        axes = tuple(range(1, field.ndim))
+        energy = torch.fft.fftshift(torch.fft.fftn(field, dim=axes), dim=axes).abs() ** 2
+        shells = self.masks(field.shape[1:], field.device)
+        return list(torch.stack([(energy * shell).sum(axes) for shell in shells], dim=1))
+
+
 def contestants() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     """Name -> loss, cross-entropy first."""
     names = ["ce", *(name for name in registry.names("losses") if name != "ce")]
     ours = SpectralEntropyLoss()
     losses = {name: registry.load("losses", name)() for name in names}
-    return losses | {LITERAL: LiteralAlgorithm1(), OURS: lambda logits, target: ours(logits)}
+    terms = {SAMPLES: SampleBySample(), BATCH: WholeBatch(), OURS: lambda logits, target: ours(logits)}
+    return losses | terms
 
 
 def inputs(options: argparse.Namespace) -> tuple[Tensor, Tensor]:
@@ -143,29 +171,81 @@ def memory(options: argparse.Namespace) -> dict[str, float]:
     return found
 
 
-def report(times: dict[str, list[float]], peaks: dict[str, float]) -> str:
-    """The two tables."""
+def unet_steps(options: argparse.Namespace) -> str:
+    """What the regulariser adds to a step (forward, loss, backward, SGD) of MONAI's residual U-Net, as a table."""
+    from monai.networks.nets import UNet
+
+    torch.manual_seed(0)
+    network = UNet(options.dims, 1, options.classes, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2)
+    network.to(options.device)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+    _, target = inputs(options)
+    image = torch.randn((options.batch, 1, *[options.size] * options.dims), device=options.device)
+    cross_entropy = registry.load("losses", "ce")()
+    method = registry.load("losses", "spectral")
+
+    def with_term(term: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        return lambda logits, target: cross_entropy(logits, target) + 0.01 * term(logits, target)
+
+    objectives = {
+        "CE": cross_entropy,
+        "CE + ours": method(monitor=False),
+        "CE + ours, and the monitored entropy": method(),
+        f"CE + {SAMPLES}": with_term(SampleBySample()),
+        f"CE + {BATCH}": with_term(WholeBatch()),
+    }
+
+    def run(objective: Callable[[Tensor, Tensor], Tensor]) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(options.device, torch.bfloat16):
+            logits = network(image)
+        objective(logits.float(), target).backward()
+        optimizer.step()
+
+    times: dict[str, list[float]] = {name: [] for name in objectives}
+    for turn in range(options.rounds + 1):
+        for name, objective in objectives.items():
+            elapsed = seconds(lambda run_with=objective: run(run_with), options.device)
+            if turn:
+                times[name].append(elapsed)
+    lines = ["| U-Net step, bfloat16 | min ms | median ms | added, % of min | added, median % |"]
+    lines += ["| --- | --: | --: | --: | --: |"]
+    for name, found in times.items():
+        fastest = 100 * (min(found) / min(times["CE"]) - 1)
+        middle = 100 * (statistics.median(a / b for a, b in zip(found, times["CE"], strict=True)) - 1)
+        best, median = min(found) * 1e3, statistics.median(found) * 1e3
+        lines.append(f"| {name} | {best:.0f} | {median:.0f} | {fastest:.1f} | {middle:.1f} |")
+    return "\n".join(lines)
+
+
+def report(times: dict[str, list[float]], peaks: dict[str, float], gradient: float) -> str:
+    """The two tables; `gradient` is the size of the logits' gradient in MiB."""
 
     def ratio(name: str, other: str) -> float:
         return statistics.median(a / b for a, b in zip(times[name], times[other], strict=True))
 
     def row(name: str, *more: str) -> str:
         best, middle = min(times[name]) * 1e3, statistics.median(times[name]) * 1e3
-        return f"| {name} | {best:.2f} | {middle:.2f} | {' | '.join(more)} | {peaks[name]:.0f} |"
+        cells = [f"{best:.1f}", f"{middle:.1f}", *more, f"{peaks[name]:.0f}", f"{peaks[name] - gradient:.0f}"]
+        return f"| {name} | {' | '.join(cells)} |"
 
-    lines = ["| loss | min ms | median ms | x CE | extra MiB |", "| --- | --: | --: | --: | --: |"]
-    lines += [row(name, f"{ratio(name, 'ce'):.2f}") for name in times if name not in (LITERAL, OURS)]
+    def fastest(name: str, other: str) -> float:
+        return min(times[name]) / min(times[other])
+
+    ending = "extra MiB | beyond the gradient |"
+    rule = "| --- " + "| --: " * 6 + "|"
+    terms = (SAMPLES, BATCH, OURS)
+    lines = [f"| loss | min ms | median ms | x CE, min | x CE, median | {ending}", rule]
     lines += [
-        "",
-        "| spectral term | min ms | median ms | times faster | extra MiB |",
-        "| --- | --: | --: | --: | --: |",
+        row(name, f"{fastest(name, 'ce'):.2f}", f"{ratio(name, 'ce'):.2f}") for name in times if name not in terms
     ]
-    lines += [row(name, f"{ratio(LITERAL, name):.1f}") for name in (LITERAL, OURS)]
+    lines += ["", f"| spectral term | min ms | median ms | x ours, min | x ours, median | {ending}", rule]
+    lines += [row(name, f"{fastest(name, OURS):.1f}", f"{ratio(name, OURS):.1f}") for name in terms]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", type=int, default=96, help="side of the patch in voxels (default 96)")
@@ -174,6 +254,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's own choice)")
+    parser.add_argument("--step", action="store_true", help="time training steps of a U-Net too (needs MONAI)")
     parser.add_argument("--peak-of", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.threads:
@@ -186,7 +267,10 @@ def main() -> None:
     print(
         f"Logits {shape}, float32, forward and backward, {options.rounds} rounds, torch {torch.__version__}, {device}\n"
     )
-    print(report(timings(options), memory(options)))
+    gradient = 4 * math.prod(shape) / 2**20
+    print(report(timings(options), memory(options), gradient))
+    if options.step:
+        print("\n" + unet_steps(options))
 
 
 if __name__ == "__main__":

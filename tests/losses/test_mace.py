@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from spectralcal.losses import AverageCalibrationErrorCELoss, AverageCalibrationErrorLoss, CrossEntropyLoss
+from spectralcal.losses.mace import _bin_sums, _index_type, _masked_bin_sums
 
 SHAPES = [(2, 3, 9, 11), (2, 4, 5, 6, 7)]
 
@@ -96,6 +97,37 @@ def test_gradient_descent_on_the_error_alone_repairs_overconfidence():
         loss(scale * logits, target).backward()
         optimizer.step()
     assert scale.item() == pytest.approx(1 / 3, abs=0.1)
+
+
+@pytest.mark.parametrize(("bins", "voxels"), [(4, 5), (20, 1003), (40, 64), (1, 4001)])
+def test_sums_with_and_without_a_histogram_are_those_of_a_loop(bins, voxels):
+    generator = torch.Generator().manual_seed(0)
+    index = torch.randint(0, bins + 1, (2, 3, voxels), generator=generator).to(_index_type(bins))
+    values = 2 * torch.rand(index.shape, generator=generator) - 1
+    values[1, 2] = 1 - values[1, 2].abs() / 1e4  # the sums grow as fast as they can
+    expected = torch.zeros(2, 2, 3, bins, dtype=torch.float64)
+    for place in np.ndindex(*index.shape):
+        row = (*place[:2], max(int(index[place]), 1) - 1)
+        expected[(0, *row)] += 1
+        expected[(1, *row)] += values[place].double()
+    for found in (_bin_sums(index, values, bins), _masked_bin_sums(index, values, bins)):
+        torch.testing.assert_close(torch.stack(found), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_autocast_is_off_within_the_bare_term():
+    loss, seen = AverageCalibrationErrorLoss(), []
+    measure = loss.measure
+    loss.measure = lambda *given: seen.append(torch.is_autocast_enabled("cpu")) or measure(*given)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss(*(tensor.detach() for tensor in batch(SHAPES[0])))
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("bins", [20, 40])
+def test_a_nan_passes_through_to_the_value(bins):
+    logits, target = (tensor.detach().clone() for tensor in batch(SHAPES[0]))
+    logits[0, 0, 0, 0] = math.nan
+    assert AverageCalibrationErrorLoss(bins)(logits, target).isnan()
 
 
 def test_total_adds_cross_entropy():

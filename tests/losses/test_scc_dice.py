@@ -32,6 +32,44 @@ def test_over_the_full_spectrum_it_is_squared_dice_in_value_and_gradient(shape, 
     )
 
 
+def printed_scc(p, y, reduce, eps):
+    """Eq. 2 over all frequencies of full complex transforms, differentiable: (B, C, *spatial) twice -> scalar."""
+    axes = tuple(range(2, p.ndim))
+    fp, fy = torch.fft.fftn(p, dim=axes, norm="ortho"), torch.fft.fftn(y, dim=axes, norm="ortho")
+    over = (0, *axes) if reduce == "batch" else axes
+    cross, power = (fy * fp.conj()).real.sum(over), (fp.abs() ** 2 + fy.abs() ** 2).sum(over)
+    return ((2 * cross + eps) / (power + eps)).mean()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("reduce", ["case", "batch"])
+@pytest.mark.parametrize("include_background", [False, True])
+@pytest.mark.parametrize("loss", [SpectralCorrelationLoss, SquaredDiceLoss])
+def test_both_are_the_printed_equation_over_the_full_spectrum(shape, reduce, include_background, loss):
+    logits, target = batch(shape)
+    first = 0 if include_background else 1
+    p, y = (t[:, first:] for t in (logits.softmax(1), one_hot(target, shape[1], torch.float64)))
+    expected = 0.7 * (1 - printed_scc(p, y, reduce, 1e-6))
+    found = loss(weight=0.7, reduce=reduce, include_background=include_background, base="none")(logits, target)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, logits)[0], torch.autograd.grad(expected, logits)[0], rtol=1e-10, atol=1e-14
+    )
+
+
+@pytest.mark.parametrize("include_background", [False, True])
+def test_the_dice_of_the_base_is_the_plain_one(include_background):
+    logits, target = batch(SHAPES[1])
+    first = 0 if include_background else 1
+    p, y = (t[:, first:].flatten(2) for t in (logits.softmax(1), one_hot(target, 4, torch.float64)))
+    expected = 1 - ((2 * (p * y).sum(2) + 1e-6) / (p.sum(2) + y.sum(2) + 1e-6)).mean()
+    found = SquaredDiceLoss(base="ce_dice", include_background=include_background).terms(logits, target)["dice"]
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, logits)[0], torch.autograd.grad(expected, logits)[0], rtol=1e-9, atol=1e-14
+    )
+
+
 def slow_scc(p, y, band):
     """Eq. 2 on the full complex spectrum of one class, the band by radius in cycles per voxel."""
     grids = np.meshgrid(*(np.fft.fftfreq(size) for size in p.shape), indexing="ij")

@@ -20,7 +20,7 @@ from spectralcal.losses import (
     NACLLoss,
     SVLSLoss,
 )
-from spectralcal.losses._neighbourhood import class_shares, heterogeneous
+from spectralcal.losses._neighbourhood import class_counts, heterogeneous
 
 SHAPES = [(2, 3, 7, 9), (2, 4, 5, 6, 7)]
 
@@ -95,6 +95,7 @@ def test_margin_penalty_counts_gaps_to_the_largest_logit(shape):
     for reduction, expected in (("mean", excess.mean()), ("sum", excess.sum(axis=1).mean())):
         loss = MarginLabelSmoothingLoss(margin=1.5, weight=0.3, class_reduction=reduction)
         assert loss.terms(logits, target)["margin"].item() == pytest.approx(0.3 * expected)
+        assert loss.diagnostics["beyond_margin"].item() == pytest.approx((excess > 0).mean())
     assert torch.autograd.gradcheck(lambda x: loss.terms(x, target[:1])["margin"], logits[:1].detach().requires_grad_())
 
 
@@ -159,13 +160,13 @@ def slow_shares(target, classes, border):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("border", ["background", "zero", "replicate"])
-def test_class_shares_and_boundaries_match_windows_written_out(shape, border):
+def test_class_counts_and_boundaries_match_windows_written_out(shape, border):
     _, target = batch(shape)
     target[0] = target[0] * (torch.rand(target[0].shape, generator=torch.Generator().manual_seed(3)) < 0.05)
-    shares = class_shares(target, shape[1], torch.float32, border)
-    for ours, labels in zip(shares, target.numpy(), strict=True):
+    counts = class_counts(target, shape[1], border)
+    for ours, labels in zip(counts, target.numpy(), strict=True):
         expected, mixed = slow_shares(labels, shape[1], border)
-        np.testing.assert_allclose(ours.numpy(), expected, atol=1e-6)
+        np.testing.assert_array_equal(ours.numpy(), np.rint(expected * 3 ** (len(shape) - 2)))
         np.testing.assert_array_equal(heterogeneous(ours[None])[0].numpy(), mixed)
         assert 0 < mixed.mean() <= 1
 
@@ -177,6 +178,7 @@ def test_nacl_matches_its_formula():
     terms = NACLLoss().terms(logits, target)
     assert terms["neighbour"].item() == pytest.approx(expected)
     assert NACLLoss(border="zero")(logits, target) != NACLLoss(border="background")(logits, target)
+    assert torch.autograd.gradcheck(lambda z: NACLLoss().terms(z, target)["neighbour"], logits)
 
 
 @pytest.mark.parametrize(

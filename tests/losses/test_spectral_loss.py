@@ -270,6 +270,16 @@ def _diagnostics(loss, logits, labels):
     return loss.diagnostics
 
 
+def test_autocast_is_off_within_the_bare_term():
+    loss, seen = SpectralEntropyLoss(), []
+    power = loss.power
+    loss.power = lambda field: seen.append(torch.is_autocast_enabled("cpu")) or power(field)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss(next(stream(1)).float())
+        assert torch.is_autocast_enabled("cpu")
+    assert seen == [False]
+
+
 def test_the_term_is_bounded_by_the_squared_entropy_range():
     loss = SpectralEntropyLoss(bands=5, target="maximum", edges="corner")
     for logits in stream(3):

@@ -161,6 +161,16 @@ def test_half_precision_and_autocast_compute_in_float32(dtype):
     assert torch.isfinite(wide).all()
 
 
+def test_the_transform_runs_with_autocast_off(monkeypatch):
+    seen, transform = [], torch.fft.rfftn
+    monkeypatch.setattr(
+        torch.fft, "rfftn", lambda *a, **k: seen.append(torch.is_autocast_enabled("cpu")) or transform(*a, **k)
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        band_power(torch.randn(1, 16, 16))
+    assert seen == [False]
+
+
 def test_float32_sums_do_not_depend_on_the_matmul_precision():
     field = torch.randn(1, 48, 48, 48)
     exact = band_power(field.double())

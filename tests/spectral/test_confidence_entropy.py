@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectralcal.spectral import band_power, confidence_map, spectral_entropy
+from spectralcal.spectral import band_power, confidence, confidence_map, spectral_entropy
 from spectralcal.spectral.confidence import KINDS
 
 INVARIANT = [kind for kind in KINDS if kind != "max_logit"]
@@ -88,6 +88,15 @@ def test_half_precision_logits_give_float32_maps_and_half_gradients():
         assert field.dtype == torch.float32
         field.sum().backward()
         assert logits.grad.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("kind", ["max_logit", "max_prob"])
+def test_maps_are_computed_with_autocast_off(monkeypatch, kind):
+    seen = []
+    monkeypatch.setattr(confidence, "class_max", lambda z: seen.append(torch.is_autocast_enabled("cpu")) or z.amax(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        confidence_map(torch.randn(1, 3, 6, 6), kind)
+    assert seen == [False]
 
 
 def test_entropy_limits():

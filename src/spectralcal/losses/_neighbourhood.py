@@ -18,7 +18,7 @@ def filter3(field: Tensor, side: float, centre: float, border: Literal["zero", "
     for axis in range(2, field.ndim):
         size = field.shape[axis]
         first, last = field.narrow(axis, 0, 1), field.narrow(axis, size - 1, 1)
-        result = field * centre
+        result = field.clone() if centre == 1 else field * centre
         result.narrow(axis, 1, size - 1).add_(field.narrow(axis, 0, size - 1), alpha=side)
         result.narrow(axis, 0, size - 1).add_(field.narrow(axis, 1, size - 1), alpha=side)
         if border == "replicate":
@@ -29,26 +29,31 @@ def filter3(field: Tensor, side: float, centre: float, border: Literal["zero", "
 
 
 @torch.no_grad()
-def class_shares(target: Tensor, num_classes: int, dtype: torch.dtype, border: Border = "background") -> Tensor:
-    """Share of each class in the 3x3 or 3x3x3 window around each voxel.
+def class_counts(target: Tensor, num_classes: int, border: Border = "background") -> Tensor:
+    """Voxels of each class in the 3x3 or 3x3x3 window around each voxel.
 
     Args:
         target: (B, *spatial) labels.
         num_classes: C.
-        dtype: type of the result.
-        border: what lies outside the image: "background" counts it as label 0, "zero" as no class (shares then add up
-            to less than 1 there, and every border voxel is heterogeneous), "replicate" repeats the outermost labels.
+        border: what lies outside the image: "background" counts it as label 0, "zero" as no class (counts then add up
+            to less than the window there, and every border voxel is heterogeneous), "replicate" repeats the outermost
+            labels.
 
     Returns:
-        (B, C, *spatial); exactly 1 where the window holds one class, since counts of voxels are whole numbers.
+        (B, C, *spatial) uint8, at most :func:`window_size`: bytes are a quarter of what floats would have to move.
     """
-    counts = filter3(one_hot(target, num_classes, dtype), 1, 1, "replicate" if border == "replicate" else "zero")
-    voxels = 3 ** (target.ndim - 1)
+    own = one_hot(target, num_classes, torch.uint8)
+    counts = filter3(own, 1, 1, "replicate" if border == "replicate" else "zero")
     if border == "background":
-        counts[:, 0] += voxels - counts.sum(1)
-    return counts / voxels
+        counts[:, 0] += window_size(counts) - counts.sum(1, dtype=torch.uint8)
+    return counts
 
 
-def heterogeneous(shares: Tensor) -> Tensor:
-    """Where the window holds more than one class: (B, C, *spatial) shares -> (B, *spatial) bool."""
-    return shares.amax(1) < 1
+def window_size(counts: Tensor) -> int:
+    """Voxels in a window of (B, C, *spatial) counts: 9 or 27."""
+    return 3 ** (counts.ndim - 2)
+
+
+def heterogeneous(counts: Tensor) -> Tensor:
+    """Where the window holds more than one class: (B, C, *spatial) counts -> (B, *spatial) bool."""
+    return counts.amax(1) < window_size(counts)

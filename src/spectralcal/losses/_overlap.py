@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spectralcal.losses._base import cross_entropy, one_hot
+from spectralcal.losses._gradient import through_softmax, with_gradient
+from spectralcal.spectral._blocks import blocks
+
 
 def ratio(numerator: Tensor, denominator: Tensor, reduce: str, eps: float) -> Tensor:
     """Mean of (2 numerator + eps) / (denominator + eps) over images and classes, (B, C) -> scalar.
@@ -17,26 +21,47 @@ def ratio(numerator: Tensor, denominator: Tensor, reduce: str, eps: float) -> Te
     return ((2 * numerator + eps) / (denominator + eps)).mean()
 
 
-def soft_dice(probabilities: Tensor, labels: Tensor, squared: bool, reduce: str = "case", eps: float = 1e-6) -> Tensor:
-    """Soft Dice of (B, C, *spatial) probabilities and one-hot labels, a scalar similarity from 0 to 1.
+def soft_dice(
+    logits: Tensor, target: Tensor, squared: bool, include_background: bool, reduce: str = "case", eps: float = 1e-6
+) -> Tensor:
+    """Soft Dice of the softmax of logits (B, C, *spatial) and labels (B, *spatial), a scalar similarity from 0 to 1.
 
     The denominator is sum p^2 + sum y^2 when `squared` (Milletari et al., 2016), else sum p + sum y.
     """
-    p, y = probabilities.flatten(2), labels.flatten(2)
-    size = (p.square() if squared else p).sum(2) + y.sum(2)  # labels are 0 or 1: their squares are themselves
-    return ratio((p * y).sum(2), size, reduce, eps)
+    labels = one_hot(target, logits.shape[1], torch.uint8).flatten(2)
+    first = 0 if include_background else 1
+
+    def measure(logits: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+        probabilities = logits.softmax(1)
+        product, size = torch.zeros(2, *labels.shape[:2], dtype=torch.float64, device=logits.device).unbind()
+        for here in blocks(logits):
+            p, y = probabilities[here], labels[here].to(logits.dtype)
+            product[here[0]] += (p * y).sum(2)
+            # Labels are 0 or 1: their squares are themselves.
+            size[here[0]] += (torch.addcmul(y, p, p) if squared else p + y).sum(2)
+        with torch.enable_grad():
+            product.requires_grad_()
+            size.requires_grad_()
+            value = ratio(product[:, first:], size[:, first:], reduce, eps)
+        if not wanted:
+            return value.detach().to(logits.dtype), None
+        slopes = torch.autograd.grad(value, (product, size))
+        by_product, by_size = (slope.unsqueeze(2).to(logits.dtype) for slope in slopes)
+        for here in blocks(logits):
+            p, y, sample = probabilities[here], labels[here].to(logits.dtype), here[0]
+            by_p = y.mul_(by_product[sample])
+            by_p = by_p.addcmul_(p, 2 * by_size[sample]) if squared else by_p.add_(by_size[sample])
+            through_softmax(p, by_p)
+        return value.detach().to(logits.dtype), probabilities
+
+    return with_gradient(logits, measure)
 
 
-def foreground(tensor: Tensor, include_background: bool) -> Tensor:
-    """Class channels (B, C, *spatial) that count: all of them, or all but channel 0."""
-    return tensor if include_background else tensor[:, 1:]
-
-
-def base_terms(base: str, logits: Tensor, target: Tensor, probabilities: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """The base objective of a regulariser: "ce", "ce_dice" (plus 1 - Dice of the given channels) or "none"."""
+def base_terms(base: str, logits: Tensor, target: Tensor, include_background: bool) -> dict[str, Tensor]:
+    """The base objective of a regulariser: "ce", "ce_dice" (plus 1 - Dice) or "none"."""
     if base == "none":
         return {}
-    terms = {"ce": torch.nn.functional.cross_entropy(logits, target)}
+    terms = {"ce": cross_entropy(logits, target)}
     if base == "ce_dice":
-        terms["dice"] = 1 - soft_dice(probabilities, labels, squared=False)
+        terms["dice"] = 1 - soft_dice(logits, target, False, include_background)
     return terms

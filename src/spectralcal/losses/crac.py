@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from spectralcal.losses._base import SegmentationLoss, cross_entropy
-from spectralcal.losses._neighbourhood import BORDERS, class_shares, heterogeneous
+from spectralcal.losses._gradient import with_gradient
+from spectralcal.losses._neighbourhood import BORDERS, class_counts, heterogeneous, window_size
 from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
+from spectralcal.spectral._blocks import blocks
 
 #: multipliers and penalty weights have one row a region, in this order
 REGIONS = ("boundary", "interior")
@@ -99,14 +101,23 @@ class CRaCLoss(SegmentationLoss):
             boundary: (B, *spatial) bool, voxels to treat as boundary; default the exact test of the window.
         """
         self._size_for(logits)
-        distance, boundary = self._constraint(logits, target, boundary)
-        row = (slice(None), *[None] * (logits.ndim - 2))
-        multipliers, rho = self.multipliers.to(logits.dtype), self.rho.to(logits.dtype)
-        at_voxel = boundary.unsqueeze(1)
-        linear = torch.where(at_voxel, multipliers[0][row], multipliers[1][row])
-        quadratic = torch.where(at_voxel, rho[0][row], rho[1][row])
         # A voxel is in one region, so C of its 2C channels are zero.
-        return (distance * (linear + 0.5 * quadratic * distance)).mean() / 2
+        entries = 2 * logits.numel()
+        tables = (table.to(logits.dtype)[:, None, :, None] / entries for table in (self.multipliers, self.rho))
+        # The interior's coefficient and what a boundary adds: a sum costs less than a choice for each voxel.
+        (linear, linear_more), (square, square_more) = ((inside, edge - inside) for edge, inside in tables)
+
+        def phr(logits: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+            gradient = torch.empty_like(logits) if wanted else None
+            total = logits.new_zeros((), dtype=torch.float64)
+            for here, excess, at_boundary in self._excess(logits, target, boundary):
+                first = (at_boundary * linear_more).add_(linear).mul_(excess.sign())
+                second = (at_boundary * square_more).add_(square).mul_(excess)
+                slope = torch.add(first, second, out=None if gradient is None else gradient[here])
+                total += first.add_(slope).mul_(excess).sum() / 2
+            return total.to(logits.dtype), gradient
+
+        return with_gradient(logits, phr)
 
     def start_epoch_update(self) -> None:
         """Forget what was observed and begin a pass over validation batches."""
@@ -119,11 +130,11 @@ class CRaCLoss(SegmentationLoss):
         target = checked_target(target, logits)
         self._size_for(logits)
         with torch.autocast(logits.device.type, enabled=False):
-            distance, boundary = self._constraint(logits, target)
-        axes = (0, *range(2, logits.ndim))
-        whole = distance.sum(axes, dtype=torch.float64)
-        border = (distance * boundary.unsqueeze(1)).sum(axes, dtype=torch.float64)
-        sums = torch.stack([border, whole - border])
+            sums = torch.zeros(2, logits.shape[1], dtype=torch.float64, device=logits.device)
+            for _, excess, at_boundary in self._excess(logits.flatten(2), target):
+                distance = excess.abs_()
+                whole, border = distance.sum((0, 2)).double(), (distance * at_boundary).sum((0, 2)).double()
+                sums += torch.stack([border, whole - border])
         self._sums = sums if self._sums is None else self._sums + sums
         self._voxels += target.numel()
 
@@ -154,13 +165,18 @@ class CRaCLoss(SegmentationLoss):
             self.observe(logits, target)
         self.finish_epoch_update()
 
-    def _constraint(self, logits: Tensor, target: Tensor, boundary: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """h (B, C, *spatial) and the boundary mask (B, *spatial)."""
-        shares = class_shares(target, logits.shape[1], logits.dtype, self.border)
-        if boundary is None:
-            boundary = heterogeneous(shares)
-        shares *= torch.where(boundary, 1.0, self.margin).to(logits.dtype).unsqueeze(1)
-        return (shares - logits).abs(), boundary
+    def _excess(
+        self, logits: Tensor, target: Tensor, boundary: Tensor | None = None
+    ) -> Iterator[tuple[tuple[slice, ...], Tensor, Tensor]]:
+        """In portions of logits (B, C, V): where, the signed distance z - t or z - margin t, and 1 at boundaries."""
+        counts = class_counts(target, logits.shape[1], self.border)
+        window = window_size(counts)
+        boundary = (heterogeneous(counts) if boundary is None else boundary).flatten(1).unsqueeze(1)
+        counts = counts.flatten(2)
+        for here in blocks(logits):
+            at_boundary = boundary[here].to(logits.dtype)
+            factor = (1 - self.margin) / window * at_boundary + self.margin / window
+            yield here, logits[here] - counts[here].to(logits.dtype).mul_(factor), at_boundary
 
     def _size_for(self, logits: Tensor) -> None:
         """Begin the per-class state with the first batch, and follow its device."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss, cross_entropy, one_hot
+from spectralcal.losses._base import SegmentationLoss, one_hot
+from spectralcal.losses._gradient import through_softmax, with_gradient
 from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
+from spectralcal.spectral._blocks import blocks
+
+#: partial sums of a histogram on a CPU
+LANES = 8
 
 
 class AverageCalibrationErrorLoss(torch.nn.Module):
@@ -49,27 +56,49 @@ class AverageCalibrationErrorLoss(torch.nn.Module):
         logits = checked_logits(logits)
         target = checked_target(target, logits)
         with torch.autocast(logits.device.type, enabled=False):
-            first = 0 if self.include_background else 1
-            probabilities = logits.softmax(1)[:, first:].flatten(2).contiguous()  # (B, C, V)
-            labels = one_hot(target, logits.shape[1], logits.dtype)[:, first:].flatten(2)
-            measure = _hard_error if self.binning == "hard" else _soft_error
-            error = measure(probabilities, labels, self.bins)  # (B, C)
-            counted = labels.amax(2) if self.ignore_empty_classes else torch.ones_like(error)
-            return (error * counted).sum() / counted.sum().clamp_min(1)
+            return self.measure(logits, target, logits.detach().log_softmax(1))
+
+    def measure(self, logits: Tensor, target: Tensor, log_probabilities: Tensor) -> Tensor:
+        """As :meth:`forward` for checked arguments with autocast off; the log-softmax of the logits is given."""
+        labels = one_hot(target, logits.shape[1], torch.uint8).flatten(2)
+        counted = labels.amax(2) if self.ignore_empty_classes else labels.new_ones(labels.shape[:2])
+        if not self.include_background:
+            counted[:, 0] = 0
+        share = counted.to(logits.dtype) / counted.sum().clamp_min(1)  # (B, C)
+        if self.binning == "hard":
+            log_p = log_probabilities.detach().flatten(2)
+            return with_gradient(logits, lambda _, wanted: _hard_error(log_p, labels, share, self.bins, wanted))
+        error = _soft_error(logits.softmax(1).flatten(2), labels.to(logits.dtype), self.bins)
+        return (error * share).sum()
 
 
-def _hard_error(probabilities: Tensor, labels: Tensor, bins: int) -> Tensor:
-    """Mean |bin gap| over non-empty bins, (B, C, V) -> (B, C)."""
-    gap = probabilities - labels
-    with torch.no_grad():
-        edges = torch.linspace(0, 1, bins + 1, dtype=gap.dtype, device=gap.device)[1:-1]
-        index = torch.bucketize(probabilities, edges)
-        count = _bin_sums(index, None, bins)
-        sign = _bin_sums(index, gap.detach(), bins).sign()
-        # Each voxel's share of its bin's |gap|: the sum over voxels is the error, its derivative the error's.
-        weight = sign / count.clamp_min(1) / (count > 0).sum(2, keepdim=True)
-        weight = weight.to(gap.dtype).gather(2, index)
-    return (weight * gap).sum(2)
+def _hard_error(log_p: Tensor, labels: Tensor, share: Tensor, bins: int, wanted: bool) -> tuple[Tensor, Tensor | None]:
+    """Mean |bin gap| over non-empty bins, weighted by `share` (B, C), and its gradient by the logits.
+
+    log_p is the log-softmax of the logits, labels are one-hot, both (B, C, V).
+    """
+    probabilities = torch.empty_like(log_p)
+    index = torch.empty(log_p.shape, dtype=_index_type(bins), device=log_p.device)
+    count, total = torch.zeros(2, *share.shape, bins, dtype=torch.float64, device=log_p.device).unbind()
+    for here in blocks(log_p):
+        part, bin_of = torch.exp(log_p[here], out=probabilities[here]), index[here]
+        # Bins are (lo, hi]. The tally's row 0, of zeros, belongs to the first; so does a NaN, 0 or negative as int.
+        bin_of.copy_((part * bins).ceil_().clamp_max_(bins).int().clamp_min_(0))
+        found = _bin_sums(bin_of, part - labels[here].to(part.dtype), bins)
+        count[here[0]] += found[0]
+        total[here[0]] += found[1]
+    weight = share.unsqueeze(2) / count.clamp_min(1) / (count > 0).sum(2, keepdim=True)
+    value = (weight * total.abs()).sum().to(log_p.dtype)
+    if not wanted:
+        return value, None
+    # The slope of the error by each probability of a bin.
+    table = (weight * total.sign()).to(log_p.dtype)
+    table = torch.cat([table[..., :1], table], dim=2).flatten()
+    offset = torch.arange(share.numel(), dtype=torch.int32, device=log_p.device).reshape(*share.shape, 1) * (bins + 1)
+    for here in blocks(log_p):
+        row = index[here].int().add_(offset[here[0]])
+        through_softmax(probabilities[here], table.index_select(0, row.flatten()).reshape(row.shape))
+    return value, probabilities
 
 
 def _soft_error(probabilities: Tensor, labels: Tensor, bins: int) -> Tensor:
@@ -87,21 +116,45 @@ def _soft_error(probabilities: Tensor, labels: Tensor, bins: int) -> Tensor:
     return ((total.abs() / count.clamp_min(1)).sum(2) / used).to(probabilities.dtype)
 
 
-def _bin_sums(index: Tensor, values: Tensor | None, bins: int) -> Tensor:
-    """Number of entries, or sum of `values`, in each bin: (B, C, V) -> (B, C, bins) float64.
+def _index_type(bins: int) -> torch.dtype:
+    """The smallest type that holds an index of :func:`_bin_sums` in every lane."""
+    return torch.uint8 if LANES * (bins + 1) <= 256 else torch.int32
+
+
+def _bin_sums(index: Tensor, values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """Entries and sums of `values` for each index 0..bins, 0 taken as 1: (B, C, V) -> (B, C, bins) twice, float64.
+
+    Values are from -1 to 1, as p - y is.
 
     Double precision, since float32 cannot count beyond 2^24 and loses digits long before.
     """
-    batch, classes, _ = index.shape
-    if index.device.type == "cpu":
-        flat = [
-            torch.bincount(index[b, c], None if values is None else values[b, c].double(), minlength=bins)
-            for b in range(batch)
-            for c in range(classes)
-        ]
-        return torch.stack(flat).double().reshape(batch, classes, bins)
-    source = torch.ones_like(index, dtype=torch.float64) if values is None else values.double()
-    return torch.zeros(batch, classes, bins, dtype=torch.float64, device=index.device).scatter_add_(2, index, source)
+    if index.device.type != "cpu":
+        return _masked_bin_sums(index, values, bins)
+    # Neighbours tend to fall into one bin, and each addition there would wait for the last: they take turns in lanes.
+    lane = torch.arange(LANES, dtype=index.dtype).mul_(bins + 1).repeat(-(-index.shape[2] // LANES))
+    rows, entries = (index + lane[: index.shape[2]]).flatten(0, 1), values.flatten(0, 1).double()
+    # One pass for both: each entry carries a power of two on top, more than twice what the values of a lane can sum to.
+    unit = 2.0 ** math.ceil(math.log2(4 * (index.shape[2] / LANES + 1)))
+    entries += unit
+    tallies = [
+        torch.bincount(row, entry, minlength=LANES * (bins + 1)) for row, entry in zip(rows, entries, strict=True)
+    ]
+    both = torch.stack(tallies).reshape(*index.shape[:2], LANES, bins + 1)
+    number = (both / unit).round()
+    sums = torch.stack([number, both - unit * number]).sum(3)
+    sums[..., 1] += sums[..., 0]
+    return sums[0, ..., 1:], sums[1, ..., 1:]
+
+
+def _masked_bin_sums(index: Tensor, values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """The same without a histogram, which on CUDA waits for the device or adds in no fixed order."""
+    zero = values.new_zeros(())
+    count, total = values.new_zeros(2, *index.shape[:2], bins, dtype=torch.float64).unbind()
+    for b in range(bins):
+        inside = (index == b + 1) | (index == 0) if b == 0 else index == b + 1
+        count[..., b] = inside.sum(2)
+        total[..., b] = torch.where(inside, values, zero).sum(2, dtype=torch.float64)
+    return count, total
 
 
 class AverageCalibrationErrorCELoss(SegmentationLoss):
@@ -122,10 +175,14 @@ class AverageCalibrationErrorCELoss(SegmentationLoss):
         self.error = AverageCalibrationErrorLoss(**options)
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return {"ce": cross_entropy(logits, target), "ace": self.weight * self.error(logits, target)}
+        log_p = logits.log_softmax(1)
+        return {"ce": F.nll_loss(log_p, target), "ace": self.weight * self.error.measure(logits, target, log_p)}
 
 
 LOSS = AverageCalibrationErrorCELoss
 LABEL = "mL1-ACE"
 PAPER = None
-REFERENCE = "Barfoot et al., Average calibration error: a differentiable loss for image segmentation, MICCAI 2024"
+REFERENCE = (
+    "Barfoot et al., Average calibration error: a differentiable loss for improved reliability in image segmentation, "
+    "MICCAI 2024"
+)

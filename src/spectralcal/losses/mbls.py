@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._validation import choice, non_negative
-from spectralcal.spectral.confidence import class_max
+from spectralcal.spectral._blocks import blocks
 
 
 class MarginLabelSmoothingLoss(SegmentationLoss):
@@ -36,12 +38,30 @@ class MarginLabelSmoothingLoss(SegmentationLoss):
         self.class_reduction = class_reduction
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        excess = (class_max(logits).unsqueeze(1) - logits - self.margin).relu()
-        penalty = excess.mean()
+        penalty = with_gradient(logits, self._excess)
         if self.class_reduction == "sum":
             penalty = penalty * logits.shape[1]
-        self.diagnostics = {"beyond_margin": (excess.detach() > 0).to(logits.dtype).mean()}
         return {"ce": cross_entropy(logits, target), "margin": self.weight * penalty}
+
+    def _excess(self, logits: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+        """Mean excess over the margin of logits (B, C, V), and its gradient."""
+        gradient = torch.empty_like(logits) if wanted else None
+        total, beyond = logits.new_zeros(2, dtype=torch.float64).unbind()
+        for here in blocks(logits):
+            largest = logits[here].amax(1, keepdim=True)
+            excess = (largest - logits[here]).sub_(self.margin).clamp_min_(0)
+            total += excess.sum()
+            active = excess.sign_()
+            number = active.sum(1, keepdim=True)
+            beyond += number.sum()
+            if gradient is not None:
+                # What leaves the classes beyond the margin goes to the largest, to the first one of equals.
+                pull = torch.eq(logits[here], largest, out=gradient[here])
+                for part in pull.split(1, 1):
+                    number.sub_(part.mul_(number))
+                pull.sub_(active).div_(logits.numel())
+        self.diagnostics = {"beyond_margin": (beyond / logits.numel()).to(logits.dtype)}
+        return (total / logits.numel()).to(logits.dtype), gradient
 
 
 LOSS = MarginLabelSmoothingLoss

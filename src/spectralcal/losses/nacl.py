@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from spectralcal.losses._base import SegmentationLoss, cross_entropy
-from spectralcal.losses._neighbourhood import BORDERS, class_shares
+from spectralcal.losses._gradient import with_gradient
+from spectralcal.losses._neighbourhood import BORDERS, class_counts, window_size
 from spectralcal.losses._validation import choice, non_negative
+from spectralcal.spectral._blocks import blocks
 
 
 class NACLLoss(SegmentationLoss):
@@ -32,10 +35,22 @@ class NACLLoss(SegmentationLoss):
         self.border = border
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        shares = class_shares(target, logits.shape[1], logits.dtype, self.border)
+        counts = class_counts(target, logits.shape[1], self.border)
+        window, counts = window_size(counts), counts.flatten(2)
+
+        def distance(logits: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+            gradient = torch.empty_like(logits) if wanted else None
+            total = logits.new_zeros((), dtype=torch.float64)
+            for here in blocks(logits):
+                excess = logits[here] - counts[here].to(logits.dtype).div_(window)
+                total += excess.abs().sum()
+                if gradient is not None:
+                    gradient[here] = excess.sign_().div_(logits.numel())
+            return (total / logits.numel()).to(logits.dtype), gradient
+
         return {
             "ce": cross_entropy(logits, target),
-            "neighbour": self.weight * (shares - logits).abs().mean(),
+            "neighbour": self.weight * with_gradient(logits, distance),
         }
 
 

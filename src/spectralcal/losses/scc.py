@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spectralcal.losses._base import SegmentationLoss, one_hot
-from spectralcal.losses._overlap import base_terms, foreground, ratio
+from spectralcal.losses._overlap import base_terms, ratio, soft_dice
 from spectralcal.losses._validation import choice, non_negative
 from spectralcal.spectral.power import shell_power
 from spectralcal.spectral.shells import shells
@@ -61,9 +61,13 @@ class SpectralCorrelationLoss(SegmentationLoss):
         self.include_background, self.base, self.eps = include_background, base, eps
 
     def similarity(self, probabilities: Tensor, labels: Tensor) -> Tensor:
-        """SCC of (B, C, *spatial) probabilities and one-hot labels, a scalar; differentiable in the probabilities."""
+        """SCC of (B, C, *spatial) probabilities and one-hot labels over the frequencies of this loss's band.
+
+        A scalar from -1 to 1, differentiable in the probabilities. The band is a third of the radii: for "all" see
+        :func:`spectralcal.losses._overlap.soft_dice`, which needs no transform.
+        """
         shape = tuple(probabilities.shape[2:])
-        count, index = (1, 0) if self.band == "all" else (len(BANDS), BANDS.index(self.band))
+        count, index = len(BANDS), BANDS.index(self.band)
         if min(shape) < 2 * count:
             raise ValueError(
                 f"band: expected spatial sides >= {2 * count} for {self.band!r}, received {shape}; use band='all'"
@@ -72,16 +76,19 @@ class SpectralCorrelationLoss(SegmentationLoss):
         p, y = probabilities.flatten(0, 1), labels.flatten(0, 1)  # (B * C, *spatial)
         power = (shell_power(p, group, count) + shell_power(y, group, count))[:, index] / math.prod(shape)
         # One factor restricted to the band restricts the product: the sum stays linear in the probabilities.
-        within = y if self.band == "all" else _restricted(y, group, count, index)
-        product = (within * p).flatten(1).sum(1)
+        product = (_restricted(y, group, count, index) * p).flatten(1).sum(1)
         table = probabilities.shape[:2]
         return ratio(product.reshape(table), power.reshape(table), self.reduce, self.eps)
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        probabilities = foreground(logits.softmax(1), self.include_background)
-        labels = foreground(one_hot(target, logits.shape[1], logits.dtype), self.include_background)
-        terms = base_terms(self.base, logits, target, probabilities, labels)
-        similarity = self.similarity(probabilities, labels)
+        terms = base_terms(self.base, logits, target, self.include_background)
+        if self.band == "all":
+            # Both sums are those over voxels (Plancherel): the transforms would change nothing.
+            similarity = soft_dice(logits, target, True, self.include_background, self.reduce, self.eps)
+        else:
+            first = 0 if self.include_background else 1
+            labels = one_hot(target, logits.shape[1], logits.dtype)
+            similarity = self.similarity(logits.softmax(1)[:, first:], labels[:, first:])
         penalty = {"one_minus": 1 - similarity, "neg": -similarity, "raw": similarity}[self.form]
         return terms | {"scc": self.weight * penalty}
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss, one_hot
-from spectralcal.losses._overlap import base_terms, foreground, soft_dice
+from spectralcal.losses._base import SegmentationLoss
+from spectralcal.losses._overlap import base_terms, soft_dice
 from spectralcal.losses._validation import choice, non_negative
 
 
@@ -42,10 +42,8 @@ class SquaredDiceLoss(SegmentationLoss):
         self.reduce, self.include_background, self.base, self.eps = reduce, include_background, base, eps
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        probabilities = foreground(logits.softmax(1), self.include_background)
-        labels = foreground(one_hot(target, logits.shape[1], logits.dtype), self.include_background)
-        terms = base_terms(self.base, logits, target, probabilities, labels)
-        dice = soft_dice(probabilities, labels, True, self.reduce, self.eps)
+        terms = base_terms(self.base, logits, target, self.include_background)
+        dice = soft_dice(logits, target, True, self.include_background, self.reduce, self.eps)
         return terms | {"squared_dice": self.weight * (1 - dice)}
 
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from spectralcal.losses._base import SegmentationLoss, one_hot
+from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._neighbourhood import filter3
+from spectralcal.spectral._blocks import blocks
 
 
 class SVLSLoss(SegmentationLoss):
@@ -38,14 +40,30 @@ class SVLSLoss(SegmentationLoss):
         side = math.exp(-1 / (2 * self.sigma**2))
         total = 1 + 2 * side
         side, centre = side / total, 1 / total
-        own = one_hot(target, num_classes, dtype)
         peak = centre ** (target.ndim - 1)
-        neighbours = (filter3(own, side, centre, "replicate") - peak * own) / (1 - peak)
-        return 0.5 * own + 0.5 * neighbours
+        soft = one_hot(target, num_classes, dtype)
+        # Half the neighbours' mean and half the voxel's own label: both are one linear map of the filtered label.
+        for sample in soft.split(1):
+            for own in sample.split(1, dim=1):
+                filtered = filter3(own, side, centre, "replicate").mul_(0.5 / (1 - peak))
+                own.mul_(0.5 - 0.5 * peak / (1 - peak)).add_(filtered)
+        return soft
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        soft = self.soft_labels(target, logits.shape[1], logits.dtype)
-        return {"svls": -(soft * logits.log_softmax(1)).sum(1).mean()}
+        def soft_cross_entropy(logits: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+            soft = self.soft_labels(target, logits.shape[1], logits.dtype).flatten(2)
+            voxels = target.numel()
+            total = logits.new_zeros((), dtype=torch.float64)
+            for here in blocks(logits):
+                log_probabilities = logits[here].log_softmax(1)
+                part = soft[here]
+                total -= (part * log_probabilities).sum()
+                if wanted:
+                    # Soft labels sum to 1: the gradient is p - q, and takes the place of the labels.
+                    torch.sub(log_probabilities.exp_(), part, out=part).div_(voxels)
+            return (total / voxels).to(logits.dtype), soft if wanted else None
+
+        return {"svls": with_gradient(logits, soft_cross_entropy)}
 
 
 LOSS = SVLSLoss

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from spectralcal.spectral._blocks import blocks
 from spectralcal.spectral._checks import member
 
 Confidence = Literal["max_logit", "max_log_prob", "max_prob", "margin", "entropy"]
@@ -70,23 +71,20 @@ class _ClassMax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
-        largest = logits.amax(1)
-        if ctx.needs_input_grad[0]:
-            # The winner's index counts the classes before it that are not the largest; a byte holds it.
-            winner = torch.zeros_like(largest, dtype=torch.uint8 if logits.shape[1] <= 256 else torch.int64)
-            below = torch.ones_like(largest, dtype=torch.bool)
-            for index in range(logits.shape[1] - 1):
-                below.logical_and_(logits[:, index] != largest)
-                winner.add_(below.view(torch.uint8))
-            ctx.save_for_backward(winner)
-            ctx.shape = logits.shape
-        return largest
+        ctx.save_for_backward(logits)
+        return logits.amax(1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (winner,) = ctx.saved_tensors
-        result = grad.new_zeros(ctx.shape)
-        for sample, index, value in zip(result, winner, grad, strict=True):
-            sample.scatter_(0, index.long().unsqueeze(0), value.unsqueeze(0))
+        (logits,) = ctx.saved_tensors
+        fields, rest = logits.detach().flatten(2), grad.flatten(1).unsqueeze(1)
+        result = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        parts = result.flatten(2)
+        for here in blocks(fields):
+            # The first class that reaches the maximum takes the gradient and leaves zero to those after it.
+            left = rest[here].clone()
+            largest = fields[here].amax(1, keepdim=True)
+            for part in torch.eq(fields[here], largest, out=parts[here]).split(1, 1):
+                left.sub_(part.mul_(left))
         return result

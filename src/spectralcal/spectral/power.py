@@ -73,9 +73,8 @@ class _ShellPower(torch.autograd.Function):
         axes = tuple(range(1, field.ndim))
         spectrum = torch.fft.rfftn(field, dim=axes)
         ctx.save_for_backward(spectrum, group)
-        ctx.axes, ctx.last = axes, field.shape[-1]
-        parts = torch.view_as_real(spectrum).flatten(1, -2)  # (B, M, 2)
-        sums = _group_sums(parts[..., 0].square().addcmul_(parts[..., 1], parts[..., 1]), group, 2 * bands + 1)
+        ctx.shape = field.shape
+        sums = _group_sums(_energy(spectrum), group, 2 * bands + 1)
         return (2 * sums[:, :bands] + sums[:, bands : 2 * bands]).to(field.dtype)
 
     @staticmethod
@@ -83,13 +82,23 @@ class _ShellPower(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         spectrum, group = ctx.saved_tensors
         weight = torch.cat([grad, grad, grad.new_zeros(len(grad), 1)], dim=1) * 2  # (B, 2K + 1)
-        scaled = torch.empty_like(spectrum)
-        for row, source, result in zip(weight, spectrum, scaled, strict=True):
-            factor = row.index_select(0, group).reshape(*source.shape, 1)
-            torch.mul(torch.view_as_real(source), factor, out=torch.view_as_real(result))
-        # One axis after another: the joint inverse copies its input once more.
-        outer = torch.fft.ifftn(scaled, dim=ctx.axes[:-1], norm="forward")
-        return torch.fft.irfft(outer, n=ctx.last, dim=ctx.axes[-1], norm="forward"), None, None
+        result = grad.new_empty(ctx.shape)
+        # One sample after another: each of the three spectra in hand is then as small as can be.
+        for row, source, field in zip(weight, spectrum, result, strict=True):
+            scaled = torch.empty_like(source)
+            torch.mul(
+                torch.view_as_real(source),
+                row.index_select(0, group).reshape(*source.shape, 1),
+                out=torch.view_as_real(scaled),
+            )
+            field.copy_(torch.fft.irfftn(scaled, s=ctx.shape[1:], norm="forward"))
+        return result, None, None
+
+
+def _energy(spectrum: Tensor) -> Tensor:
+    """|spectrum|^2, complex (B, ...) -> real (B, M). Squared before the parts are taken apart: in memory's order."""
+    squares = torch.view_as_real(spectrum).flatten(1).square()
+    return squares[:, 0::2] + squares[:, 1::2]
 
 
 def _group_sums(values: Tensor, group: Tensor, groups: int) -> Tensor:
