@@ -132,3 +132,9 @@ def test_data_root_order(monkeypatch):
     monkeypatch.setenv("SPECTRALCAL_DATA", "/somewhere")
     assert study.raw_root == Path("/somewhere")
     assert parse_config(minimal(data_root="/here"), "toy").raw_root == Path("/here")
+
+
+def test_further_experiments_of_an_output_must_exist():
+    content = minimal(tables={"table4": {"experiment": "main", "options": {"experiments": ["man"]}}})
+    with pytest.raises(ConfigError, match=r"tables\.table4\.options\.experiments: unknown experiment 'man'"):
+        parse_config(content, "toy")

@@ -142,8 +142,8 @@ def test_gradcheck_with_and_without_the_target_in_the_graph(detach, pool):
     loss.eval()  # a fixed past: the function must not change while it is differentiated
     logits = next(stream(1, (2, 2, 6, 5, 4), seed=4)).requires_grad_()
     if detach:
-        goal = loss._target_entropy(loss.power(confidence_map(logits.detach()))).detach()
-        loss._target_entropy = lambda power: goal
+        goal = loss._target_entropy(loss.power(confidence_map(logits.detach())), tuple(logits.shape[2:])).detach()
+        loss._target_entropy = lambda power, size: goal
     assert loss(logits) > 0
     assert torch.autograd.gradcheck(loss, logits)
 
@@ -180,7 +180,40 @@ def test_window_forgets_what_is_older_than_the_window():
     for z in batches[-3:]:
         a, b = long(z), short(z)
     assert a.item() == b.item()
-    assert torch.equal(long.history.values, short.history.values)
+    size = "12x10x11"
+    assert torch.equal(long.history.sizes[size].values, short.history.sizes[size].values)
+
+
+def test_every_size_has_a_history_of_its_own():
+    """Two streams through one object, as deep supervision sends them, equal two objects with a stream each."""
+    fine, coarse = [z.float() for z in stream(5)], [z.float()[..., ::2, ::2, ::2] for z in stream(5)]
+    shared, one, other = (SpectralEntropyLoss(window=3, bands=2) for _ in range(3))
+    for a, b in zip(fine, coarse, strict=True):
+        assert shared(a).item() == one(a).item()
+        assert shared(b).item() == other(b).item()
+    resumed = SpectralEntropyLoss(window=3, bands=2)
+    resumed.load_state_dict(shared.state_dict())
+    assert resumed(fine[0]).item() == shared(fine[0]).item()
+    assert resumed(coarse[0]).item() == shared(coarse[0]).item()
+
+
+def test_a_new_size_in_evaluation_leaves_no_trace():
+    loss = SpectralEntropyLoss(bands=2).eval()
+    loss(next(iter(stream(1))).float())
+    assert not loss.state_dict()
+
+
+def test_inside_monais_deep_supervision():
+    from monai.losses import DeepSupervisionLoss
+
+    torch.manual_seed(0)
+    loss = SpectralEntropyCELoss(bands=2)
+    outputs = [torch.randn(2, 3, n, n, n, requires_grad=True) for n in (16, 8, 4)]
+    target = torch.randint(0, 3, (2, 1, 16, 16, 16), dtype=torch.uint8)
+    value = DeepSupervisionLoss(loss)(outputs, target)
+    value.backward()
+    assert sorted(loss.spectral.history.sizes) == ["16x16x16", "4x4x4", "8x8x8"]
+    assert all(output.grad.abs().sum() > 0 for output in outputs)
 
 
 def test_state_dict_round_trip_continues_bit_for_bit():

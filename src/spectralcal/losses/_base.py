@@ -18,11 +18,13 @@ class SegmentationLoss(_Loss):
 
     Attributes:
         diagnostics: detached scalars of the last forward pass, on the device of the logits, for the log.
+        monitoring: set it to False in steps that are not logged, to skip diagnostics that cost time.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.diagnostics: dict[str, Tensor] = {}
+        self.monitoring = True
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss as a scalar, differentiable once with respect to the logits.

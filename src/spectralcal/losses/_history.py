@@ -82,3 +82,40 @@ class BandHistory(nn.Module):
         fine = torch.isfinite(rows).all()
         self.values.copy_(torch.where(fine, rows.to(self.values.dtype), self.values))
         self.count.add_(fine)
+
+
+class SizedHistory(nn.Module):
+    """One :class:`BandHistory` for each spatial size that comes by.
+
+    Band powers grow with the number of voxels, so maps of different sizes (levels of deep supervision, patches of
+    several sizes) have no common mean. The state of every size is in ``state_dict`` under ``sizes.<size>``.
+
+    Args:
+        options: of :class:`BandHistory`.
+    """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__()
+        self.options = options
+        BandHistory(**options)  # a wrong option is refused now, not at the first batch
+        self.sizes = nn.ModuleDict()
+
+    def forward(self, batch: Tensor, size: tuple[int, ...]) -> Tensor:
+        """The reference (K,) for maps of spatial `size` after appending their mean band powers (K,)."""
+        return self._of("x".join(map(str, size)))(batch)
+
+    def _of(self, key: str) -> BandHistory:
+        if key in self.sizes:
+            return self.sizes[key]
+        history = BandHistory(**self.options).train(self.training)
+        if self.training:
+            self.sizes[key] = history
+        return history
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: object) -> None:
+        known = {
+            key.removeprefix(f"{prefix}sizes.").split(".")[0] for key in state_dict if key.startswith(f"{prefix}sizes.")
+        }
+        for key in sorted(known - set(self.sizes)):
+            self.sizes[key] = BandHistory(**self.options).train(self.training)
+        super()._load_from_state_dict(state_dict, prefix, *rest)

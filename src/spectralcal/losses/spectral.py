@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spectralcal.losses._base import SegmentationLoss
-from spectralcal.losses._history import BandHistory
+from spectralcal.losses._history import SizedHistory
 from spectralcal.losses._validation import at_least, checked_logits, choice, non_negative
 from spectralcal.spectral.confidence import KINDS, confidence_map
 from spectralcal.spectral.entropy import band_shares, spectral_entropy
@@ -106,7 +106,7 @@ class SpectralEntropyLoss(nn.Module):
             "frequency": frequency,
             "reduce": reduce,
         }
-        self.history = BandHistory(bands, window, history, history_init, momentum)
+        self.history = SizedHistory(bands=bands, window=window, kind=history, init=history_init, momentum=momentum)
         self.diagnostics: dict[str, Tensor] = {}
 
     def forward(self, logits: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class SpectralEntropyLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             power = self.power(confidence_map(logits, self.confidence))
             entropy = spectral_entropy(power, self.eps)  # (B,)
-            goal = self._target_entropy(power)
+            goal = self._target_entropy(power, tuple(logits.shape[2:]))
             gap = (goal - entropy).clamp_min(0)
         self.diagnostics = {
             "target_entropy": goal.detach(),
@@ -135,14 +135,14 @@ class SpectralEntropyLoss(nn.Module):
         """Band powers (B, K) of a confidence map (B, *spatial), with this loss's taper and shells."""
         return band_power(field if self.taper is None else tapered(field, self.taper), **self.shells)
 
-    def _target_entropy(self, power: Tensor) -> Tensor:
+    def _target_entropy(self, power: Tensor, size: tuple[int, ...]) -> Tensor:
         pooled = power if self.pool == "power" else band_shares(power, self.eps)
         batch = pooled.mean(0)
         if self.detach_target:
             batch = batch.detach()
         if self.sync:
             batch = _across_processes(batch)
-        reference = self.history(batch)
+        reference = self.history(batch, size)
         if self.target == "maximum":
             reference = torch.ones_like(reference)
         return spectral_entropy(reference, self.eps)
@@ -155,7 +155,7 @@ class SpectralEntropyCELoss(SegmentationLoss):
         weight: lambda of Eq. 10; default 0.01, the value that the paper's tables use.
         warmup_steps: training batches over which the weight rises linearly from 0; default 0, constant as in the paper.
         monitor: log the spectral entropy of the largest softmax probability too, "entropy_max_prob", which unlike that
-            of the largest logit cannot change without a change of the prediction; default True (a few ms on a CPU).
+            of the largest logit cannot change without a change of the prediction; default True.
         options: of :class:`SpectralEntropyLoss`.
 
     Attributes:
@@ -179,7 +179,7 @@ class SpectralEntropyCELoss(SegmentationLoss):
             "spectral": self._weight_now(logits) * self.spectral(logits),
         }
         self.diagnostics = dict(self.spectral.diagnostics)
-        if self.monitor:
+        if self.monitor and self.monitoring:
             with torch.no_grad():
                 power = self.spectral.power(log_probabilities.amax(1).exp())
                 self.diagnostics["entropy_max_prob"] = spectral_entropy(power, self.spectral.eps).mean()

@@ -140,10 +140,11 @@ def train(
             with autocast(device, precision):
                 output = model(batch)
             logits = full_resolution(output).float()
+            logged = step % settings.log_interval == 0 or step == settings.steps - 1
+            loss.monitoring = logged
             terms = _terms(loss, logits, target, where=f"step {step} (cases {', '.join(names)})")
             terms |= auxiliary_terms(output, target)
             total = torch.stack(list(terms.values())).sum()
-            logged = step % settings.log_interval == 0 or step == settings.steps - 1
             if logged:
                 row = _measure(step, rate, total, terms, logits, loss)
             # One comparison a step costs nothing on a CPU; on a GPU it would stall the queue, so there at logged steps.
