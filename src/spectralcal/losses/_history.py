@@ -102,12 +102,12 @@ class SizedHistory(nn.Module):
 
     def forward(self, batch: Tensor, size: tuple[int, ...]) -> Tensor:
         """The reference (K,) for maps of spatial `size` after appending their mean band powers (K,)."""
-        return self._of("x".join(map(str, size)))(batch)
+        return self._of("x".join(map(str, size)), batch)(batch)
 
-    def _of(self, key: str) -> BandHistory:
+    def _of(self, key: str, batch: Tensor) -> BandHistory:
         if key in self.sizes:
             return self.sizes[key]
-        history = BandHistory(**self.options).train(self.training)
+        history = BandHistory(**self.options).train(self.training).to(batch)
         if self.training:
             self.sizes[key] = history
         return history
@@ -117,5 +117,6 @@ class SizedHistory(nn.Module):
             key.removeprefix(f"{prefix}sizes.").split(".")[0] for key in state_dict if key.startswith(f"{prefix}sizes.")
         }
         for key in sorted(known - set(self.sizes)):
-            self.sizes[key] = BandHistory(**self.options).train(self.training)
+            stored = state_dict[f"{prefix}sizes.{key}.values"]
+            self.sizes[key] = BandHistory(**self.options).train(self.training).to(dtype=stored.dtype)
         super()._load_from_state_dict(state_dict, prefix, *rest)
