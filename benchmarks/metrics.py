@@ -1,24 +1,31 @@
 """Speed, memory and accuracy of the metrics, each beside a peer measured in the same interleaved rounds.
 
-    python benchmarks/metrics.py [--size 128] [--classes 5] [--rounds 7] [--threads 1]
+    python benchmarks/metrics.py [--size 128] [--classes 5] [--rounds 7] [--threads 1] [--volume 40]
 
 Prints Markdown. A time is the median over rounds, a ratio the median of the rounds' ratios, memory the largest extra
-resident memory of one call (Linux only; memory that the process holds already does not show).
+resident memory of one first call in a process of its own (Linux only). ``--volume 40`` adds the accuracy at 40 million
+voxels, which takes minutes and several GiB.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
+import subprocess
+import sys
+import tempfile
 import time
+import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from spectralcal.metrics import CalibrationHistogram, surface_distances
+from spectralcal.metrics import CalibrationHistogram, compiled, surface_distances, surface_distances_by_label
 
 BINS = 15
 
@@ -34,6 +41,24 @@ def phantom(size: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
     labels = (logits + rng.normal(size=logits.shape)).argmax(0)
     p = np.exp(logits - logits.max(0))
     return (p / p.sum(0)).astype(np.float32), labels
+
+
+def organs(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Four ellipsoids in 256 x 256 x 128: reference, a prediction off by a few voxels, the same with islands."""
+    rng = np.random.default_rng(seed)
+    grid = np.ogrid[:256, :256, :128]
+    reference, prediction = np.zeros((256, 256, 128), np.uint8), np.zeros((256, 256, 128), np.uint8)
+    shapes = (((120, 110, 60), (70, 60, 38)), ((60, 190, 64), (24, 26, 15)), ((190, 190, 60), (30, 30, 18)),
+              ((200, 60, 40), (11, 12, 7)))  # fmt: skip
+    for label, (centre, radii) in enumerate(shapes, start=1):
+        moved, scaled = centre + rng.normal(0, 0.8, 3), radii * rng.normal(1, 0.03, 3)
+        for array, c, r in ((reference, centre, radii), (prediction, moved, scaled)):
+            array[sum(((x - a) / b) ** 2 for x, a, b in zip(grid, c, r, strict=True)) <= 1] = label
+    islands = prediction.copy()
+    for label in range(1, 5):
+        corner = rng.integers(5, 120, 3)
+        islands[tuple(slice(a, a + 3) for a in corner)] = label
+    return reference, prediction, islands
 
 
 def sorted_tace(p: np.ndarray, y: np.ndarray, threshold: float = 1e-3) -> float:
@@ -93,9 +118,20 @@ def surface_peers(p: np.ndarray, r: np.ndarray, spacing: tuple[float, ...]) -> d
     """HD95 and ASD of every foreground label of two label maps."""
     present = range(1, int(r.max()) + 1)
 
-    def ours() -> tuple:
-        results = [surface_distances(p == c, r == c, spacing) for c in present]
+    def both(results: list) -> tuple:
         return np.array([d.hd95 for d in results]), np.array([d.asd for d in results])
+
+    def ours() -> tuple:
+        return both(list(surface_distances_by_label(p, r, present, spacing).values()))
+
+    def masks() -> tuple:
+        return both([surface_distances(p == c, r == c, spacing) for c in present])
+
+    def all_numbers() -> tuple:
+        results = list(surface_distances_by_label(p, r, present, spacing).values())
+        for d in results:
+            d.hd, d.assd, d.nsd(1.0)
+        return both(results)
 
     def monai() -> tuple:
         from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
@@ -104,7 +140,12 @@ def surface_peers(p: np.ndarray, r: np.ndarray, spacing: tuple[float, ...]) -> d
         hd95 = compute_hausdorff_distance(*one_hot, percentile=95, spacing=list(spacing))
         return hd95.numpy()[0], compute_average_surface_distance(*one_hot, spacing=list(spacing)).numpy()[0]
 
-    return {"spectralcal": ours, "MONAI, from label maps": monai}
+    return {
+        "spectralcal": ours,
+        "spectralcal, with HD, ASSD and NSD": all_numbers,
+        "spectralcal, mask by mask": masks,
+        "MONAI, from label maps": monai,
+    }
 
 
 def interleaved(calls: dict[str, Callable], rounds: int) -> tuple[dict[str, np.ndarray], dict[str, object]]:
@@ -120,19 +161,29 @@ def interleaved(calls: dict[str, Callable], rounds: int) -> tuple[dict[str, np.n
 
 
 def extra_memory_mib(call: Callable) -> str:
-    """Peak resident memory of a call above what was resident before."""
+    """Peak resident memory of a call above what was resident before, in a forked process without a history."""
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
     def read(field: str) -> int:
         return int(next(line for line in status.read_text().splitlines() if line.startswith(field)).split()[1])
 
-    try:
-        before = read("VmRSS")
-        reset.write_text("5")
-        call()
-        return f"{max(read('VmHWM') - before, 0) / 1024:.0f}"
-    except (OSError, StopIteration):
+    if not status.exists() or not hasattr(os, "fork"):
         return "not measured"
+    ours, child = os.pipe()
+    if (pid := os.fork()) == 0:
+        try:
+            torch.set_num_threads(1)  # a forked process has none of its parent's threads to wait for
+            before = read("VmRSS")
+            reset.write_text("5")
+            call()
+            os.write(child, str(max(read("VmHWM") - before, 0)).encode())
+        finally:
+            os._exit(0)
+    os.close(child)
+    with os.fdopen(ours) as pipe:
+        value = pipe.read()
+    os.waitpid(pid, 0)
+    return f"{int(value) / 1024:.1f}" if value else "not measured"
 
 
 def table(head: str, rows: list[tuple]) -> str:
@@ -141,79 +192,138 @@ def table(head: str, rows: list[tuple]) -> str:
     return "\n".join("| " + " | ".join(str(cell).strip() for cell in line) + " |" for line in lines)
 
 
-def calibration_table(size: int, classes: int, rounds: int) -> str:
+def calibration_table(size: int, classes: int, rounds: int, threads: int, soft: bool) -> str:
     p, y = phantom(size, classes)
+    if soft:  # the same volume, unsure everywhere: the hardest case for cells, which skip probabilities near 0
+        p = np.power(p, np.float32(1 / 6))
+        p /= p.sum(0)
     peers = calibration_peers(p, y)
 
-    def ours() -> CalibrationHistogram:
-        h = CalibrationHistogram(classes, BINS).update(p, y)
-        h.ece(), h.sce(), h.tace(), h.brier(), h.nll()
-        return h
+    def counted(workers: int) -> Callable[[], CalibrationHistogram]:
+        def call() -> CalibrationHistogram:
+            h = CalibrationHistogram(classes, BINS).update(p, y, threads=workers)
+            h.ece(), h.sce(), h.tace(), h.brier(), h.nll()
+            return h
 
-    calls = {"ours": ours, **{key: call for key, call in peers.items() if call}}
+        return call
+
+    ours = {f"spectralcal, {n} thread{'s' * (n > 1)}": counted(n) for n in sorted({1, 2, threads})}
+    calls = {**ours, **{key: call for key, call in peers.items() if call}}
     seconds, values = interleaved(calls, rounds)
-    h = values["ours"]
+    first = next(iter(ours))
+    h, voxels = values[first], y.size
     own = {"ECE": h.ece(), "SCE": h.sce(), "TACE": h.tace()}
     exact = {m: values[m, "sort" if m == "TACE" else "torch bincount, float64"] for m in own}
+    head_peer = "torchmetrics" if peers["ECE", "torchmetrics"] else "torch bincount, float64"
+    together = sum(seconds[n] for n in [("ECE", head_peer), ("SCE", "MONAI, one-hot included"), ("TACE", "sort")])
+
+    def row(name: str, metrics: str, key: object, error: str) -> tuple:
+        time_ms, ratio = 1e3 * np.median(seconds[key]), np.median(together / seconds[key])
+        extra = extra_memory_mib(calls[key])
+        bytes_per_voxel = "" if extra == "not measured" else f"{float(extra) * 2**20 / voxels:.1f}"
+        return name, metrics, f"{time_ms:.1f}", f"{voxels / time_ms / 1e3:.1f}", f"{ratio:.1f}", bytes_per_voxel, error
+
     errors = ", ".join(f"{metric} {abs(own[metric] - exact[metric]):.1e}" for metric in own)
-    voxels = y.size
-    rows = [
-        (
-            "spectralcal, one pass",
-            "ECE + SCE + TACE + Brier + NLL",
-            f"{1e3 * np.median(seconds['ours']):.0f}",
-            f"{voxels / np.median(seconds['ours']) / 1e6:.1f}",
-            "1",
-            extra_memory_mib(ours),
-            errors,
-        )
-    ]
+    rows = [row(name, "ECE + SCE + TACE + Brier + NLL", name, errors) for name in ours]
     for (metric, name), call in peers.items():
-        key = metric, name
         if call is None:
-            rows.append((name, metric, *["not measured"] * 5))
-            continue
-        ratio = np.median(seconds[key] / seconds["ours"])
-        time_ms, rate = 1e3 * np.median(seconds[key]), voxels / np.median(seconds[key]) / 1e6
-        error = f"{metric} {abs(values[key] - exact[metric]):.1e}"
-        rows.append((name, metric, f"{time_ms:.0f}", f"{rate:.1f}", f"{ratio:.2f}", extra_memory_mib(call), error))
-    together = [("ECE", "torch bincount, float64"), ("SCE", "MONAI, one-hot included"), ("TACE", "sort")]
-    ratio = np.median(sum(seconds[n] for n in together) / seconds["ours"])
-    rows.append(("peers together", "ECE + SCE (MONAI) + TACE", "", "", f"{ratio:.2f}", "", ""))
-    head = "method|metrics|ms|Mvoxel/s|time against spectralcal|extra MiB|distance from float64 or sort"
-    title = f"Calibration, {classes} classes, {voxels / 1e6:.1f} Mvoxel, {BINS} bins; TACE bound {h.tace_bound():.1e}"
-    return f"## {title}\n\n{table(head, rows)}"
+            rows.append((name, metric, *["not installed"] * 5))
+        else:
+            rows.append(row(name, metric, (metric, name), f"{metric} {abs(values[metric, name] - exact[metric]):.1e}"))
+    rows.append((f"peers together: {head_peer}, MONAI, sort", "ECE + SCE + TACE", f"{1e3 * np.median(together):.1f}",
+                 "", "1", "", ""))  # fmt: skip
+    head = "method|metrics|ms|Mvoxel/s|peers together / this|extra bytes a voxel|distance from float64 or sort"
+    title = f"Calibration, {classes} classes, {voxels / 1e6:.1f} Mvoxel, {'soft' if soft else 'confident'}"
+    return f"### {title} (TACE bound {h.tace_bound():.1e})\n\n{table(head, rows)}"
 
 
-def surface_table(size: int, classes: int, rounds: int) -> str:
+def surface_table(rounds: int) -> str:
     spacing = (0.8, 0.8, 2.5)
-    reference = phantom(size, classes)[0].argmax(0)
-    prediction = np.roll(reference, (1, 1), axis=(0, 1))
-    islands = prediction.copy()
-    islands[np.random.default_rng(1).random(islands.shape) < 1e-4] = classes - 1
+    reference, prediction, islands = organs()
     rows = []
-    for name, predicted in (("shifted by a voxel", prediction), ("with islands", islands)):
+    for name, predicted in (("off by voxels", prediction), ("with islands", islands)):
         calls = surface_peers(predicted, reference, spacing)
         seconds, values = interleaved(calls, rounds)
-        off = max(float(np.abs(a - b).max()) for a, b in zip(*values.values(), strict=True))
+        monai = "MONAI, from label maps"
+        off = max(float(np.abs(a - b).max()) for a, b in zip(values["spectralcal"], values[monai], strict=True))
         for peer, call in calls.items():
-            ratio = np.median(seconds[peer] / seconds["spectralcal"])
+            ratio = np.median(seconds[monai] / seconds[peer])
             time_ms = 1e3 * np.median(seconds[peer])
-            rows.append((name, peer, f"{time_ms:.0f}", f"{ratio:.2f}", extra_memory_mib(call), f"{off:.1e}"))
-    head = "prediction|method|ms|time against spectralcal|extra MiB|largest difference, mm"
-    return f"## HD95 and ASD, {classes - 1} classes, {size}^3 voxels\n\n{table(head, rows)}"
+            rows.append((name, peer, f"{time_ms:.1f}", f"{ratio:.1f}", extra_memory_mib(call), f"{off:.1e}"))
+    head = "prediction|method|ms|MONAI / this|extra MiB|largest difference, mm"
+    return f"### HD95 and ASD, 4 classes, 256 x 256 x 128 voxels of 0.8 x 0.8 x 2.5 mm\n\n{table(head, rows)}"
+
+
+def compile_table() -> str:
+    """Seconds of the first call of a new process, with an empty and with a filled folder of compiled code."""
+    code = (
+        "import time, numpy as np; from spectralcal.metrics import CalibrationHistogram, compiled, surface_distances;"
+        "p = np.full((2, 9), 0.5, np.float32); y = np.zeros(9, np.uint8); m = np.ones((3, 3, 3), bool);"
+        "compiled.PAYS_FROM = compiled.PAYS_TO_COMPILE_FROM = {limit}; start = time.perf_counter();"
+        "CalibrationHistogram(2).update(p, y); middle = time.perf_counter(); surface_distances(m, m, (1, 1, 1));"
+        "print(middle - start, time.perf_counter() - middle)"
+    )
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, limit in (("NumPy", "1 << 60"), ("compile", "0"), ("load from disk", "0")):
+            call = [sys.executable, "-c", code.format(limit=limit)]
+            environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+            result = subprocess.run(call, env=environment, check=True, capture_output=True, text=True)
+            rows.append((name, *(f"{float(x):.2f}" for x in result.stdout.split())))
+    head = "first call in a process|calibration, s|then surface distances, s"
+    return f"### First call\n\n{table(head, rows)}"
+
+
+def volume_table(millions: int) -> str:
+    """Accuracy where float32 sums give out, on probabilities of three classes that are calibrated by construction."""
+    voxels, classes = millions * 10**6, 3
+    rng = np.random.default_rng(0)
+    p = rng.random((classes, voxels), np.float32)
+    p **= 8
+    p /= p.sum(0)
+    labels = (rng.random(voxels, np.float32) > p[0]).astype(np.uint8)
+    labels += labels & (rng.random(voxels, np.float32) * (1 - p[0]) > p[1])
+    peers = calibration_peers(p, labels.astype(np.int64))
+    h = CalibrationHistogram(classes, BINS).update(p, labels)
+    exact = {m: peers[m, "sort" if m == "TACE" else "torch bincount, float64"]() for m in ("ECE", "SCE", "TACE")}
+    rows = [("spectralcal", m, f"{getattr(h, m.lower())():.3e}", f"{abs(getattr(h, m.lower())() - exact[m]):.1e}")
+            for m in exact]  # fmt: skip
+    rows.append(("spectralcal, voxels counted", "", f"{h.count:,}", f"{h.count - voxels:,}"))
+    for (metric, name), call in peers.items():
+        if call and name in ("torchmetrics", "MONAI, one-hot included"):
+            value = call()
+            rows.append((name, metric, f"{value:.3e}", f"{abs(value - exact[metric]):.1e}"))
+        elif call is None:
+            rows.append((name, metric, "not installed", ""))
+    rows += [("reference in float64, or by sort", m, f"{value:.3e}", "0") for m, value in exact.items()]
+    head = "method|metric|value|distance from float64 or sort"
+    return f"### Accuracy at {millions} Mvoxel, {classes} classes, calibrated by construction\n\n{table(head, rows)}"
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, default in (("size", 128), ("classes", 5), ("rounds", 7), ("threads", 1)):
+    for name, default in (("size", 128), ("classes", 5), ("rounds", 7), ("threads", 1), ("volume", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"{platform.processor() or platform.machine()}, {options.threads} threads, {options.rounds} rounds; ", end="")
-    print(f"torch {torch.__version__}, numpy {np.__version__}\n")
-    print(calibration_table(options.size, options.classes, options.rounds), end="\n\n")
-    print(surface_table(options.size, options.classes, options.rounds))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "monai", "numpy", "scipy", "numba"))
+    print(f"{processor()}, peers on {options.threads} thread(s), {options.rounds} rounds; {versions}\n")
+    compiled.PAYS_FROM = compiled.PAYS_TO_COMPILE_FROM = 0  # the first round compiles or loads; it is not timed
+    warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
+    for soft in (False, True):
+        print(calibration_table(options.size, options.classes, options.rounds, options.threads, soft), end="\n\n")
+    print(surface_table(options.rounds), end="\n\n")
+    print(compile_table())
+    if options.volume:
+        print("\n" + volume_table(options.volume))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectralcal.metrics import CalibrationHistogram
+from spectralcal.metrics import CalibrationHistogram, compiled, confidence_gaps
 from spectralcal.metrics.accumulate import CHUNK, slabs
 from spectralcal.metrics.cells import THRESHOLDS, cell_grid
+
+
+@pytest.fixture(params=["numpy", "compiled"], autouse=True, scope="module")
+def loops(request):
+    """Every test of this file runs on both implementations."""
+    with pytest.MonkeyPatch.context() as patch:
+        limit = 0 if request.param == "compiled" else 1 << 62
+        patch.setattr(compiled, "PAYS_FROM", limit)
+        patch.setattr(compiled, "PAYS_TO_COMPILE_FROM", limit)
+        yield
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -170,6 +180,40 @@ def test_over_and_under_confidence():
     assert over + under == pytest.approx(h.ece(), abs=1e-12)
     expected = p.max(0).astype(np.float64).mean() - (p.argmax(0) == y).mean()
     assert signed == pytest.approx(over - under) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("label", [None, 0, 3])
+def test_signed_gaps_by_bin_and_class(label):
+    p, y = volume()
+    h = CalibrationHistogram(4).update(p, y)
+    q, hit = (p.max(0), p.argmax(0) == y) if label is None else (p[label], y == label)
+    gaps, diagram = h.signed_gaps(label), h.reliability(label)
+    for lower, upper, gap in zip(diagram.lower, diagram.upper, gaps, strict=True):
+        inside = (q > np.float32(lower)) & (q <= np.float32(upper))
+        assert gap == pytest.approx((q[inside].astype(np.float64).sum() - hit[inside].sum()) / y.size, abs=1e-12)
+    assert np.abs(gaps).sum() == pytest.approx(h.ece() if label is None else h.classwise_ece()[label], abs=1e-12)
+    signed, over, under = h.over_under(label)
+    assert (signed, over + under) == pytest.approx((gaps.sum(), np.abs(gaps).sum()))
+
+
+def test_confidence_gaps_by_region():
+    p, y = volume()
+    regions = {"all": y >= 0, "reference": y > 0, "nowhere": y > 9}
+    histograms = {name: CalibrationHistogram(4).update(p, y, mask) for name, mask in regions.items()}
+    rows = confidence_gaps(histograms)
+    assert len(rows) == 3 * (1 + 4) * 15
+    for name in ("all", "reference"):
+        for label in ("top", 0, 1, 2, 3):
+            chosen = [r for r in rows if (r["region"], r["class"]) == (name, label)]
+            assert [r["bin"] for r in chosen] == list(range(15))
+            assert sum(r["count"] for r in chosen) == regions[name].sum()
+            error = histograms[name].ece() if label == "top" else histograms[name].classwise_ece()[label]
+            assert sum(abs(r["gap"]) for r in chosen) == pytest.approx(error, abs=1e-12)
+            for r in chosen:
+                if r["count"]:
+                    share = r["count"] / regions[name].sum()
+                    assert r["gap"] == pytest.approx((r["confidence"] - r["accuracy"]) * share, abs=1e-12)
+    assert all(r["count"] == 0 and np.isnan(r["gap"]) for r in rows if r["region"] == "nowhere")
 
 
 def test_reliability_diagram():
@@ -344,6 +388,14 @@ def test_bad_histograms_are_refused():
         CalibrationHistogram(2).tace(0.017)
     with pytest.raises(ValueError, match="label must be"):
         CalibrationHistogram(2).reliability(2)
+    for method in ("signed_gaps", "over_under"):
+        with pytest.raises(ValueError, match="label must be"):
+            getattr(CalibrationHistogram(2), method)(-1)
+    with pytest.raises(ValueError, match="at most 4096"):
+        CalibrationHistogram(5000)
+    for threads in (0, 1.5):
+        with pytest.raises(ValueError, match="threads must be"):
+            CalibrationHistogram(4).update(P, Y, threads=threads)
     with pytest.raises(ValueError, match="needs the arrays"):
         CalibrationHistogram.from_arrays({})
     arrays = CalibrationHistogram(2).arrays()

@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectralcal.metrics import surface_distances
+from spectralcal.metrics import compiled, surface_distances, surface_distances_by_label
 
 NUMBERS = ("hd95", "asd", "assd", "hd", "hd95_pooled")
+
+
+@pytest.fixture(params=["numpy", "compiled"], autouse=True, scope="module")
+def loops(request):
+    """Every test of this file runs on both implementations."""
+    with pytest.MonkeyPatch.context() as patch:
+        limit = 0 if request.param == "compiled" else 1 << 62
+        patch.setattr(compiled, "PAYS_FROM", limit)
+        patch.setattr(compiled, "PAYS_TO_COMPILE_FROM", limit)
+        yield
 
 
 def ball(shape, centre, radius, spacing=None):
@@ -162,6 +172,38 @@ def test_bad_spacing_is_refused(spacing):
     mask = np.ones((3, 3, 3), bool)
     with pytest.raises(ValueError, match="spacing_mm must be 3 positive numbers"):
         surface_distances(mask, mask, spacing)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([2, 3]), st.sampled_from([np.uint8, np.int64, np.int16]))
+@settings(max_examples=30, deadline=None)
+def test_label_maps_give_what_masks_give(seed, ndim, dtype):
+    rng = np.random.default_rng(seed)
+    shape, spacing = tuple(rng.integers(1, 12, ndim)), tuple(rng.choice([0.5, 0.8, 2.5], ndim))
+    p, r = (rng.choice([0, 0, 0, 1, 2, 200], shape).astype(dtype) for _ in range(2))
+    results = surface_distances_by_label(p, r, [1, 2, 7, 200], spacing)
+    assert results[7].status == "absent"
+    for label, ours in results.items():
+        one = surface_distances(p == label, r == label, spacing)
+        assert (ours.status, ours.penalty_mm) == (one.status, one.penalty_mm)
+        np.testing.assert_array_equal(ours.prediction_to_reference_mm, one.prediction_to_reference_mm)
+        np.testing.assert_array_equal(ours.reference_to_prediction_mm, one.reference_to_prediction_mm)
+
+
+def test_labels_that_are_no_bytes():
+    p = np.zeros((6, 7), np.int64)
+    p[1:3], p[4:] = -255, 300  # as bytes: 1 and 44
+    results = surface_distances_by_label(p, np.roll(p, 1, 1), [1, 44, 300], (1, 1))
+    assert [d.status for d in results.values()] == ["absent", "absent", "ok"]
+    with pytest.raises(ValueError, match="integer label maps of one shape"):
+        surface_distances_by_label(p, p[1:], [1], (1, 1))
+    with pytest.raises(ValueError, match="integer label maps of one shape"):
+        surface_distances_by_label(p * 1.0, p, [1], (1, 1))
+
+
+def test_a_tolerance_of_whole_voxels_includes_them():
+    p, r = np.zeros((20, 20), bool), np.zeros((20, 20), bool)
+    r[5:10, 5:10], p[8:13, 5:10] = True, True  # 3 x 0.8 is 2.4000000000000004 in floating point
+    assert surface_distances(p, r, (0.8, 0.8)).hd <= 2.4
 
 
 def test_bad_input_is_refused():

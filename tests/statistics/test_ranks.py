@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spectralcal.statistics import average_ranks, critical_difference, friedman_test, rank_stability, ranks
+from spectralcal.statistics import average_ranks, critical_difference, friedman_test, nemenyi_p, rank_stability, ranks
 
 TABLE = np.array([[0.1, 0.2, 0.3], [0.2, 0.2, 0.1], [0.5, np.nan, 0.4]])
 
@@ -37,6 +37,9 @@ def test_friedman_against_scikit_posthocs_and_scipy():
     off_diagonal = ~np.eye(5, dtype=bool)
     np.testing.assert_array_equal(different, (pairs < 0.05) & off_diagonal)
     assert 0 < different.sum() < off_diagonal.sum()
+    ours = nemenyi_p(result.average_ranks, result.blocks)
+    np.testing.assert_allclose(ours, pairs, atol=1e-6)
+    np.testing.assert_array_equal((ours < 0.05) & off_diagonal, different)
 
 
 def test_friedman_leaves_out_incomplete_blocks_and_survives_ties():
@@ -96,3 +99,5 @@ def test_bad_input_is_refused():
         rank_stability(np.full((3, 3), np.nan))
     with pytest.raises(ValueError, match="level"):
         critical_difference(3, 5, 1.5)
+    with pytest.raises(ValueError, match="methods >= 2"):
+        nemenyi_p([1.0], 3)

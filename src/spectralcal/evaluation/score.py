@@ -12,11 +12,12 @@ from spectralcal.metrics import (
     PROTOCOLS,
     REGIONS,
     CalibrationHistogram,
+    SurfaceDistances,
     dice,
     excess_brier,
     region_mask,
     score,
-    surface_distances,
+    surface_distances_by_label,
     true_calibration_error,
 )
 
@@ -61,8 +62,11 @@ def score_case(
     """
     prediction = probabilities.argmax(0).astype(reference.dtype)
     rows: list[dict[str, Any]] = []
-    for label, name in enumerate(classes, start=1):
-        rows += _segmentation_rows(prediction == label, reference == label, spacing_mm, name, settings)
+    labels = range(1, len(classes) + 1)
+    distances = surface_distances_by_label(prediction, reference, labels, tuple(spacing_mm))
+    for label, name in zip(labels, classes, strict=True):
+        overlap = dice(prediction == label, reference == label)
+        rows += _segmentation_rows(name, overlap, distances[label], settings)
     histograms = {}
     for region in REGIONS:
         histogram = CalibrationHistogram(len(classes) + 1)
@@ -94,11 +98,10 @@ def calibration_rows(histograms: Mapping[str, CalibrationHistogram], protocol: s
 
 
 def _segmentation_rows(
-    prediction: np.ndarray, reference: np.ndarray, spacing_mm: Sequence[float], name: str, settings: EvaluationConfig
+    name: str, overlap: float, distances: SurfaceDistances, settings: EvaluationConfig
 ) -> list[dict[str, Any]]:
-    distances = surface_distances(prediction, reference, tuple(spacing_mm))
     values = {
-        "DSC": dice(prediction, reference),
+        "DSC": overlap,
         "HD95": distances.hd95,
         "ASD": distances.asd,
         "ASSD": distances.assd,

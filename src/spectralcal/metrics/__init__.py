@@ -1,10 +1,11 @@
 """Metrics of segmentations and of their probabilities: pure functions of arrays, without torch at import."""
 
 from spectralcal.metrics.calibration import CalibrationHistogram, OverUnder, Reliability
+from spectralcal.metrics.confidence import confidence_gaps
 from spectralcal.metrics.overlap import dice, status
 from spectralcal.metrics.protocols import PROTOCOLS, Protocol, score, score_cases
 from spectralcal.metrics.regions import REGIONS, boundary_band, region_mask
-from spectralcal.metrics.surface import SurfaceDistances, surface_distances
+from spectralcal.metrics.surface import SurfaceDistances, surface_distances, surface_distances_by_label
 from spectralcal.metrics.truth import excess_brier, true_calibration_error
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Reliability",
     "SurfaceDistances",
     "boundary_band",
+    "confidence_gaps",
     "dice",
     "excess_brier",
     "region_mask",
@@ -23,5 +25,6 @@ __all__ = [
     "score_cases",
     "status",
     "surface_distances",
+    "surface_distances_by_label",
     "true_calibration_error",
 ]

@@ -1,18 +1,28 @@
-"""Counting probabilities into cells, chunk by chunk: the one place where calibration touches voxels."""
+"""Counting probabilities into cells, chunk by chunk: the one place where calibration touches voxels.
+
+All sums are integers. A cell spans 2^15 neighbouring float32 values, so the sum of its probabilities is a multiple of
+its count plus the sum of 15-bit remainders, exactly; Brier score and log-likelihood are summed in units of 2^-40. Sums
+of integers do not depend on order, so chunks, threads, and compiled or plain loops give the same bits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from spectralcal.metrics.cells import FLOOR, CellGrid
+from spectralcal.metrics.compiled import read_only
 
 CHUNK = 1 << 16  # voxels held in working precision at a time: a few MiB, whatever the size of the volume
 RANGE_TOLERANCE = 1e-5  # sliding-window averages leave [0, 1] by rounding
 SUM_TOLERANCE = 5e-3  # softmax in float16 or bfloat16 sums to one no better than this
-_TINY = float(np.finfo(np.float32).tiny)
+_TINY = np.float32(np.finfo(np.float32).tiny)
+_COUNT = 40  # bits below the count in a packed sum: remainders of 2^24 voxels fit
+_FULL = (1 << 24) - CHUNK  # voxels after which packed sums are emptied
+_UNIT = 2.0**40
 
 
 @dataclass
@@ -45,6 +55,94 @@ class Cells:
         self.nll += other.nll
 
 
+class Tally:
+    """Integer sums over voxels, in the order of places (see :class:`spectralcal.metrics.cells.CellGrid`).
+
+    Attributes:
+        packed: (2, C, places) int64, ``count << 40 | sum of remainders`` of the predicted class and of the others.
+        hits: (2, C, places) int32: wrong predictions at the place of their own probability, by predicted class, and at
+            the place of the true class's probability, by true class.
+        low: (C,) int64 sum of probabilities below the floor, in units of 2^-45.
+        brier, nll: int, in units of 2^-40.
+    """
+
+    def __init__(self, num_classes: int, grid: CellGrid) -> None:
+        self.grid = grid
+        self.packed = np.zeros((2, num_classes, len(grid)), np.int64)
+        self.hits = np.zeros((2, num_classes, len(grid)), np.int32)
+        self.low = np.zeros(num_classes, np.int64)
+        self.voxels = self.brier = self.nll = 0
+        self._held = 0
+        self._emptied: np.ndarray | None = None
+
+    def add(self, probabilities: np.ndarray, labels: np.ndarray, mask: np.ndarray | None, count_voxels=None) -> None:
+        """Add at most :data:`CHUNK` voxels.
+
+        Args:
+            probabilities: (C, n) float32.
+            labels: (n,) integers.
+            mask: (n,) booleans, True where a voxel counts; None for all.
+            count_voxels: the compiled :func:`spectralcal.metrics.kernels.count_voxels`; NumPy without it.
+
+        Raises:
+            ValueError: probabilities outside [0, 1], not finite or not summing to one; labels that are no class. The
+                tally is then of no more use.
+        """
+        added = labels.size if mask is None else int(np.count_nonzero(mask))
+        if not added:
+            return
+        if self._held + added > _FULL:
+            self._empty()
+        if count_voxels is None:
+            kept = (probabilities, labels) if mask is None else (probabilities[:, mask], labels[mask])
+            brier, nll = _count_voxels(*kept, self)
+        else:
+            brier, nll = _count_compiled(count_voxels, probabilities, labels, mask, self)
+        self.brier += brier
+        self.nll += nll
+        self.voxels += added
+        self._held += added
+
+    def row(self, label: int) -> np.ndarray:
+        """(3, 2, places) int64 count, sum of remainders and :attr:`hits` of a class."""
+        packed = self.packed[:, label]
+        row = np.stack([packed >> _COUNT, packed & ((1 << _COUNT) - 1), self.hits[:, label]])
+        return row if self._emptied is None else row + self._emptied[:, :, label]
+
+    def _empty(self) -> None:
+        if self._emptied is None:
+            self._emptied = np.zeros((3, *self.packed.shape), np.int64)
+        for label in range(self.low.size):
+            self._emptied[:, :, label] = self.row(label)
+        self.packed[:], self.hits[:], self._held = 0, 0, 0
+
+
+def collect(cells: Cells, tallies: Iterable[Tally]) -> None:
+    """Add tallies to the sums per cell, rounding once, after every voxel of all of them is in."""
+    tallies = list(tallies)
+    grid, voxels = tallies[0].grid, sum(t.voxels for t in tallies)
+    top = np.zeros((3, len(grid)), np.int64)
+
+    order = np.argsort(grid.place_cell)
+
+    def into(row: int, count: np.ndarray, remainder: np.ndarray, hits: np.ndarray) -> None:
+        cells.count[row] += count[order]
+        cells.confidence[row] += (count * grid.place_value + remainder * grid.place_step)[order]
+        cells.hits[row] += hits[order]
+
+    for label in range(len(tallies[0].low)):
+        count, remainder, hits = sum(t.row(label) for t in tallies)
+        right = count[0] - hits[0]
+        top += (count[0], remainder[0], right)
+        count = count.sum(axis=0)
+        into(label, count, remainder.sum(axis=0), right + hits[1])
+        cells.count[label, 0] += voxels - count.sum()
+        cells.confidence[label, 0] += sum(int(t.low[label]) for t in tallies) / 2.0**45
+    into(-1, *top)
+    cells.brier += sum(t.brier for t in tallies) / _UNIT
+    cells.nll += sum(t.nll for t in tallies) / _UNIT
+
+
 def slabs(shape: tuple[int, ...], limit: int = CHUNK) -> Iterator[tuple[slice, ...]]:
     """Slices that tile ``shape`` with boxes of about ``limit`` voxels, so that no view needs a full copy."""
     item = int(np.prod(shape[1:], dtype=np.int64))
@@ -68,53 +166,109 @@ def to_numpy(array: object) -> np.ndarray:
     return np.asarray(array)
 
 
-def accumulate(cells: Cells, grid: CellGrid, probabilities: np.ndarray, labels: np.ndarray) -> None:
-    """Add one chunk: ``probabilities`` (C, n) float32, ``labels`` (n,) integers.
+def _count_compiled(count_voxels, probabilities, labels, mask, tally: Tally) -> tuple[int, int]:
+    flat, strides = _flat(probabilities)
+    if labels.dtype == bool:
+        labels = labels.view(np.uint8)
+    elif labels.dtype != np.uint8:
+        labels = labels.astype(np.int64, copy=False)
+    mask = np.zeros(0, np.uint8) if mask is None else np.ascontiguousarray(mask).view(np.uint8)
+    labels = np.ascontiguousarray(labels)
+    arguments = (read_only(flat), *strides, read_only(labels), read_only(mask), _limits(), tally.grid.offsets)
+    refused, brier, nll = count_voxels(*arguments, _tables(tally.grid), tally.packed, tally.hits, tally.low)
+    if refused:
+        kept = (probabilities, labels) if not mask.size else (probabilities[:, mask != 0], labels[mask != 0])
+        _check(*kept)
+        raise ValueError("probabilities must be finite, in [0, 1] and sum to 1, and labels must be classes")
+    return brier, nll
 
-    Raises:
-        ValueError: probabilities outside [0, 1], not finite or not summing to one; labels that are no class.
-    """
-    num_classes, voxels = probabilities.shape
+
+def _flat(rows: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """The memory of (C, n) rows as one contiguous line, with the strides of classes and voxels in it."""
+    strides = tuple(s // rows.itemsize for s in rows.strides)
+    if min(strides) < 0 or any(s % rows.itemsize for s in rows.strides) or not rows.flags.aligned:
+        rows = np.ascontiguousarray(rows)
+        strides = (rows.shape[1], 1)
+    size = sum((n - 1) * s for n, s in zip(rows.shape, strides, strict=True)) + 1
+    return np.lib.stride_tricks.as_strided(rows, (size,), (rows.itemsize,), writeable=False), strides
+
+
+@lru_cache(maxsize=1)
+def _limits() -> tuple[np.float32, ...]:
+    """The tolerances of :func:`_check` as the last float32 values inside them."""
+    lowest, highest, slack = (np.float32(x) for x in (-RANGE_TOLERANCE, 1 + RANGE_TOLERANCE, SUM_TOLERANCE))
+    zero = np.float32(0)
+    lowest = lowest if float(lowest) >= -RANGE_TOLERANCE else np.nextafter(lowest, zero)
+    highest = highest if float(highest) <= 1 + RANGE_TOLERANCE else np.nextafter(highest, zero)
+    slack = slack if float(slack) <= SUM_TOLERANCE else np.nextafter(slack, zero)
+    return lowest, highest, slack, FLOOR
+
+
+@lru_cache(maxsize=1)
+def _mantissa() -> tuple[np.ndarray, np.ndarray]:
+    """Logarithm of each float32 mantissa cut to 8 bits, and what one unit of the remainder adds relative to it."""
+    mantissa = 1 + np.arange(256) / 256
+    return np.log(mantissa), 2.0**-23 / mantissa
+
+
+@lru_cache(maxsize=1)
+def _lanes() -> np.ndarray:
+    """(256, 9) int16: which of eight flags are set, and how many, by the byte that the kernel multiplies them into."""
+    table, gather = np.zeros((256, 9), np.int16), np.array([0x0102040810204080], np.uint64)
+    for pattern in range(256):
+        flags = np.array([pattern >> i & 1 for i in range(8)], np.uint8)
+        row = table[int((flags.view(np.uint64) * gather)[0] >> np.uint64(56))]
+        row[: flags.sum()], row[8] = np.flatnonzero(flags), flags.sum()
+    return table
+
+
+def _tables(grid: CellGrid) -> tuple[np.ndarray, ...]:
+    return grid.place_split, grid.place_above, _lanes(), *_mantissa()
+
+
+def _count_voxels(probabilities: np.ndarray, labels: np.ndarray, tally: Tally) -> tuple[int, int]:
+    """What :func:`spectralcal.metrics.kernels.count_voxels` does, in NumPy."""
     _check(probabilities, labels)
-    size, place = len(grid), np.arange(voxels)
+    num_classes, voxels = probabilities.shape
+    labels, every = labels.astype(np.intp, copy=False), np.arange(voxels)
+    grid, size = tally.grid, len(tally.grid)
     p = np.empty(probabilities.shape, np.float32)  # C order whatever the input's, so that ravel is a view
     np.clip(probabilities, np.float32(0), np.float32(1), out=p)
 
     best, predicted = p[0].copy(), np.zeros(voxels, np.intp)
+    squared = np.zeros(voxels)
     for c in range(num_classes):
         if c:
             np.copyto(predicted, c, where=p[c] > best)  # ties go to the first class, as with argmax
             np.maximum(best, p[c], out=best)
-        cells.brier += float(np.einsum("i,i->", p[c], p[c], dtype=np.float64))
-    truth = p.ravel().take(labels * voxels + place)
+        squared += np.square(p[c], dtype=np.float64)
+    truth = p.ravel().take(labels * voxels + every)
 
-    # The top probability of a voxel is also its predicted class's, and the true class's where that is right: it is
-    # looked up once and serves three rows.
-    index, best64 = grid.index(best), best.astype(np.float64)
-    flat = predicted * size + index
-    count = np.bincount(flat, minlength=num_classes * size).reshape(num_classes, size)
-    confidence = np.bincount(flat, weights=best64, minlength=num_classes * size).reshape(num_classes, size)
-    correct = predicted == labels
-    hits = np.bincount(flat[correct], minlength=num_classes * size).reshape(num_classes, size)
-    for rest, top in ((cells.count, count), (cells.confidence, confidence), (cells.hits, hits)):
-        rest[:-1] += top
-        rest[-1] += top.sum(axis=0)
-    wrong = ~correct
-    np.add.at(cells.hits, (labels[wrong], grid.index(truth[wrong])), 1)
+    def pack(which: int, index: np.ndarray, remainder: np.ndarray, rows: slice) -> None:
+        packed = tally.packed[which, rows]
+        packed += np.bincount(index, minlength=packed.size).reshape(packed.shape) << _COUNT
+        # Sums of integers below 2^53 are exact in float64.
+        packed += np.bincount(index, weights=remainder, minlength=packed.size).reshape(packed.shape).astype(np.int64)
 
-    p.ravel()[predicted * voxels + place] = 0
-    predictions = np.bincount(predicted, minlength=num_classes)
+    place, remainder = grid.place(best)
+    place += predicted * size
+    pack(0, place, remainder, slice(None))
+    wrong = predicted != labels
+    np.add.at(tally.hits[0].reshape(-1), place[wrong], 1)
+    np.add.at(tally.hits[1], (labels[wrong], grid.place(truth[wrong])[0]), 1)
     for c in range(num_classes):
-        kept = p[c][p[c] >= FLOOR]  # most voxels of most classes lie below: one cell, no look-up
-        index, kept64 = grid.index(kept), kept.astype(np.float64)
-        cells.count[c] += np.bincount(index, minlength=size)
-        cells.confidence[c] += np.bincount(index, weights=kept64, minlength=size)
-        cells.count[c, 0] += voxels - predictions[c] - kept.size
-        cells.confidence[c, 0] += max(p[c].sum(dtype=np.float64) - kept64.sum(), 0.0)
+        small = p[c] < FLOOR  # most voxels of most classes: one cell, no look-up
+        tally.low[c] += (p[c][small] * np.float32(2.0**45)).astype(np.int64).sum()
+        pack(1, *grid.place(p[c][~small & (predicted != c)]), slice(c, c + 1))
 
     truth64 = truth.astype(np.float64)
-    cells.brier += voxels - 2.0 * float(truth64.sum())
-    cells.nll -= float(np.log(np.maximum(truth64, _TINY)).sum())
+    brier = ((squared - 2.0 * truth64 + 1.0) * _UNIT + 0.5).astype(np.int64)
+    bits = np.maximum(truth, _TINY).view(np.int32)
+    logarithm, inverse = (table.take(bits >> 15 & 0xFF) for table in _mantissa())
+    r = (bits & 0x7FFF) * inverse
+    series = r * (1.0 - r * (0.5 - r * (1.0 / 3 - r * (0.25 - r * (0.2 - r * (1.0 / 6))))))
+    nll = (-(((bits >> 23) - 127) * 0.6931471805599453 + logarithm + series) * _UNIT + 0.5).astype(np.int64)
+    return int(brier.sum()), int(nll.sum())
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from spectralcal.metrics.surface import bounding_box, check_spacing
+from spectralcal.metrics.boundaries import bounding_box
+from spectralcal.metrics.surface import check_spacing
 
 BOUNDARY_MM = 3.0  # about two voxels on each side at the 1.5 mm of the prepared abdominal and cardiac volumes
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
+from spectralcal.metrics.boundaries import boundary_distances, boundary_voxels, bounding_box, nearest_mm
+from spectralcal.metrics.compiled import kernel_if_it_pays
 from spectralcal.metrics.overlap import Status, mask_pair, status_of
 
 
@@ -98,6 +100,8 @@ def surface_distances(prediction: object, reference: object, spacing_mm: Sequenc
     """
     p, r = mask_pair(prediction, reference)
     spacing = check_spacing(spacing_mm, p.ndim)
+    if p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size):
+        return _from_maps(*(np.ascontiguousarray(m).view(np.uint8) for m in (p, r)), [1], spacing)[1]
     penalty_mm = float(np.linalg.norm(spacing * p.shape))
     box_p, box_r = bounding_box(p), bounding_box(r)
     state = status_of(box_p is not None, box_r is not None)
@@ -106,6 +110,56 @@ def surface_distances(prediction: object, reference: object, spacing_mm: Sequenc
     box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box_p, box_r, strict=True))
     edge_p, edge_r = boundary_voxels(p[box]), boundary_voxels(r[box])
     return SurfaceDistances(nearest_mm(edge_p, edge_r, spacing), nearest_mm(edge_r, edge_p, spacing), penalty_mm, state)
+
+
+def surface_distances_by_label(
+    prediction: object, reference: object, labels: Sequence[int], spacing_mm: Sequence[float]
+) -> dict[int, SurfaceDistances]:
+    """:func:`surface_distances` of several labels of two label maps, which are read once.
+
+    Args:
+        prediction, reference: integer label maps of one shape, 2-D or 3-D.
+        labels: which; usually every label but the background's 0.
+        spacing_mm: distance of neighbouring voxel centres along each axis.
+
+    Returns:
+        label -> distances, with what an absent label means in their ``status``.
+
+    Raises:
+        ValueError: maps that are not integers of one shape with at least one voxel; spacing as
+            :func:`surface_distances`.
+    """
+    p, r = (np.asarray(m.detach().cpu() if hasattr(m, "detach") else m) for m in (prediction, reference))
+    if p.shape != r.shape or p.size == 0 or p.dtype.kind not in "iub" or r.dtype.kind not in "iub":
+        raise ValueError(
+            f"prediction and reference must be integer label maps of one shape, got {p.dtype} {p.shape} and "
+            f"{r.dtype} {r.shape}"
+        )
+    spacing = check_spacing(spacing_mm, p.ndim)
+    known = all(0 < label < 256 for label in labels)
+    if known and p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size * len(labels)):
+        return _from_maps(_bytes(p), _bytes(r), labels, spacing)
+    return {label: surface_distances(p == label, r == label, spacing) for label in labels}
+
+
+def _bytes(labels: np.ndarray) -> np.ndarray:
+    """A label map as contiguous uint8; labels above 255 or below 0 become 0, which is nobody's."""
+    if labels.dtype == bool:
+        return np.ascontiguousarray(labels).view(np.uint8)
+    if labels.dtype != np.uint8 and (labels.min() < 0 or labels.max() > 255):
+        labels = np.where((labels < 0) | (labels > 255), 0, labels)
+    return np.ascontiguousarray(labels.astype(np.uint8, copy=False))
+
+
+def _from_maps(p: np.ndarray, r: np.ndarray, labels: Sequence[int], spacing: np.ndarray) -> dict[int, SurfaceDistances]:
+    penalty_mm = float(np.linalg.norm(spacing * p.shape))
+    results = {}
+    for label, (there, back) in boundary_distances(p, r, labels, spacing).items():
+        state = status_of(there is not None, back is not None)
+        if state != "ok":
+            there = back = np.zeros(0)
+        results[label] = SurfaceDistances(there, back, penalty_mm, state)
+    return results
 
 
 def check_spacing(spacing_mm: Sequence[float], ndim: int) -> np.ndarray:
@@ -118,71 +172,3 @@ def check_spacing(spacing_mm: Sequence[float], ndim: int) -> np.ndarray:
     if spacing.shape != (ndim,) or not (np.isfinite(spacing) & (spacing > 0)).all():
         raise ValueError(f"spacing_mm must be {ndim} positive numbers, one an axis, got {spacing_mm!r}")
     return spacing
-
-
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...] | None:
-    """Smallest box that holds every voxel of the mask; None for an empty mask."""
-    box, view = [], mask
-    for axis in range(mask.ndim):
-        filled = np.flatnonzero(view.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        if filled.size == 0:
-            return None
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-        view = mask[tuple(box)]  # each axis shrinks what the next one has to read
-    return tuple(box)
-
-
-def boundary_voxels(mask: np.ndarray) -> np.ndarray:
-    """Voxels of the mask with a face neighbour outside the mask or outside the array."""
-    inner = mask.copy()
-    for axis in range(mask.ndim):
-        before, after, first, last = (
-            (slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None), slice(0, 1), slice(-1, None))
-        )
-        inner[after] &= mask[before]
-        inner[before] &= mask[after]
-        inner[first] = False
-        inner[last] = False
-    return mask & ~inner
-
-
-def nearest_mm(points: np.ndarray, targets: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Distance of each True of ``points``, in array order, to the nearest True of ``targets`` (not empty).
-
-    Most boundary voxels of a usable prediction lie on or beside the reference's: these are found by looking at the
-    neighbours in order of distance. A tree answers for the rest; both are exact.
-    """
-    steps, reach_mm = _neighbours(tuple(spacing.tolist()))
-    pad = np.abs(steps).max(axis=0)
-    frame = np.pad(targets, [(n, n) for n in pad.tolist()])
-    strides = np.array(frame.strides) // frame.itemsize
-    found = np.flatnonzero(points)
-    voxel = np.ravel_multi_index(np.unravel_index(found, points.shape) + pad[:, None], frame.shape)
-    distance, place = np.zeros(found.size), np.arange(found.size)
-    started = place.size
-    for i, (step, mm) in enumerate(zip((steps @ strides).tolist(), reach_mm.tolist(), strict=True)):
-        hit = frame.ravel().take(voxel + step)
-        distance[place[hit]] = mm
-        voxel, place = voxel[~hit], place[~hit]
-        if i % 8 == 7:
-            if place.size > 0.92 * started:  # looking further would cost more than the tree
-                break
-            started = place.size
-    if place.size:
-        from scipy.spatial import cKDTree
-
-        # Grid points need no balanced tree; building a plain one costs half.
-        tree = cKDTree(np.argwhere(targets) * spacing, balanced_tree=False, compact_nodes=False, leafsize=32)
-        distance[place] = tree.query(np.stack(np.unravel_index(found[place], points.shape), -1) * spacing)[0]
-    return distance
-
-
-@lru_cache(maxsize=64)
-def _neighbours(spacing: tuple[float, ...], most: int = 96, reach: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """(n, axes) steps to the nearest voxels in order of distance, itself first, and their (n,) distances in mm."""
-    steps = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * len(spacing), indexing="ij"), -1)
-    steps = steps.reshape(-1, len(spacing))
-    mm = np.linalg.norm(steps * spacing, axis=-1)
-    order = np.argsort(mm, kind="stable")[:most]
-    order = order[mm[order] < (reach + 1) * min(spacing)]  # beyond, a step outside the cube could be nearer
-    return steps[order], mm[order]

@@ -112,6 +112,26 @@ def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float
     return float(quantile * np.sqrt(methods * (methods + 1) / (6 * blocks)))
 
 
+def nemenyi_p(average_ranks: np.ndarray, blocks: int) -> np.ndarray:
+    """(methods, methods) p-values of Nemenyi's test that two methods rank alike; 1 on the diagonal (Demsar 2006).
+
+    Args:
+        average_ranks: (methods,) over ``blocks`` complete blocks, as in :func:`friedman_test`.
+        blocks: their number.
+
+    Raises:
+        ValueError: fewer than two methods, or no block.
+    """
+    mean_ranks = np.asarray(average_ranks, np.float64)
+    if mean_ranks.ndim != 1 or mean_ranks.size < 2 or blocks < 1:
+        raise ValueError(f"expected average ranks (methods >= 2,) and blocks >= 1, got {mean_ranks.shape}, {blocks}")
+    from scipy.stats import studentized_range
+
+    methods = mean_ranks.size
+    distance = np.abs(mean_ranks[:, None] - mean_ranks[None]) / np.sqrt(methods * (methods + 1) / (6 * blocks))
+    return np.clip(studentized_range.sf(distance * np.sqrt(2), methods, np.inf), 0.0, 1.0)
+
+
 def rank_stability(
     table: np.ndarray, lower_is_better: bool = True, resamples: int = RESAMPLES, seed: int = 0
 ) -> RankStability:
