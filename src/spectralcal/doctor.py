@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
-from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from spectralcal import registry
 from spectralcal.config import StudyConfig
-from spectralcal.console import progress
+from spectralcal.console import Progress, progress
+from spectralcal.datasets import Dataset
 from spectralcal.errors import DataError
+from spectralcal.preparation.survey import survey_dataset
+from spectralcal.preparation.survey_text import survey_content, survey_text
 from spectralcal.provenance import PACKAGES, commit
 from spectralcal.steps import build_dataset
+
+#: layouts of a user's own data: they stand for no data set until a configuration gives them a name
+KINDS = frozenset({"datalist", "decathlon", "nnunet_raw"})
 
 
 def diagnose(config: StudyConfig | None) -> str:
@@ -40,64 +48,67 @@ def diagnose(config: StudyConfig | None) -> str:
 
 def dataset_lines(config: StudyConfig) -> list[str]:
     """One line per registered data set: in place, downloadable, or missing; `*` marks those of the study."""
-    from spectralcal.datasets import Dataset
-
     lines = []
-    for name in registry.names("datasets"):
+    for name in dict.fromkeys((*registry.names("datasets"), *config.datasets)):
         used = name in config.datasets
-        dataset = build_dataset(config, name) if used else registry.load("datasets", name)()
+        if not used and name in KINDS:
+            continue
+        dataset = _build(config, name)
         found = dataset.locate(config.raw_root)
         downloads = type(dataset).fetch is not Dataset.fetch
         state = "generated" if dataset.modality == "synthetic" else str(found) if found else (
             "missing; downloaded when needed" if downloads else "missing"
         )  # fmt: skip
-        lines.append(f"  {'*' if used else ' '} {name:<12} {dataset.title:<34} {state}")
+        lines.append(f"  {'*' if used else ' '} {name:<12} {dataset.title:<16} {state}")
     return lines
 
 
-def check_dataset(config: StudyConfig, name: str) -> str:
-    """Read every case of a data set and summarise it.
+def check_dataset(config: StudyConfig, name: str, as_json: bool = False, workers: int | None = None) -> Report:
+    """Read every case of a data set once and report what is there, what is wrong and what is left out.
+
+    Args:
+        config: the study, for the data root and the options of the data set.
+        name: a data set of the study, or any registered one at its defaults.
+        as_json: make :attr:`Report.text` JSON, for machines.
+        workers: processes; None: as many as there are cores, eight at most.
 
     Raises:
-        DataError: the data set is missing or has bad cases; every bad case is named.
+        DataError: the data set is not in place; the message says how to get it. Everything else is in the report.
     """
-    registry.require("datasets", name)
-    dataset = build_dataset(config, name) if name in config.datasets else registry.load("datasets", name)()
+    dataset = _build(config, name)
     root = dataset.locate(config.raw_root)
     if root is None:
         raise DataError(f"{name}: not under {config.raw_root}; {' '.join(dataset.source.split())}")
-    cases = dataset.cases(root)
-    shapes: Counter[tuple[int, ...]] = Counter()
-    spacings: Counter[tuple[float, ...]] = Counter()
-    labels: Counter[int] = Counter()
-    bad: list[str] = []
-    with progress(f"{name}: reading", len(cases)) as bar:
-        for case in cases:
-            try:
-                volume = dataset.load(case)
-            except DataError as error:
-                bad.append(str(error))
-            else:
-                shapes[volume.image.shape[1:]] += 1
-                spacings[tuple(round(value, 3) for value in volume.spacing_mm)] += 1
-                if volume.label is not None:
-                    labels.update(set(volume.label.ravel().tolist()))
-            bar.advance(1, case.id)
-    if bad:
-        raise DataError(f"{name}: {len(bad)} of {len(cases)} cases cannot be used: " + " | ".join(bad))
-    expected = f" (expected {dataset.expected_cases})" if dataset.expected_cases else ""
-    return "\n".join(
-        [
-            f"{name}: {len(cases)} cases{expected} of {len({case.patient for case in cases})} patients in {root}",
-            f"  shapes   {len(shapes)} different, from {min(shapes)} to {max(shapes)}",
-            f"  spacings {len(spacings)} different, from {min(spacings)} to {max(spacings)} mm",
-            "  labels   " + ", ".join(f"{v} ({_label(dataset, v)}) in {n} cases" for v, n in sorted(labels.items())),
-        ]
-    )
+    with ExitStack() as stack:
+        bar: Progress | None = None
+
+        def advance(done: int, total: int) -> None:
+            nonlocal bar
+            bar = bar or stack.enter_context(progress(f"{name}: reading", total))
+            bar.advance(done - bar.done)
+
+        survey = survey_dataset(dataset, root, workers or min(os.cpu_count() or 1, 8), advance)
+    content = survey_content(survey)
+    text = json.dumps(content, indent=1) if as_json else survey_text(content)
+    return Report(text=text, errors=survey.errors)
 
 
-def _label(dataset, value: int) -> str:
-    return "background" if value == 0 else dataset.classes[value - 1]
+@dataclass(frozen=True)
+class Report:
+    """The result of a check: what to print, and what is wrong; a verb exits with 1 if there are `errors`."""
+
+    text: str
+    errors: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _build(config: StudyConfig, name: str) -> Dataset:
+    if name in config.datasets:
+        return build_dataset(config, name)
+    registry.require("datasets", name)
+    return registry.load("datasets", name)()
 
 
 def _version(package: str) -> str:

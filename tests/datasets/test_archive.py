@@ -1,4 +1,7 @@
+import errno
+import gzip
 import io
+import os
 import tarfile
 import zipfile
 
@@ -90,6 +93,69 @@ def test_what_was_there_stays_when_the_archive_is_bad(tmp_path):
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(DataError, match="download it again"):
         unpack(path, tmp_path / "X", 10_000)
+    assert (tmp_path / "X" / "old.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Sign in</title>", b"\n <HTML><body>404</body></HTML>"])
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_a_login_page_saved_as_an_archive(tmp_path, page, name):
+    (tmp_path / name).write_bytes(page)
+    with pytest.raises(DataError, match=rf"{name}: expected a tar or zip archive, got: a web page .*sign in$"):
+        unpack(tmp_path / name, tmp_path / "X", 1000)
+    assert not (tmp_path / "X").exists()
+
+
+def test_something_else_is_one_line(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"something else" * 100)
+    with pytest.raises(DataError, match="expected a tar or zip archive") as caught:
+        unpack(tmp_path / "x.zip", tmp_path / "X", 1000)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+def test_a_truncated_zip(tmp_path, keep):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("top/a.txt", "a" * 500)
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    with pytest.raises(DataError, match=r"expected a tar or zip archive, got: .*download it again"):
+        unpack(path, tmp_path / "X", 1000)
+
+
+def test_a_truncated_tar_gz(tmp_path):
+    plain = tar(tmp_path / "x.tar", [("top/a", bytes(range(256)) * 20)])
+    path = tmp_path / "x.tar.gz"
+    content = gzip.compress(plain.read_bytes())
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"expected a tar or zip archive, got: .*download it again"):
+        unpack(path, tmp_path / "X", 100_000)
+
+
+def test_a_zip_with_a_password(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("top/a.txt", "a" * 50)
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # bit 0 of the flags says encrypted, in the local header and in the directory
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"got: .*encrypted, password required.*download it again"):
+        unpack(path, tmp_path / "X", 1000)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_is_not_the_archives_fault(tmp_path, monkeypatch, number):
+    path = tar(tmp_path / "x.tar", [("top/a", b"x")])
+    (tmp_path / "X").mkdir()
+    (tmp_path / "X" / "old.txt").write_text("old")
+
+    def fail(source, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(_archive.shutil, "copyfileobj", fail)
+    with pytest.raises(DataError, match=rf"x\.tar: expected room to unpack it to .*{os.strerror(number)}"):
+        unpack(path, tmp_path / "X", 1000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["X", "x.tar"]
     assert (tmp_path / "X" / "old.txt").read_text() == "old"
 
 

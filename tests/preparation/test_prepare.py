@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -225,6 +226,25 @@ def test_out_that_cannot_be_written(make_set, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"hippocampus: .*file.*: expected a writable folder"):
         prepare_dataset(dataset, root, tmp_path / "file" / "out")
+
+
+def test_a_full_disk_leaves_the_cases_of_before(make_set, tmp_path, monkeypatch):
+    dataset, root = make_set(count=2)
+    prepare_dataset(dataset, root, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    rewrite(root / "imagesTr" / "hippocampus_002.nii.gz", lambda image: image + 1)
+    save = np.save
+
+    def full(path, array, **options):
+        if path.name == "reference.npy":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(path, array, **options)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(DataError, match=r"hippocampus: .*out: expected a writable folder.*No space left on device"):
+        prepare_dataset(dataset, root, tmp_path / "out")
+    assert tree(tmp_path / "out") == before
+    assert len(read_manifest(tmp_path / "out" / "manifest.csv")) == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")

@@ -127,3 +127,18 @@ def test_resampled_shape(shape, old, new, expected):
     assert resample.resampled_shape(shape, old, new) == expected
     spacing = resample.resampled_spacing(shape, old, expected)
     np.testing.assert_allclose(np.multiply(spacing, expected), np.multiply(shape, old))
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=3), st.lists(st.integers(1, 14), min_size=3, max_size=3),
+    st.integers(1, 2),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_image_agrees_with_torchs_kernel(old, new, channels):
+    image = np.random.default_rng(0).normal(size=(channels, *old)).astype(np.float32)
+    size = tuple(new[: len(old)])
+    mode = {2: "bilinear", 3: "trilinear"}[len(old)]
+    expected = torch.nn.functional.interpolate(torch.from_numpy(image)[None], size=size, mode=mode)[0].numpy()
+    found = resample.resample_image(image, size)
+    assert (found.shape, found.dtype) == ((channels, *size), np.float32)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

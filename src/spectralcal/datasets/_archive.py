@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from spectralcal.errors import DataError
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int) -> Path:
@@ -22,20 +27,42 @@ def unpack(archive: Path, folder: Path, max_bytes: int) -> Path:
 
     Raises:
         DataError: not an archive, damaged, too large, or with a member that is a link, a device, or that would land
-            outside the folder.
+            outside the folder; or the folder cannot be written. What was in `folder` is then left as it was.
     """
+    try:
+        return _unpack_whole(archive, folder, max_bytes)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise DataError(_not_an_archive(archive, error)) from error
+        raise DataError(
+            f"{archive}: expected room to unpack it to {folder}, got: {error.strerror}; free some space or choose "
+            "another folder"
+        ) from error
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+        # zipfile says by a RuntimeError that a member needs a password
+        raise DataError(_not_an_archive(archive, error)) from error
+
+
+def _not_an_archive(archive: Path, error: Exception) -> str:
+    with archive.open("rb") as stream:
+        start = stream.read(1024).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        found, remedy = "a web page (a login or an error?)", "open the address in a browser and sign in"
+    else:
+        found, remedy = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":"), "download it again"
+    return f"{archive}: expected a tar or zip archive, got: {found}; {remedy}"
+
+
+def _unpack_whole(archive: Path, folder: Path, max_bytes: int) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         target = Path(temporary)
-        try:
-            if zipfile.is_zipfile(archive):
-                with zipfile.ZipFile(archive) as opened:
-                    _unpack(archive, _zip_members(archive, opened), target, max_bytes)
-            else:
-                with tarfile.open(archive) as opened:
-                    _unpack(archive, _tar_members(archive, opened), target, max_bytes)
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-            raise DataError(f"{archive}: expected a tar or zip archive, got: {error}; download it again") from error
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                _unpack(archive, _zip_members(archive, opened), target, max_bytes)
+        else:
+            with tarfile.open(archive) as opened:
+                _unpack(archive, _tar_members(archive, opened), target, max_bytes)
         content = list(target.iterdir())
         top = content[0] if len(content) == 1 and content[0].is_dir() else target
         if folder.exists():

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from spectralcal.datasets import _checks
 from spectralcal.errors import DataError
+
+_VOLUMES = (".nii", ".nii.gz", ".hdr", ".img", ".mhd", ".mha", ".raw", ".zraw", ".nrrd")
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,20 @@ class Dataset(ABC):
         paper_name: name in the replicated paper's tables, None if the paper does not use it.
         expected_cases: labelled cases of a complete copy, None if it varies.
         open_access: :meth:`fetch` can download it without an account.
+        left_out: volumes of the folder that are no case: (pattern of the path below the folder, why). Patterns are
+            those of :mod:`fnmatch`, in lower case, and the first that fits counts.
+
+    The facts of a data set of the user's own come from its files: there they are attributes of the instance.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    folder: ClassVar[str]
-    modality: ClassVar[str]
-    channels: ClassVar[tuple[str, ...]]
-    classes: ClassVar[tuple[str, ...]]
+    name: str
+    title: str
+    folder: str
+    modality: str
+    channels: tuple[str, ...]
+    classes: tuple[str, ...]
     spatial_dims: ClassVar[int] = 3
-    label_map: ClassVar[dict[int, int] | None] = None
+    label_map: dict[int, int] | None = None
     crop_nonzero: ClassVar[bool] = False
     licence: ClassVar[str]
     citation: ClassVar[str]
@@ -87,6 +93,12 @@ class Dataset(ABC):
     paper_name: ClassVar[str | None] = None
     expected_cases: int | None = None
     open_access: ClassVar[bool] = False
+    left_out: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def named(self, name: str) -> Self:
+        """This data set under the name that a configuration gives it; for kinds that serve several data sets."""
+        self.name = self.title = self.folder = name
+        return self
 
     @property
     def num_classes(self) -> int:
@@ -135,6 +147,19 @@ class Dataset(ABC):
         with _checks.reading(self.name, case.id):
             return _files.read_geometry(case.images[0])
 
+    def orientation(self, case: Case) -> str:
+        """Where the axes of the stored image point, for example ``"LPS"``; :meth:`load` turns them to ``"RAS"``.
+
+        Raises:
+            DataError: as :meth:`load`.
+        """
+        from spectralcal.datasets import _files
+
+        if not case.images:
+            return "RAS"
+        with _checks.reading(self.name, case.id):
+            return _files.read_orientation(case.images[0])
+
     def load(self, case: Case) -> Volume:
         """Read and validate one case.
 
@@ -146,16 +171,12 @@ class Dataset(ABC):
         from spectralcal.datasets import _files
 
         with _checks.reading(self.name, case.id):
-            channels = [_files.read_image(path) for path in case.images]
-            grid = channels[0]
-            for path, channel in zip(case.images[1:], channels[1:], strict=True):
-                _checks.same_grid(path, channel, case.images[0], grid)
+            grid, image = self._read_image(case)
             label = None
             if case.label is not None:
                 stored = _files.read_label(case.label)
                 _checks.same_grid(case.label, stored, case.images[0], grid)
                 label = _checks.map_label(case.label, stored.array, self._label_values())
-            image = np.stack([channel.array for channel in channels])
             return Volume(image=image, label=label, spacing_mm=grid.spacing_mm, affine=grid.affine)
 
     def fetch(self, data_root: Path) -> Path:
@@ -170,8 +191,30 @@ class Dataset(ABC):
         """How to get the data and where to put them."""
         return f"{self.source.strip()}\nPut it at: {Path(data_root) / self.folder}"
 
+    def _read_image(self, case: Case) -> tuple[_checks.Grid, np.ndarray]:
+        """The grid of a case and its image (C, *spatial); here one file a channel."""
+        from spectralcal.datasets import _files
+
+        grid = _files.read_image(case.images[0])
+        if len(case.images) == 1:
+            return grid, grid.array[None]  # a view: a whole CT is not copied to gain an axis
+        image = np.empty((len(case.images), *grid.array.shape), np.float32)
+        image[0] = grid.array
+        for index, path in enumerate(case.images[1:], start=1):
+            channel = _files.read_image(path)
+            _checks.same_grid(path, channel, case.images[0], grid)
+            image[index] = channel.array
+        return grid, image
+
     def _label_values(self) -> dict[int, int]:
         return self.label_map or {value: value for value in range(self.num_classes)}
+
+
+def volume_files(root: Path) -> Iterator[Path]:
+    """Every file of a volume below `root`, in order; a header or its voxels both count."""
+    for path in sorted(root.rglob("*")):
+        if path.name.lower().endswith(_VOLUMES) and path.is_file():
+            yield path
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:

@@ -30,28 +30,54 @@ def read_label(path: Path) -> Grid:
     return _read(path, None)
 
 
-def read_geometry(path: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Shape and spacing in mm, in RAS axis order, from the header alone."""
-    grid = _read(path, None, voxels=False)
-    return grid.array.shape, grid.spacing_mm
+def read_channels(path: Path, count: int) -> tuple[Grid, np.ndarray]:
+    """The grid and the image (C, *spatial) float32 of a file that holds `count` channels on its fourth axis.
+
+    Raises:
+        BadFile: as :func:`read_image`, or another number of channels.
+    """
+    grid = _read(path, np.float32, channels=count)
+    finite(path, grid.array)
+    image = grid.array if count > 1 else grid.array[..., None]
+    image = np.ascontiguousarray(np.moveaxis(image, -1, 0))
+    return Grid(image[0], grid.spacing_mm, grid.affine), image
 
 
-def _read(path: Path, dtype: type | None, voxels: bool = True) -> Grid:
-    if not path.is_file():
-        raise BadFile(path, "a file", "nothing")
-    reader = _itk if path.suffix in (".mhd", ".mha") else _nibabel
-    try:
-        array, affine = reader(path, dtype, voxels)
-    except _UNREADABLE as error:
-        raise BadFile(path, "a readable volume", brief(error), _DAMAGED) from error
-    positive_spacing(path, affine)
+def read_geometry(path: Path, channels: int = 1) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Shape (*spatial) and spacing in mm, in RAS axis order, from the header alone."""
+    grid = _read(path, None, voxels=False, channels=channels)
+    return grid.array.shape[:3], grid.spacing_mm
+
+
+def read_orientation(path: Path) -> str:
+    """The directions of the stored axes, one letter each: R or L, A or P, S or I."""
+    import nibabel
+
+    return "".join(nibabel.aff2axcodes(_open(path, None, voxels=False, channels=None)[1]))
+
+
+def _read(path: Path, dtype: type | None, voxels: bool = True, channels: int = 1) -> Grid:
+    array, affine = _open(path, dtype, voxels, channels)
     array, affine = _to_ras(array, affine)
     if voxels:
         array = np.ascontiguousarray(array, dtype=dtype)
     return Grid(array, positive_spacing(path, affine), affine)
 
 
-def _nibabel(path: Path, dtype: type | None, voxels: bool) -> tuple[np.ndarray, np.ndarray]:
+def _open(path: Path, dtype: type | None, voxels: bool, channels: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Array and affine as stored; with several channels they are the array's fourth axis. None: any number of them."""
+    if not path.is_file():
+        raise BadFile(path, "a file", "nothing")
+    reader = _itk if path.suffix in (".mhd", ".mha", ".nrrd") else _nibabel
+    try:
+        array, affine = reader(path, dtype, voxels, channels)
+    except _UNREADABLE as error:
+        raise BadFile(path, "a readable volume", brief(error), _DAMAGED) from error
+    positive_spacing(path, affine)
+    return array, affine
+
+
+def _nibabel(path: Path, dtype: type | None, voxels: bool, channels: int | None) -> tuple[np.ndarray, np.ndarray]:
     import nibabel
     from nibabel.filebasedimages import ImageFileError
 
@@ -60,8 +86,11 @@ def _nibabel(path: Path, dtype: type | None, voxels: bool) -> tuple[np.ndarray, 
     except ImageFileError as error:
         raise BadFile(path, "a readable volume", brief(error), _DAMAGED) from error
     shape = image.shape[:3]
-    if image.ndim < 3 or 0 in shape or any(size != 1 for size in image.shape[3:]):
-        raise BadFile(path, "a three-dimensional volume", f"shape {image.shape}", "wrong file for this case")
+    held = int(np.prod(image.shape[3:]))
+    if image.ndim < 3 or 0 in image.shape or held != (channels or held):
+        expected = "a three-dimensional volume" if channels in (1, None) else f"a volume of {channels} channels"
+        raise BadFile(path, expected, f"shape {image.shape}", "wrong file for this case")
+    shape = shape if held == 1 else (*shape, held)
     affine = np.asarray(image.affine, np.float64)
     positive_spacing(path, affine, tuple(float(zoom) for zoom in image.header.get_zooms()[:3]))
     if not voxels:
@@ -73,7 +102,7 @@ def _nibabel(path: Path, dtype: type | None, voxels: bool) -> tuple[np.ndarray, 
     return array.reshape(shape), affine
 
 
-def _itk(path: Path, dtype: type | None, voxels: bool) -> tuple[np.ndarray, np.ndarray]:
+def _itk(path: Path, dtype: type | None, voxels: bool, channels: int | None) -> tuple[np.ndarray, np.ndarray]:
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()

@@ -35,6 +35,10 @@ class Acdc(Dataset):
         "download can differ; then download by hand. unzip may need UNZIP_DISABLE_ZIPBOMB_DETECTION=TRUE."
     )
     paper_name = "ACDC"
+    left_out = (
+        ("*_4d.nii*", "whole cine series: only two frames have labels"),
+        ("*testing/*", "patients 101 to 150 of the challenge's test part: the study splits the 100 training patients"),
+    )
     expected_cases = 200
     open_access = True
 

@@ -31,6 +31,7 @@ class Atlas2023(Dataset):
     )
     paper_name = "ATLAS2023"
     expected_cases = 60
+    left_out = (("*imagests/*", "test images: their labels are withheld"),)
 
     def cases(self, root: Path) -> list[Case]:
         """Pairs by number: ``im7`` belongs to ``lb7``, whatever the order of the lists."""

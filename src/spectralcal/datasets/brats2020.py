@@ -33,6 +33,7 @@ class Brats2020(Dataset):
     )
     paper_name = "BraTS2020"
     expected_cases = 369
+    left_out = (("*validation*", "validation cases: they have no public labels"),)
 
     def cases(self, root: Path) -> list[Case]:
         """One case a folder ``BraTS20_Training_NNN``, at any depth below `root`."""

@@ -30,6 +30,8 @@ class Flare2021(Dataset):
     )
     paper_name = "FLARE2021"
     expected_cases = 361
+    left_out = (("*validation*", "validation images: their labels are withheld"),
+                ("*imagests/*", "test images: their labels are withheld"))  # fmt: skip
 
     def cases(self, root: Path) -> list[Case]:
         """Pairs by name; the image's channel number ``_0000`` may be there or not."""

@@ -33,6 +33,7 @@ class Hippocampus(Dataset):
     )
     source = f"Open download (27 MB, no account): `spectralcal datasets fetch hippocampus`, or unpack {URL}"
     expected_cases = 260
+    left_out = (("imagests/*", "test images: their labels are withheld"),)
     open_access = True
 
     def cases(self, root: Path) -> list[Case]:

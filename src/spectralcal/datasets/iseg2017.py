@@ -30,6 +30,7 @@ class Iseg2017(Dataset):
     source = "Register at https://iseg2017.web.unc.edu/ and download iSeg-2017-Training (10 labelled subjects)."
     paper_name = "iSeg2017"
     expected_cases = 10
+    left_out = (("*test*", "test subjects: they have no public labels"),)
 
     def cases(self, root: Path) -> list[Case]:
         """Subjects 1 to 10 in numeric order; unlabelled test folders are left aside."""

@@ -33,6 +33,7 @@ class Promise12(Dataset):
     )
     paper_name = "PROMISE2012"
     expected_cases = 50
+    left_out = (("*test*", "test images: their masks are withheld"),)
     open_access = True
 
     def cases(self, root: Path) -> list[Case]:

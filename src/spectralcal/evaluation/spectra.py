@@ -47,8 +47,8 @@ def case_spectra(
         transform: applied to the logits; a post-hoc step goes here.
 
     Returns:
-        ``frequency`` (F,) in cycles/voxel, ``spacing_mm`` (d,) of the prepared grid and, for each map, ``psd_<map>`` (F,) (mean removed, Hamming taper),
-        ``band_power_<map>`` (K,) and ``entropy_<map>`` (scalar; at most log K).
+        ``frequency`` (F,) in cycles/voxel, ``spacing_mm`` (d,) of the prepared grid and, for each map, ``psd_<map>``
+        (F,) (mean removed, Hamming taper), ``band_power_<map>`` (K,) and ``entropy_<map>`` (scalar; at most log K).
     """
     image = extract(case.image(), _start(case, patch), patch, fill=None)
     inputs = torch.from_numpy(np.array(image, dtype=np.float32))[None].to(device)

@@ -2,6 +2,7 @@
 
 from spectralcal.preparation.manifest import PreparedCase, manifest_hash, read_manifest
 from spectralcal.preparation.prepare import prepare_dataset
+from spectralcal.preparation.published import published_split
 from spectralcal.preparation.splits import check_split, read_split, split_patients, write_split
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "check_split",
     "manifest_hash",
     "prepare_dataset",
+    "published_split",
     "read_manifest",
     "read_split",
     "split_patients",

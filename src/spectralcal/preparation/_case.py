@@ -94,7 +94,7 @@ def prepare_arrays(
         "original_spacing_mm": tuple(round(float(value), 6) for value in volume.spacing_mm),
         "affine": volume.affine.tolist(),
         "crop": box,
-        "labels": np.flatnonzero(np.bincount(arrays["reference.npy"].ravel())).tolist(),
+        "labels": present_labels(arrays["reference.npy"]),
     }
     return arrays, facts
 
@@ -107,7 +107,7 @@ def foreground_voxels(label: np.ndarray, samples: int, case_id: str) -> np.ndarr
     """
     rows = []
     flat = label.ravel()
-    for value in np.flatnonzero(np.bincount(flat)):
+    for value in present_labels(label):
         if value == 0:
             continue
         voxels = np.flatnonzero(flat == value)
@@ -117,6 +117,13 @@ def foreground_voxels(label: np.ndarray, samples: int, case_id: str) -> np.ndarr
         index = np.stack(np.unravel_index(voxels, label.shape), axis=1)
         rows.append(np.column_stack([np.full(len(voxels), value), index]))
     return np.concatenate(rows).astype(np.int32) if rows else np.empty((0, 1 + label.ndim), np.int32)
+
+
+def present_labels(label: np.ndarray) -> list[int]:
+    """The values in `label` (*spatial) uint8, ascending."""
+    # Slab by slab: a count over a whole CT would first copy it to int64.
+    counts = sum((np.bincount(slab.ravel(), minlength=256) for slab in label), np.zeros(256, np.int64))
+    return np.flatnonzero(counts).tolist()
 
 
 def _kept(folder: Path, dataset: Dataset, case: Case, settings: Settings, source: str) -> PreparedCase | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -38,28 +39,46 @@ def normalize(
     """
     if method not in ("zscore", "minmax", "none"):
         raise ValueError(f"expected normalisation 'zscore', 'minmax' or 'none', got '{method}'")
-    if modality == "ct":
-        low, high = ct_clip
-        if not low < high:
-            raise ValueError(f"expected ct_clip with low < high, got ({low:g}, {high:g})")
-        image = np.clip(image, low, high)
-    if method == "none":
-        return np.asarray(image, np.float32)
+    clip = tuple(ct_clip) if modality == "ct" else None
+    if clip is not None and not clip[0] < clip[1]:
+        raise ValueError(f"expected ct_clip with low < high, got ({clip[0]:g}, {clip[1]:g})")
     scaled = np.empty(image.shape, np.float32)
     for index, channel in enumerate(image):
-        shift, scale = _statistics(channel, modality, method)
+        shift, scale = _statistics(channel, clip, method)
         if not scale > 0:
             raise ValueError(f"channel {index} is constant ({shift:g} everywhere): nothing to normalise")
-        # In float64 and in that order, so that large offsets do not cost digits.
-        scaled[index] = (channel.astype(np.float64) - shift) / scale
+        for slab, target in zip(_slabs(channel, clip), scaled[index], strict=True):
+            # Subtracted first, so that large offsets do not cost digits.
+            target[...] = (slab - shift) / scale
     return scaled
 
 
-def _statistics(channel: np.ndarray, modality: str, method: str) -> tuple[float, float]:
+def _slabs(channel: np.ndarray, clip: tuple[float, float] | None) -> Iterator[np.ndarray]:
+    """The channel along its first axis, clipped, float64: in whole, a large CT would take several gigabytes."""
+    for slab in channel:
+        slab = slab.astype(np.float64)
+        yield slab if clip is None else np.clip(slab, *clip)
+
+
+def _statistics(channel: np.ndarray, clip: tuple[float, float] | None, method: str) -> tuple[float, float]:
     """What is subtracted from a channel and what it is then divided by."""
+    if method == "none":
+        return 0.0, 1.0
     if method == "minmax":
-        return float(channel.min()), float(channel.max()) - float(channel.min())
-    voxels = channel.ravel() if modality == "ct" else channel[channel != 0]
-    if voxels.size == 0:
+        low = min(float(slab.min()) for slab in _slabs(channel, clip))
+        return low, max(float(slab.max()) for slab in _slabs(channel, clip)) - low
+    count, mean = 0, 0.0
+    for voxels in _counted(channel, clip):
+        count += voxels.size
+        mean += float(voxels.sum())
+    if count == 0:
         return 0.0, 0.0
-    return float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64))
+    mean /= count
+    variance = sum(float(np.square(voxels - mean).sum()) for voxels in _counted(channel, clip)) / count
+    return mean, float(np.sqrt(variance))
+
+
+def _counted(channel: np.ndarray, clip: tuple[float, float] | None) -> Iterator[np.ndarray]:
+    """The voxels that mean and standard deviation are of: all of a CT (which is clipped), else the non-zero ones."""
+    for slab in _slabs(channel, clip):
+        yield slab if clip is not None else slab[slab != 0]

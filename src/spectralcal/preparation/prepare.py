@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from spectralcal.datasets import Case, Dataset
 from spectralcal.errors import DataError
 from spectralcal.preparation._case import Settings, prepare_case
+from spectralcal.preparation._parallel import run_jobs
 from spectralcal.preparation.intensity import Normalization
 from spectralcal.preparation.manifest import PreparedCase, write_manifest
 from spectralcal.preparation.spacing import SpacingMode, target_spacing
@@ -85,7 +82,7 @@ def prepare_dataset(
         for leftover in (out / "cases").glob(".*.tmp"):  # of a run that was killed
             shutil.rmtree(leftover)
         jobs = [(dataset, case, settings, out) for case in cases]
-        prepared = _all_good(dataset, _run(_prepare, jobs, workers, progress), len(cases))
+        prepared = _all_good(dataset, run_jobs(_prepare, jobs, workers, progress), len(cases))
         return write_manifest(prepared, out)
     except OSError as error:
         reason = error.strerror or error
@@ -105,7 +102,7 @@ def _spacing(
         except DataError:
             bad = True
     if bad:
-        _all_good(dataset, _run(_validate, [(dataset, case) for case in cases], workers), len(cases))
+        _all_good(dataset, run_jobs(_validate, [(dataset, case) for case in cases], workers), len(cases))
     return target_spacing([spacing for _, spacing in geometries], mode)
 
 
@@ -148,46 +145,3 @@ def _validate(dataset: Dataset, case: Case) -> DataError | None:
     except DataError as error:
         return error
     return None
-
-
-def _run(
-    function: Callable[..., Any],
-    jobs: list[tuple],
-    workers: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Any]:
-    """Call `function` on every job, here or in processes, and yield the results as they come."""
-    report = progress or (lambda done, total: None)
-    if workers == 1 or len(jobs) <= 1:
-        for done, job in enumerate(jobs, start=1):
-            yield function(*job)
-            report(done, len(jobs))
-        return
-    # spawn: a forked copy of a process that uses threads (torch's) can hang
-    context = multiprocessing.get_context("spawn")
-    count = min(workers, len(jobs))
-    try:
-        with ProcessPoolExecutor(count, mp_context=context, initializer=_single_threaded) as pool:
-            pending: set[Future] = set()
-            done = 0
-            for job in jobs:
-                pending.add(pool.submit(function, *job))
-                if len(pending) >= 2 * count:  # bounded: a case in work and one waiting for each process
-                    finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        yield future.result()
-                        done += 1
-                        report(done, len(jobs))
-            for future in pending:
-                yield future.result()
-                done += 1
-                report(done, len(jobs))
-    except BrokenProcessPool as error:
-        raise DataError(
-            f"preparation: a worker process ended early, expected {count} to stay alive; "
-            "memory may be short: use fewer workers"
-        ) from error
-
-
-def _single_threaded() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
