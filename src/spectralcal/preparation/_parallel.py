@@ -1,0 +1,64 @@
+"""The same function on many jobs, here or in processes, with bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from spectralcal.errors import DataError
+
+
+def run_jobs(
+    function: Callable[..., Any],
+    jobs: list[tuple],
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Any]:
+    """Call `function` on every job, here or in processes, and yield the results as they come.
+
+    Args:
+        function: importable by name, called as ``function(*job)``.
+        jobs: arguments of the calls.
+        workers: processes; 1 runs the jobs in this one.
+        progress: called with (jobs done, jobs in all).
+
+    Raises:
+        DataError: a process died, for example for want of memory.
+    """
+    report = progress or (lambda done, total: None)
+    if workers == 1 or len(jobs) <= 1:
+        for done, job in enumerate(jobs, start=1):
+            yield function(*job)
+            report(done, len(jobs))
+        return
+    # spawn: a forked copy of a process that uses threads (torch's) can hang
+    context = multiprocessing.get_context("spawn")
+    count = min(workers, len(jobs))
+    try:
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_single_threaded) as pool:
+            pending: set[Future] = set()
+            done = 0
+            for job in jobs:
+                pending.add(pool.submit(function, *job))
+                if len(pending) >= 2 * count:  # bounded: a case in work and one waiting for each process
+                    finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        yield future.result()
+                        done += 1
+                        report(done, len(jobs))
+            for future in pending:
+                yield future.result()
+                done += 1
+                report(done, len(jobs))
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"a worker process ended early, expected {count} to stay alive; memory may be short: use fewer workers"
+        ) from error
+
+
+def _single_threaded() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"

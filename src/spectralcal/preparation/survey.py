@@ -1,0 +1,172 @@
+"""A look at every case of a data set before anything is made of it: what is there, what is wrong, what is left out."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from spectralcal.datasets import Case, Dataset
+from spectralcal.datasets._base import volume_files
+from spectralcal.errors import DataError
+from spectralcal.preparation._parallel import run_jobs
+
+
+@dataclass(frozen=True)
+class CaseSurvey:
+    """What one case holds, or why it cannot be read.
+
+    Attributes:
+        id, patient: as in the data set.
+        shape, spacing_mm: in RAS axis order; empty if the case is unreadable.
+        orientation: directions of the stored axes, for example ``"LPS"``.
+        voxels: label -> voxels of it.
+        digests: SHA-256 of the voxels of each channel, as float32 in RAS order.
+        constant: channels that hold one single value.
+        error: why the case cannot be used; empty if it can.
+    """
+
+    id: str
+    patient: str
+    shape: tuple[int, ...] = ()
+    spacing_mm: tuple[float, ...] = ()
+    orientation: str = ""
+    voxels: dict[int, int] = field(default_factory=dict)
+    digests: tuple[str, ...] = ()
+    constant: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in the folder of a data set.
+
+    Attributes:
+        dataset: what was looked at; its facts give names to labels.
+        root: its folder.
+        cases: in natural order; without the unreadable ones.
+        errors: one text for everything that a study must not run on; preparation would refuse most of them.
+        warnings: what a person should know and a study may run on.
+        left_out: reason -> volumes of the folder that no case uses.
+    """
+
+    dataset: Dataset
+    root: Path
+    cases: tuple[CaseSurvey, ...]
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    left_out: dict[str, tuple[Path, ...]]
+
+
+def survey_dataset(
+    dataset: Dataset, root: Path, workers: int = 1, progress: Callable[[int, int], None] | None = None
+) -> Survey:
+    """Read every case once and compare them; nothing is written, and no problem ends the survey early.
+
+    Two cases are duplicates if a channel of both holds the same voxels, however the files are named or compressed: an
+    error if their patients differ, because they could then stand on two sides of a split.
+
+    Args:
+        dataset: what to survey.
+        root: its folder, as :meth:`Dataset.locate` gives it.
+        workers: processes; each holds about one case in memory.
+        progress: called with (cases done, cases in all).
+    """
+    root = Path(root)
+    try:
+        cases = dataset.cases(root)
+    except DataError as error:
+        return Survey(dataset, root, (), (str(error),), (), {})
+    order = {case.id: index for index, case in enumerate(cases)}
+    found = sorted(
+        run_jobs(survey_case, [(dataset, case) for case in cases], workers, progress), key=lambda one: order[one.id]
+    )
+    good = tuple(one for one in found if not one.error)
+    left_out = unused_volumes(dataset, root, cases)
+    errors = [one.error for one in found if one.error]
+    errors += [f"{dataset.name}: case id '{case}' occurs {count} times" for case, count in _repeated(cases)]
+    errors += _duplicates(dataset, good, same_patient=False)
+    warnings = _duplicates(dataset, good, same_patient=True)
+    warnings += [f"{one.id}: no voxel has a label" for one in good if not any(one.voxels[v] for v in one.voxels if v)]
+    warnings += [f"{one.id}: channel {name} holds one single value" for one in good for name in one.constant]
+    if dataset.expected_cases not in (None, len(cases)):
+        warnings.insert(0, f"{len(cases)} cases, but a complete copy has {dataset.expected_cases}")
+    return Survey(dataset, root, good, tuple(errors), tuple(warnings), left_out)
+
+
+def survey_case(dataset: Dataset, case: Case) -> CaseSurvey:
+    """Read one case; a case that cannot be used comes back with its `error`."""
+    try:
+        volume = dataset.load(case)
+        orientation = dataset.orientation(case)
+    except DataError as error:
+        return CaseSurvey(case.id, case.patient, error=str(error))
+    counts = sum(np.bincount(slab.ravel(), minlength=dataset.num_classes) for slab in volume.label)
+    return CaseSurvey(
+        id=case.id,
+        patient=case.patient,
+        shape=volume.label.shape,
+        spacing_mm=tuple(float(value) for value in volume.spacing_mm),
+        orientation=orientation,
+        voxels={label: int(count) for label, count in enumerate(counts) if count},
+        digests=tuple(_digest(channel) for channel in volume.image),
+        constant=tuple(
+            name for name, channel in zip(dataset.channels, volume.image, strict=True) if channel.min() == channel.max()
+        ),
+    )
+
+
+def unused_volumes(dataset: Dataset, root: Path, cases: Iterable[Case]) -> dict[str, tuple[Path, ...]]:
+    """Volumes below `root` that no case reads, by the reason why; the last reason is that nothing explains them."""
+    if not root.is_dir():
+        return {}
+    used = {path.absolute() for case in cases for path in dataset.files(case)}
+    used |= {path.with_suffix(voxels) for path in used for voxels in (".img", ".raw", ".zraw")}
+    reasons: dict[str, list[Path]] = defaultdict(list)
+    for path in volume_files(root):
+        if path.absolute() not in used:
+            reasons[_reason(dataset, path.relative_to(root))].append(path)
+    return {reason: tuple(paths) for reason, paths in sorted(reasons.items(), key=lambda item: item[0] == UNEXPLAINED)}
+
+
+UNEXPLAINED = "not part of the layout"
+
+
+def _reason(dataset: Dataset, path: Path) -> str:
+    if path.name.startswith("."):
+        return "hidden files, such as those that macOS adds to archives"
+    text = path.as_posix().lower()
+    return next((reason for pattern, reason in dataset.left_out if fnmatch.fnmatch(text, pattern)), UNEXPLAINED)
+
+
+def _digest(channel: np.ndarray) -> str:
+    digest = hashlib.sha256(repr(channel.shape).encode())
+    for slab in channel:  # slab by slab: no second copy of a whole CT
+        digest.update(np.ascontiguousarray(slab))
+    return digest.hexdigest()
+
+
+def _repeated(cases: Iterable[Case]) -> list[tuple[str, int]]:
+    return [(name, count) for name, count in Counter(case.id for case in cases).items() if count > 1]
+
+
+def _duplicates(dataset: Dataset, cases: Iterable[CaseSurvey], same_patient: bool) -> list[str]:
+    """One text for every set of channels with equal voxels, of one patient or of several."""
+    holders: dict[str, list[tuple[CaseSurvey, str]]] = defaultdict(list)
+    for case in cases:
+        for name, digest in zip(dataset.channels, case.digests, strict=True):
+            if name not in case.constant:
+                holders[digest].append((case, name))
+    texts = []
+    for group in holders.values():
+        one_patient = len({case.patient for case, _ in group}) == 1
+        if len(group) > 1 and one_patient == same_patient:
+            names = [case.id if len(dataset.channels) == 1 else f"{case.id} {channel}" for case, channel in group]
+            remedy = "the same scan counts twice" if same_patient else "a split could put one scan on two sides"
+            texts.append(f"{dataset.name}: {', '.join(names)}: the same voxels under {len(names)} names; {remedy}")
+    return texts

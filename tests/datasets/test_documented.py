@@ -1,0 +1,34 @@
+"""docs/datasets.md says of every data set what its file says."""
+
+from pathlib import Path
+
+import pytest
+
+from spectralcal import registry
+
+PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
+KINDS = ("datalist", "decathlon", "nnunet_raw")
+
+
+def rows(name):
+    return [line for line in PAGE.read_text().splitlines() if line.startswith(f"| `{name}` |")]
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names("datasets") if name not in KINDS])
+def test_facts(name):
+    dataset = registry.load("datasets", name)()
+    facts, *changes = rows(name)
+    assert f"| {dataset.title} |" in facts
+    assert ", ".join(dataset.classes) in facts
+    if name != "phantom":
+        assert f"| `{dataset.folder}` |" in facts
+        assert dataset.licence in facts
+        assert str(dataset.expected_cases) in facts
+        assert ("open" in facts) == (dataset.open_access or "CC BY 4.0" in dataset.licence)
+        assert changes
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_options_of_the_kinds(name):
+    (row,) = rows(name)
+    assert all(f"`{option}`" in row for option in registry.defaults("datasets", name))
