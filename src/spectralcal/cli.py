@@ -136,11 +136,19 @@ def datasets_list(config: Config = DEFAULT) -> None:
 
 
 @datasets_app.command("check")
-def datasets_check(name: str, config: Config = DEFAULT) -> None:
-    """Read every case of a data set and report what is wrong with it."""
+def datasets_check(
+    name: str,
+    config: Config = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes that read side by side.")] = None,
+) -> None:
+    """Read every case of a data set and report what is wrong with it; exit code 1 on errors."""
     from spectralcal.doctor import check_dataset
 
-    typer.echo(check_dataset(_study(config), name))
+    report = check_dataset(_study(config), name, as_json, workers)
+    typer.echo(report.text)
+    if report.errors:
+        raise typer.Exit(1)
 
 
 @datasets_app.command("fetch")

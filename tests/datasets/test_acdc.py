@@ -73,7 +73,7 @@ def test_real_set(real_data):
         pytest.skip("ACDC is not in SPECTRALCAL_DATA")
     cases = dataset.cases(root)
     assert len(cases) == dataset.expected_cases == 200
-    assert len({case.patient for case in cases}) == 100
+    assert len({case.patient for case in cases}) == 99  # 074 and 076 hold the same images
     spacings = [dataset.geometry(case)[1] for case in cases]
     for x, y, z in spacings:
         assert x == pytest.approx(y)
