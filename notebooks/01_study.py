@@ -20,26 +20,13 @@
 # demo study is read.
 
 # %%
-import os
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown, display
 
-from spectralcal import registry
-from spectralcal.config import load_config
-from spectralcal.errors import SpectralcalError
-from spectralcal.figures.style import use_style
-from spectralcal.results import Results
+from spectralcal.notebook import open_study, show
 
-path = Path(os.environ.get("SPECTRALCAL_CONFIG", "results/demo/config.json"))
-if not path.exists() and Path.cwd().name == "notebooks":
-    os.chdir("..")  # paths in a configuration are seen from the root of the repository
-config = load_config(path)
-results = Results(config)
-use_style()
-plt.rcParams["figure.dpi"] = 130
+results = open_study()
+config = results.config
 
 # %% [markdown]
 # ## What was run
@@ -72,27 +59,6 @@ for name, cells in holes.items():
     lines = "".join(f"\n- {cell}" for cell in cells)
     display(Markdown(f"`{name}`: {expected - len(cells)} of {expected} cells have scores.{lines}"))
 
-
-# %%
-def show(kind: str, name: str) -> None:
-    """Make one output and show it; a problem of one does not hide the others."""
-    output = getattr(config, kind)[name]
-    source = output.source or name
-    try:
-        made = registry.load(kind, source)(results, output.experiment, **output.options)
-    except SpectralcalError as error:
-        display(Markdown(f"`{name}` cannot be made: {error}"))
-        return
-    if kind == "tables":
-        display(Markdown(made.markdown.replace("# ", "### ", 1)))
-        return
-    title = registry.constant("figures", source, "TITLE")
-    display(Markdown(f"### {title}"))
-    display(made.drawing, metadata={"image/png": {"alt": title}})
-    plt.close(made.drawing)
-    display(Markdown(made.caption))
-
-
 # %% [markdown]
 # ## Tables
 #
@@ -102,7 +68,7 @@ def show(kind: str, name: str) -> None:
 
 # %%
 for name in config.tables:
-    show("tables", name)
+    show(results, "tables", name)
 
 # %% [markdown]
 # ## Figures
@@ -112,7 +78,7 @@ for name in config.tables:
 
 # %%
 for name in config.figures:
-    show("figures", name)
+    show(results, "figures", name)
 
 # %% [markdown]
 # ## How to read this

@@ -14,6 +14,7 @@ from small_study import Study
 
 from spectralcal import registry
 from spectralcal.config import OutputConfig
+from spectralcal.notebook import show
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +60,7 @@ def test_title_and_needs_are_literals(kind, name):
     assert isinstance(title, str)
     assert title
     if kind == "figures":
-        assert set(registry.constant(kind, name, "NEEDS")) <= {"maps"}
+        assert set(registry.constant(kind, name, "NEEDS")) <= {"maps", "hotspots"}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -139,18 +140,22 @@ def test_the_notebook_runs_on_any_study(results, monkeypatch, capsys):
         outputs = {name: OutputConfig(experiment="main") for name in chosen}
         names["config"].__dict__[kind] = outputs  # the study's own lists are empty: show everything there is
         for name in chosen:
-            names["show"](kind, name)
+            names["show"](names["results"], kind, name)
     assert "cannot be made" not in capsys.readouterr().out
 
 
-def test_notebook_tells_about_an_output_that_fails(results, monkeypatch):
-    shown = []
+@pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("0[2-9]*.py")))
+def test_notebooks_run_on_a_study_that_lacks_their_figures(results, notebook, monkeypatch):
     monkeypatch.setenv("SPECTRALCAL_CONFIG", str(results.paths.resolved_config))
-    names = runpy.run_path(str(ROOT / "notebooks/01_study.py"))
+    runpy.run_path(str(ROOT / "notebooks" / notebook))
+
+
+def test_a_notebook_tells_about_an_output_that_fails(results, monkeypatch):
+    shown = []
     wrong = OutputConfig(experiment="main", options={"protocol": "nobody's"})
-    names["config"].__dict__["tables"] = {"table2": wrong}
-    monkeypatch.setitem(names["show"].__globals__, "display", lambda content, **_: shown.append(content.data))
-    names["show"]("tables", "table2")
+    monkeypatch.setitem(results.config.__dict__, "tables", {"table2": wrong})
+    monkeypatch.setattr("IPython.display.display", lambda content, **_: shown.append(content.data))
+    assert not show(results, "tables", "table2")
     assert len(shown) == 1
     assert shown[0].startswith("`table2` cannot be made: phantom, unet, ECE (nobody's): expected scores")
 
