@@ -27,6 +27,7 @@ from spectralcal.console import progress, say
 from spectralcal.errors import ConfigError, ResultError
 from spectralcal.fingerprint import file_digest
 from spectralcal.grid import Cell, loss_options, parse_method, trained_cell
+from spectralcal.integrity import altered, file_hashes, sealed
 from spectralcal.paths import CellPaths, StudyPaths
 from spectralcal.recipe import cell_fingerprint, evaluation_recipe, training_recipe, training_settings
 
@@ -76,9 +77,12 @@ def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, 
     data = load_data(config, cell.dataset)
     recipe = training_recipe(config, cell)
     fingerprint = cell_fingerprint(recipe, data.manifest_hash, data.split_hash)
-    if not force and files.weights.is_file() and _fingerprint_of(files.run) == fingerprint:
+    finished = files.weights.is_file() and _fingerprint_of(files.run) == fingerprint
+    if finished and not force:
         say(f"{cell}: weights are up to date")
     else:
+        if finished:
+            files.checkpoint.unlink(missing_ok=True)  # of the finished training: to go on from it would train nothing
         _train(config, cell, files, data, recipe, fingerprint)
     if then_evaluate:
         try:
@@ -96,6 +100,8 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
         cell: which cell.
         stage: leave the scores for a later evaluation step instead of making them final.
     """
+    from spectralcal.training.checkpoint import set_aside
+
     source = StudyPaths(config).cell(trained_cell(config, cell))
     files = StudyPaths(config).cell(cell)
     data = load_data(config, cell.dataset)
@@ -104,38 +110,85 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
         raise ResultError(
             f"{source.weights}: the weights are missing or of another configuration, code or data; train the cell first"
         )
+    _check_weights(source)
     recipe = evaluation_recipe(config, cell)
     fingerprint = cell_fingerprint(recipe, data.manifest_hash, data.split_hash)
     stamp = {"fingerprint": fingerprint, "recipe": recipe, "weights": file_digest(source.weights)}
     if not stage and _adopt(files, stamp):
         say(f"{cell}: scored in the training process")
-        return
-    folder = files.staged if stage else files.folder
-    if stage:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    _evaluate(config, cell, source, data, stamp, folder)
+    else:
+        folder = files.staged if stage else files.folder
+        if stage:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        _evaluate(config, cell, source, data, stamp, folder)
+    if not stage:
+        # Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished
+        # job; the checkpoint then gives them back in a moment.
+        for file in (source.checkpoint, set_aside(source.checkpoint)):
+            file.unlink(missing_ok=True)
+
+
+def label_facts(config: StudyConfig, dataset: str) -> tuple[tuple[str, ...], int]:
+    """Names of a data set's foreground classes and its number of spatial axes.
+
+    The names of the user's own data come from the prepared cases: they are what the arrays hold, and the raw folder
+    need not be there any more.
+    """
+    from spectralcal.preparation.manifest import prepared_classes
+
+    entry = registry.load("datasets", config.kind_of(dataset))
+    classes = getattr(entry, "classes", None) or prepared_classes(StudyPaths(config).prepared(dataset))
+    return classes, entry.spatial_dims
 
 
 def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
-    """The untrained network of a cell; equal for all methods of one data set, architecture and seed."""
+    """The untrained network of a cell; equal for all methods of one data set, architecture and seed.
+
+    Raises:
+        ConfigError: an option, or the patch that stands in for one, is nothing that the architecture can take.
+    """
     import torch
 
     from spectralcal.models import build_model
+    from spectralcal.models._options import check_patch
     from spectralcal.training.seeds import stream_seed
 
-    dataset = registry.load("datasets", cell.dataset)
-    torch.manual_seed(stream_seed("weights", cell.dataset, cell.architecture, cell.seed))
-    options = config.architectures[cell.architecture].options
-    classes = len(dataset.classes) + 1
+    classes, spatial_dims = label_facts(config, cell.dataset)
+    patch = config.training_of(cell.dataset, cell.architecture).patch
     try:
-        return build_model(cell.architecture, in_channels, classes, spatial_dims=dataset.spatial_dims, **options)
+        check_patch(patch, spatial_dims)
     except ValueError as error:
-        raise ConfigError(f"architectures.{cell.architecture}.options: {error}") from error
+        raise ConfigError(f"training.patch of '{cell.dataset}' with '{cell.architecture}': {error}") from error
+    torch.manual_seed(stream_seed("weights", cell.dataset, cell.architecture, cell.seed))
+    given, options = config.architectures[cell.architecture].options, network_options(config, cell)
+    try:
+        return build_model(cell.architecture, in_channels, len(classes) + 1, spatial_dims=spatial_dims, **options)
+    except ValueError as error:
+        filled = [f"{name} {list(options[name])}" for name in options if name not in given]
+        source = f" ({' and '.join(filled)}: of the cell, where options name none)" if filled else ""
+        raise ConfigError(f"architectures.{cell.architecture}.options: {error}{source}") from error
+
+
+def network_options(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+    """All options of a cell's network: the configuration's, and the cell's patch and spacing where it needs them."""
+    from spectralcal.models._options import resolved_options, takes, typical_spacing_mm
+    from spectralcal.preparation.manifest import read_manifest
+
+    manifest = StudyPaths(config).manifest(cell.dataset)
+    spacing_mm = None
+    if takes(cell.architecture, "spacing_mm") and manifest.is_file():
+        spacing_mm = typical_spacing_mm(case.spacing_mm for case in read_manifest(manifest))
+    patch = config.training_of(cell.dataset, cell.architecture).patch
+    return resolved_options(cell.architecture, config.architectures[cell.architecture].options, patch, spacing_mm)
 
 
 def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
-    """The trained network of a cell."""
+    """The trained network of a cell.
+
+    Raises:
+        ResultError: the weights are damaged, or of another architecture, channel count or class count.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -143,10 +196,22 @@ def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.
 
     files = StudyPaths(config).cell(trained_cell(config, cell))
     model = build_network(config, cell, in_channels)
+    classes, spatial_dims = label_facts(config, cell.dataset)
+    expected = {"architecture": cell.architecture, "in_channels": in_channels, "num_classes": len(classes) + 1,
+                "spatial_dims": spatial_dims}  # fmt: skip
+    found = _read_json(files.model)
+    for name, value in expected.items():
+        if found.get(name, value) != value:
+            raise ResultError(
+                f"{files.weights}: expected weights of {name} {value!r}, found {found[name]!r} ({files.model.name}); "
+                "put the cell's own files back or train it again with --force"
+            )
     try:
         load_unique_state(model, load_file(files.weights))
     except (OSError, ValueError, SafetensorError) as error:
-        raise ResultError(f"{files.weights}: cannot be loaded into '{cell.architecture}': {error}") from error
+        raise ResultError(
+            f"{files.weights}: cannot be loaded into '{cell.architecture}': {error}; train the cell again with --force"
+        ) from error
     return model
 
 
@@ -167,27 +232,33 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
     import torch
     from safetensors.torch import save_file
 
+    from spectralcal.energy import EnergyMeter
     from spectralcal.models._padding import parameter_count
     from spectralcal.provenance import environment, peak_memory_mb
-    from spectralcal.training.device import choose_device, choose_precision, device_name
+    from spectralcal.training.device import choose_device, choose_precision, device_name, set_determinism
     from spectralcal.training.history import history_text
     from spectralcal.training.patches import PatchSampler, check_patch
+    from spectralcal.training.resident import hold
+    from spectralcal.training.seeds import stream_seed
     from spectralcal.training.train import train
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
     torch.set_num_threads(config.compute.threads)
     settings = config.training_of(cell.dataset, cell.architecture)
     device = choose_device(config.compute.device)
+    set_determinism(config.compute.deterministic, device)
     precision = choose_precision(settings.precision, device)
+    in_channels = data.train[0].image().shape[0]
+    model = build_network(config, cell, in_channels)
+    inner = getattr(model, "padded_sizes", list)(settings.patch)
+    if inner != list(settings.patch):
+        say(f"{cell}: '{cell.architecture}' pads patches of {list(settings.patch)} to {inner}, for which you also pay")
     padded = check_patch([*data.train, *data.validation, *data.test], settings.patch, settings.pad_small)
     if padded:
         say(f"{cell}: {padded} cases are smaller than the patch {list(settings.patch)} along an axis and are padded")
-    in_channels = data.train[0].image().shape[0]
-    model = build_network(config, cell, in_channels)
     stream = (cell.dataset, cell.seed)
-    sampler = PatchSampler(
-        data.train, settings.patch, settings.batch_size, settings.foreground_share, ("batch", *stream)
-    )
+    cases, _ = hold(data.train, config.compute.resident_mb)
+    sampler = PatchSampler(cases, settings.patch, settings.batch_size, settings.foreground_share, ("batch", *stream))
     validation = PatchSampler(data.validation, settings.patch, settings.batch_size, 0.5, ("validation", *stream))
 
     def validation_batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -201,6 +272,8 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         return mean_dice(network, data.validation, settings.patch, config.inference, device=device, precision=precision)
 
     files.folder.mkdir(parents=True, exist_ok=True)
+    _clear_damage(files, fingerprint)
+    meter = EnergyMeter(_bus(device))
     with progress(str(cell), settings.steps) as bar:
 
         def report(step: int, row: dict[str, float]) -> None:
@@ -209,19 +282,19 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         result = train(
             model, build_loss(config, cell.method), sampler, settings,
             stream=stream, device=device, precision=precision, checkpoint=files.checkpoint, fingerprint=fingerprint,
-            validation_batches=validation_batches, validation_dice=validation_dice, report=report,
+            validation_batches=validation_batches, validation_dice=validation_dice, report=report, notify=say,
         )  # fmt: skip
 
     save_file(result.weights, _temporary(files.weights))
     os.replace(_temporary(files.weights), files.weights)
-    dataset = registry.load("datasets", cell.dataset)
+    classes, spatial_dims = label_facts(config, cell.dataset)
     network = {
         "architecture": cell.architecture,
-        "options": config.architectures[cell.architecture].options,
+        "options": network_options(config, cell),
         "in_channels": in_channels,
-        "num_classes": len(dataset.classes) + 1,
-        "spatial_dims": dataset.spatial_dims,
-        "classes": ["background", *dataset.classes],
+        "num_classes": len(classes) + 1,
+        "spatial_dims": spatial_dims,
+        "classes": ["background", *classes],
         "parameters": parameter_count(model),
     }
     write_json(files.model, network)
@@ -231,6 +304,13 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         "parts": {"recipe": recipe, "manifest": data.manifest_hash, "split": data.split_hash},
         "cell": asdict(cell),
         "settings": training_settings(config, cell),
+        # Batches, augmentations and dropout have one seed a step each, made from these names (training/seeds.py).
+        "seeds": {
+            "cell": cell.seed,
+            "weights": stream_seed("weights", cell.dataset, cell.architecture, cell.seed),
+            "streams": list(stream),
+            "split": config.split_of(cell.dataset).seed,
+        },
         "validation": result.validation,
         "started": started,
         "seconds": round(result.seconds, 2),
@@ -239,12 +319,41 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         "precision": precision,
         "threads": config.compute.threads,
         "peak_memory_mb": peak_memory_mb(),
+        "energy": meter.read(),
         "environment": environment(),
+        "files": file_hashes([files.weights, files.model, files.history]),
     }
     if device.type == "cuda":
         run["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
-    write_json(files.run, run)
-    files.checkpoint.unlink(missing_ok=True)
+    write_json(files.run, sealed(run))
+
+
+def _clear_damage(files: CellPaths, fingerprint: str) -> None:
+    """Remove half-written files of a killed training, and set a damaged checkpoint aside, so that a cell goes on."""
+    from spectralcal.training.checkpoint import load_checkpoint
+
+    for leftover in files.folder.glob("*.tmp"):
+        leftover.unlink(missing_ok=True)
+    try:
+        load_checkpoint(files.checkpoint, fingerprint)
+    except ResultError as error:
+        kept = files.checkpoint.with_name("checkpoint.damaged.safetensors")
+        os.replace(files.checkpoint, kept)
+        say(f"warning: {files.checkpoint}: damaged ({error.__cause__}), kept as {kept.name}; training begins at step 0")
+
+
+def _check_weights(files: CellPaths) -> None:
+    """Refuse weights that are not those that the training wrote; records of earlier versions have no hash of them.
+
+    Raises:
+        ResultError: a byte changed since.
+    """
+    recorded = json.loads(files.run.read_text()).get("files", {})
+    if changed := altered(files.folder, {name: recorded[name] for name in [files.weights.name] if name in recorded}):
+        raise ResultError(
+            f"{files.folder / changed[0]}: expected the bytes that the training wrote (SHA-256 in {files.run.name}), "
+            "found others; delete it and run again"
+        )
 
 
 def _evaluate(
@@ -254,6 +363,7 @@ def _evaluate(
 
     from spectralcal.evaluation.calibrate import fit_post_hoc
     from spectralcal.evaluation.evaluate import evaluate_cases
+    from spectralcal.provenance import environment, peak_memory_mb
     from spectralcal.training.device import choose_device, choose_precision, device_name
 
     begun = time.perf_counter()
@@ -262,7 +372,7 @@ def _evaluate(
     device = choose_device(config.compute.device)
     precision = choose_precision(settings.precision, device)
     model = load_network(config, cell, data.test[0].image().shape[0])
-    dataset = registry.load("datasets", cell.dataset)
+    classes, _ = label_facts(config, cell.dataset)
     name = parse_method(cell.method, config.methods).post_hoc
     options = {}
     if name is not None:
@@ -272,15 +382,26 @@ def _evaluate(
         stamp = {**stamp, "post_hoc": {name: step.parameters()}}
     with progress(f"{cell}: scoring", len(data.test)) as bar:
         scores = evaluate_cases(
-            model, data.test, dataset.classes, settings.patch, config.inference, config.evaluation,
+            model, data.test, classes, settings.patch, config.inference, config.evaluation,
             device=device, precision=precision, advance=lambda case: bar.advance(1, case), **options,
         )  # fmt: skip
     files = CellPaths(folder)
     write_text(files.cases, cases_text(cell, scores.rows))
     write_arrays(files.calibration, scores.calibration)
     write_arrays(files.spectra, scores.spectra)
-    cost = {"seconds": round(time.perf_counter() - begun, 2), "device": device_name(device), "precision": precision}
-    write_json(files.evaluation, {**stamp, "cases": len(data.test), **cost})
+    cost = {
+        "seconds": round(time.perf_counter() - begun, 2),
+        "device": device_name(device),
+        "precision": precision,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    made = {
+        "cell": asdict(cell),
+        "parts": {"recipe": stamp["recipe"], "manifest": data.manifest_hash, "split": data.split_hash},
+        "environment": environment(),
+        "files": file_hashes([files.cases, files.calibration, files.spectra]),
+    }
+    write_json(files.evaluation, sealed({**stamp, "cases": len(data.test), **cost, **made}))
 
 
 def _adopt(files: CellPaths, stamp: dict[str, str]) -> bool:
@@ -290,6 +411,7 @@ def _adopt(files: CellPaths, stamp: dict[str, str]) -> bool:
         return False
     found = json.loads(staged.evaluation.read_text())
     matches = all(found.get(key) == value for key, value in stamp.items())
+    matches = matches and not altered(staged.folder, found.get("files", {}))
     if matches:
         for name in ("cases", "calibration", "spectra", "evaluation"):
             os.replace(getattr(staged, name), getattr(files, name))
@@ -330,12 +452,27 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     os.replace(temporary, path)
 
 
+def _bus(device: torch.device) -> str | None:
+    """PCI bus identifier of a CUDA device, by which its energy counter is found."""
+    import torch
+
+    if device.type != "cuda":
+        return None
+    found = torch.cuda.get_device_properties(device)
+    return f"{found.pci_domain_id:08x}:{found.pci_bus_id:02x}:{found.pci_device_id:02x}.0"
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _fingerprint_of(path: Path) -> str | None:
+    return _read_json(path).get("fingerprint")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file; empty if it is missing or damaged."""
     try:
-        return json.loads(path.read_text()).get("fingerprint")
+        return json.loads(path.read_text())
     except (OSError, ValueError):
-        return None
+        return {}

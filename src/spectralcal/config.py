@@ -10,12 +10,13 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from spectralcal import registry
 from spectralcal.errors import ConfigError, choices
@@ -60,6 +61,12 @@ class SplitConfig(Section):
     seed: int = Field(
         0, ge=0, description="Seed of the shuffle; one split serves all seeds, methods and architectures."
     )
+    file: Path | None = Field(
+        None,
+        description="A published split instead of one drawn here: JSON with train, val and test, or nnU-Net's "
+        "splits_final.json; `{dataset}` in it stands for the data set's name. null: drawn by patient.",
+    )
+    fold: int = Field(0, ge=0, description="Which fold of a file that lists several.")
 
 
 class AugmentationConfig(Section):
@@ -83,7 +90,9 @@ class TrainingConfig(Section):
         250, ge=1, description="Steps per epoch: the unit of validation and of multiplier updates."
     )
     batch_size: int = Field(2, ge=1, description="Patches per step (paper: 2).")
-    patch: tuple[int, ...] = Field((96, 96, 96), description="Patch size in voxels per axis (paper: 96 x 96 x 96).")
+    patch: tuple[PositiveInt, ...] = Field(
+        (96, 96, 96), min_length=2, description="Patch size in voxels per axis (paper: 96 x 96 x 96)."
+    )
     foreground_share: float = Field(
         0.5,
         ge=0,
@@ -108,6 +117,11 @@ class TrainingConfig(Section):
         description="Autocast type of the network; auto: bf16 where the device computes it natively. Losses stay fp32.",
     )
     channels_last: bool = Field(True, description="Channels-last memory format: faster convolutions, same mathematics.")
+    compile: bool = Field(
+        False,
+        description="Compile the network (torch.compile): up to a quarter faster after minutes of compiling, so for "
+        "long runs; rounding differs from a run without.",
+    )
     log_interval: int = Field(10, ge=1, description="Steps between rows of history.csv.")
     checkpoint_interval: int = Field(250, ge=1, description="Steps between checkpoints; cannot change a result.")
     validation_interval: int = Field(
@@ -143,10 +157,19 @@ class EvaluationConfig(Section):
 
 
 class DatasetConfig(Section):
-    """One data set of the study: its options and what it overrides."""
+    """One data set of the study: what it is, its options and what it overrides."""
 
+    kind: str | None = Field(
+        None,
+        description="What reads the data set: nnunet_raw, decathlon or datalist for data of one's own, or another "
+        "registered data set under this name; null: the registered data set of this name.",
+    )
+    path: Path | None = Field(
+        None, description="Folder (nnunet_raw, decathlon) or JSON file (datalist) of data of one's own."
+    )
     options: dict[str, Any] = Field({}, description="Options of the data set (keyword arguments of its class).")
     preparation: dict[str, Any] = Field({}, description="Keys of `preparation` that differ for this data set.")
+    split: dict[str, Any] = Field({}, description="Keys of `split` that differ for this data set (file, fold, ...).")
     training: dict[str, Any] = Field(
         {}, description="Keys of `training` that differ for this data set (patch, steps, ...)."
     )
@@ -193,6 +216,23 @@ class ComputeConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one, else CPU.")
     threads: int = Field(1, ge=1, description="CPU threads of one cell.")
     memory_mb: int = Field(4000, ge=100, description="Memory that the scheduler reserves for one cell.")
+    gpu_memory_mb: int | None = Field(
+        None,
+        ge=1,
+        description="GPU memory of one cell, in MiB: as many cells share a GPU as fit (peak_gpu_memory_mb in a cell's "
+        "run.json says what it took). null: a GPU to each cell.",
+    )
+    resident_mb: int = Field(
+        0,
+        ge=0,
+        description="Hold a cell's training volumes in memory if they take at most this many MiB. 0: read by memory "
+        "map, which cells on one machine share; more pays where the disk is a network's.",
+    )
+    deterministic: bool = Field(
+        False,
+        description="On a GPU, only algorithms that give the same bits each time, where there are such; slower. A CPU "
+        "always does.",
+    )
 
 
 class StudyConfig(Section):
@@ -231,9 +271,8 @@ class StudyConfig(Section):
     def _names_exist(self) -> StudyConfig:
         from spectralcal.grid import canonical_method
 
-        for name, entry in self.datasets.items():
-            registry.require("datasets", name, f"datasets.{name}")
-            _check_options("datasets", name, entry.options, f"datasets.{name}.options")
+        for name in self.datasets:
+            self._check_dataset(name)
             self.preparation_of(name)
             self.training_of(name)
         for name, entry in self.architectures.items():
@@ -274,6 +313,48 @@ class StudyConfig(Section):
                             f"expected {choices(self.experiments)}"
                         )
         return self
+
+    def _check_dataset(self, name: str) -> None:
+        entry, where = self.datasets[name], f"datasets.{name}"
+        if not re.fullmatch(NAME, name):
+            raise ConfigError(f"{where}: expected a name of letters, digits, '_', '-' and '.', as it names folders")
+        if entry.kind is None and name not in registry.names("datasets"):
+            raise ConfigError(
+                f"{where}: unknown data set '{name}'; expected {choices(registry.names('datasets'))}, or `kind` and "
+                "`path` for data of your own"
+            )
+        kind = self.kind_of(name)
+        registry.require("datasets", kind, f"{where}.kind")
+        takes_path = "path" in registry.options_model("datasets", kind).model_fields
+        if entry.path is not None and (not takes_path or "path" in entry.options):
+            found = f"'{kind}', which is looked for under data_root" if not takes_path else "options.path too"
+            raise ConfigError(f"{where}.path: expected the only path of data of your own, found {found}; remove one")
+        if takes_path and self.options_of(name).get("path") is None:
+            raise ConfigError(f"{where}.path: expected the place of the '{kind}' data, found none; add it")
+        _check_options("datasets", kind, self.options_of(name), f"{where}.options")
+        self.split_of(name)
+        sharing = [other for other in self.datasets if "file" not in self.datasets[other].split]
+        if self.split.file and "{dataset}" not in str(self.split.file) and len(sharing) > 1 and name in sharing:
+            raise ConfigError(
+                f"split.file: {self.split.file} is one file for {len(sharing)} data sets; put '{{dataset}}' in its name "
+                f"or set {where}.split.file"
+            )
+
+    def kind_of(self, dataset: str) -> str:
+        """Name of the registered file that reads a data set."""
+        return self.datasets[dataset].kind or dataset
+
+    def options_of(self, dataset: str) -> dict[str, Any]:
+        """Keyword arguments of a data set's class, its path among them."""
+        entry = self.datasets[dataset]
+        return entry.options if entry.path is None else {**entry.options, "path": str(entry.path)}
+
+    def split_of(self, dataset: str) -> SplitConfig:
+        """Split settings of one data set, its own keys over the study's, with the name of its file filled in."""
+        split = _merged(self.split, self.datasets[dataset].split, f"datasets.{dataset}.split")
+        if split.file is None:
+            return split
+        return split.model_copy(update={"file": Path(str(split.file).replace("{dataset}", dataset))})
 
     def preparation_of(self, dataset: str) -> PreparationConfig:
         """Preparation settings of one data set, its own keys over the study's."""

@@ -9,21 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 from spectralcal.config import StudyConfig
-from spectralcal.fingerprint import REPORTING, STEERING, code_digest, digest
+from spectralcal.fingerprint import REPORTING, STEERING, code_digest, digest, file_digest
 from spectralcal.grid import Cell, loss_options, parse_method, study_cells, trained_cell, trained_cells
 
 
 def preparation_recipe(config: StudyConfig, dataset: str) -> str:
     """Digest for the prepared arrays of a data set."""
     settings = config.preparation_of(dataset).model_dump(exclude={"workers"})
-    return digest(
-        dataset, config.datasets[dataset].options, settings, code_digest("preparation.prepare", f"datasets.{dataset}")
-    )
+    code = code_digest("preparation.prepare", f"datasets.{config.kind_of(dataset)}")
+    return digest(dataset, config.options_of(dataset), settings, code)
 
 
 def split_recipe(config: StudyConfig, dataset: str) -> str:
-    """Digest for the split of a data set."""
-    return digest(dataset, config.split.model_dump(), code_digest("preparation.splits"))
+    """Digest for the split of a data set; of a published one its file's content counts, not its name."""
+    settings = config.split_of(dataset)
+    drawn = settings.model_dump(exclude={"file", "fold"})
+    if settings.file is None:
+        return digest(dataset, drawn, code_digest("preparation.splits"))
+    # A file that is not there is reported before any job, by steps.missing_data.
+    content = file_digest(settings.file) if settings.file.is_file() else None
+    return digest(dataset, drawn, content, settings.fold, code_digest("preparation.published"))
 
 
 def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
@@ -47,7 +52,7 @@ def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
 def training_recipe(config: StudyConfig, cell: Cell) -> str:
     """Digest for the weights of a cell."""
     loss = parse_method(cell.method, config.methods).loss
-    code = code_digest("training.train", f"losses.{loss}", f"models.{cell.architecture}")
+    code = code_digest("training.train", f"losses.{loss}", f"models.{cell.architecture}", "models._options")
     return digest(training_settings(config, cell), code)
 
 
@@ -81,10 +86,22 @@ def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
 
 def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
     """Digest for the maps of one case by every trained method."""
+    weights = _weights_recipes(config, dataset, architecture, seed)
+    return digest(weights, config.inference.model_dump(), code_digest("evaluation.maps"))
+
+
+def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
+    """Digest for the hotspots of cross-entropy against every trained method."""
+    # All seeds: cross-entropy of another one is the control.
+    seeds = sorted({cell.seed for cell in study_cells(config)})
+    weights = [_weights_recipes(config, dataset, architecture, each) for each in seeds]
+    return digest(seed, weights, code_digest("evaluation.hotspots_step"))
+
+
+def _weights_recipes(config: StudyConfig, dataset: str, architecture: str, seed: int) -> list[str]:
     cells = [
         cell
         for cell in trained_cells(config, study_cells(config))
         if (cell.dataset, cell.architecture, cell.seed) == (dataset, architecture, seed)
     ]
-    weights = [training_recipe(config, cell) for cell in cells]
-    return digest(weights, config.inference.model_dump(), code_digest("evaluation.maps"))
+    return [training_recipe(config, cell) for cell in cells]

@@ -1,8 +1,12 @@
+import hashlib
+import math
+
 import numpy as np
 import pytest
 
 from spectralcal.errors import DataError
 from spectralcal.training.patches import PatchSampler, check_patch, extract
+from spectralcal.training.seeds import stream_seed
 
 
 class FakeCase:
@@ -115,3 +119,73 @@ def test_impossible_samplers_are_refused():
         sampler([])
     with pytest.raises(DataError, match="expected 3 sizes"):
         sampler([FakeCase("a", (8, 8, 8))], patch=(4, 4))
+
+
+def several_classes():
+    """Classes in any order among the stored voxels, a flat case, and one without foreground."""
+    random = np.random.default_rng(0)
+    made = []
+    for name, shape, count in (("a", (12, 10, 9), 40), ("b", (9, 9, 3), 25), ("c", (8, 14, 11), 0)):
+        voxels = np.column_stack([random.integers(1, 5, count), *(random.integers(0, n, count) for n in shape)])
+        made.append(FakeCase(name, shape, voxels.tolist()))
+    return made
+
+
+def scanned_batch(cases, patch, size, share, stream, step):
+    """The same draws by a scan of the whole list of foreground voxels, as the definition reads."""
+    rng = np.random.default_rng(stream_seed(*stream, step))
+    images, labels, names = [], [], []
+    for index in range(size):
+        case = cases[int(rng.integers(len(cases)))]
+        foreground, shape = case.foreground(), case.shape
+        if index >= size - math.ceil(size * share) and len(foreground):
+            voxels = foreground[foreground[:, 0] == rng.choice(np.unique(foreground[:, 0])), 1:]
+            centre = voxels[int(rng.integers(len(voxels)))]
+            start = [int(np.clip(m - p // 2, 0, max(n - p, 0))) for m, n, p in zip(centre, shape, patch, strict=True)]
+        else:
+            start = [int(rng.integers(n - p + 1)) if n > p else 0 for n, p in zip(shape, patch, strict=True)]
+        images.append(extract(case.image(), start, patch, fill=None))
+        labels.append(extract(case.label()[None], start, patch, fill=0)[0])
+        names.append(case.id)
+    return np.stack(images).astype(np.float32), np.stack(labels).astype(np.int64), names
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_keeping_the_centres_of_a_case_changes_no_batch(share):
+    cases, stream = several_classes(), ("batch", "toy", 1)
+    kept = PatchSampler(cases, (6, 6, 6), 3, share, stream)
+    for step in range(60):
+        found, expected = kept.batch(step), scanned_batch(cases, (6, 6, 6), 3, share, stream, step)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+        assert (found[2], found[0].dtype, found[1].dtype) == (expected[2], expected[0].dtype, expected[1].dtype)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        (0.5, "edf3d7b73c145e58bb89df2b60de9a1ac7c415f474a7ee0b15e040316dc19f4d"),
+        (1.0, "a05e4ae4b8f8f9827fe5d85cb75ddaf34af66836a585e67530aaed44256a7d50"),
+    ],
+)
+def test_batches_are_those_of_earlier_trainings(share, expected):
+    """Fifty batches by their bytes: a training that is resumed or repeated sees the patches that it saw before."""
+    drawn, digest = PatchSampler(several_classes(), (6, 6, 6), 3, share, ("batch", "toy", 1)), hashlib.sha256()
+    for step in range(50):
+        images, labels, names = drawn.batch(step)
+        digest.update(images.tobytes() + labels.tobytes() + ",".join(names).encode())
+    assert digest.hexdigest() == expected
+
+
+def test_foreground_is_read_once_a_case():
+    class Counting(FakeCase):
+        reads = 0
+
+        def foreground(self):
+            Counting.reads += 1
+            return super().foreground()
+
+    drawn = sampler([Counting("a", (8, 8, 8), [(1, 4, 4, 4), (2, 1, 1, 1)])])
+    for step in range(10):
+        drawn.batch(step)
+    assert Counting.reads == 1

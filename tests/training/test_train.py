@@ -14,7 +14,10 @@ import torch
 from torch import nn
 
 from spectralcal.config import TrainingConfig
+from spectralcal.errors import ResultError
+from spectralcal.training.checkpoint import set_aside
 from spectralcal.training.history import history_text
+from spectralcal.training.memory import OutOfMemory
 from spectralcal.training.optimization import learning_rate
 from spectralcal.training.patches import PatchSampler
 from spectralcal.training.train import Diverged, Interrupted, train
@@ -123,9 +126,10 @@ def test_two_runs_are_identical(tmp_path):
     assert numbers(one.history) == numbers(other.history)
 
 
-@pytest.mark.parametrize("step", [1, 7, 12, 29])
-def test_a_stopped_run_resumes_bit_for_bit(tmp_path, step):
-    whole, _ = run(tmp_path / "whole")
+@pytest.mark.parametrize(("step", "kind"), [(1, "adamw"), (7, "sgd"), (12, "adamw"), (29, "sgd")])
+def test_a_stopped_run_resumes_bit_for_bit(tmp_path, step, kind):
+    config = settings(optimizer=kind)
+    whole, _ = run(tmp_path / "whole", config)
 
     class Killed(StatefulLoss):
         count = 0
@@ -138,22 +142,37 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path, step):
 
     (tmp_path / "cut").mkdir()
     with pytest.raises(Interrupted, match=f"SIGTERM after step {step}; run again"):
-        run(tmp_path / "cut", loss=Killed())
-    resumed, _ = run(tmp_path / "cut")
+        run(tmp_path / "cut", config, loss=Killed())
+    resumed, _ = run(tmp_path / "cut", config)
     assert resumed.resumes == 1
     assert same(whole.weights, resumed.weights)
     assert numbers(whole.history) == numbers(resumed.history)
 
 
-def test_a_checkpoint_of_other_settings_is_not_continued(tmp_path):
+def test_a_checkpoint_of_other_settings_is_set_aside_and_said(tmp_path):
     run(tmp_path)
-    assert (tmp_path / "checkpoint.safetensors").is_file()
+    checkpoint, messages = tmp_path / "checkpoint.safetensors", []
+    content = checkpoint.read_bytes()
     model = SpyNet()
     sampler = PatchSampler([ToyCase(0)], (8, 8, 8), 2, 0.5, ("batch", "toy", 0))
     result = train(model, StatefulLoss(), sampler, settings(), stream=("toy", 0), device=torch.device("cpu"),
-                   precision="fp32", checkpoint=tmp_path / "checkpoint.safetensors", fingerprint="other")  # fmt: skip
+                   precision="fp32", checkpoint=checkpoint, fingerprint="other", notify=messages.append)  # fmt: skip
     assert result.resumes == 0
     assert len(model.seen) == 30
+    assert set_aside(checkpoint).read_bytes() == content
+    assert messages == [
+        f"{checkpoint}: the checkpoint is of other settings, code or data; it is set aside as "
+        "checkpoint.foreign.safetensors and training starts at step 0"
+    ]
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run(tmp_path, monkeypatch):
+    def full(path, checkpoint):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("spectralcal.training.checkpoint.save_checkpoint", full)
+    with pytest.raises(ResultError, match=r"could not be written .*No space left"):
+        run(tmp_path)
 
 
 def test_common_random_numbers_across_losses(tmp_path):
@@ -172,6 +191,63 @@ def test_a_loss_that_is_not_finite_stops_with_the_cases_named(tmp_path):
 
     with pytest.raises(Diverged, match=r"loss is nan at step 10 .*cases case\d, case\d.*last good checkpoint"):
         run(tmp_path, loss=Exploding())
+
+
+def test_before_the_first_checkpoint_a_divergence_says_that_there_is_none(tmp_path):
+    class Broken(StatefulLoss):
+        def terms(self, logits, target):
+            return {"ce": logits.sum() * float("inf")}
+
+    with pytest.raises(Diverged, match=r"loss is (inf|nan|-inf) at step 0 .*there is no checkpoint yet"):
+        run(tmp_path, loss=Broken())
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path):
+    """sqrt at zero: the loss is finite, its gradient is not."""
+
+    class Cliff(StatefulLoss):
+        def terms(self, logits, target):
+            return {"ce": (logits - logits.detach()).square().sum().sqrt()}
+
+    model = SpyNet()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(Diverged, match=r"loss is 0\.0 at step 0 \(gradient norm nan"):
+        run(tmp_path, model=model, loss=Cliff())
+    assert same(before, model.state_dict())
+
+
+def test_out_of_memory_names_a_step_that_fits(tmp_path):
+    class Hungry(SpyNet):
+        def forward(self, x):
+            if x.numel() > 16**3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(x)
+
+    config = settings(patch=(48, 48, 48), batch_size=4)
+    with pytest.raises(OutOfMemory, match="no smaller batch or patch fits either"):
+        run(tmp_path, config, model=Hungry())
+    config = settings(patch=(16, 16, 16), batch_size=4)
+    with pytest.raises(OutOfMemory) as caught:
+        run(tmp_path, config, model=Hungry())
+    assert str(caught.value) == (
+        "out of memory at step 0: batch of 4 patches [16, 16, 16] on cpu; training.batch_size 1 with training.patch "
+        "[16, 16, 16] was tried and fits (every method must then use it), or let fewer cells share the device"
+    )
+
+
+def test_a_compiled_network_is_the_one_that_is_trained(tmp_path, monkeypatch):
+    compiled = []
+
+    def fake(model):
+        compiled.append(model)
+        return lambda x: model(x) * 1.0
+
+    monkeypatch.setattr(torch, "compile", fake)
+    plain, _ = run(tmp_path / "plain")
+    assert compiled == []
+    result, model = run(tmp_path / "compiled", settings(compile=True))
+    assert compiled == [model]
+    assert same(plain.weights, result.weights)
 
 
 def test_best_weights_are_those_of_the_best_validation_dice(tmp_path):

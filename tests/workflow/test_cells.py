@@ -15,6 +15,7 @@ from spectralcal.evaluation.maps import maps_step, median_case
 from spectralcal.grid import Cell
 from spectralcal.metrics import CalibrationHistogram
 from spectralcal.paths import StudyPaths
+from spectralcal.recipe import training_recipe
 from spectralcal.results import Results
 
 CE = Cell("phantom", "unet", "ce", 0)
@@ -156,12 +157,72 @@ def test_options_out_of_range_name_their_place(finished):
         steps.build_dataset(study(folder, datasets={"phantom": {"options": {"cases": 0}}}), "phantom")
 
 
+def test_a_patch_that_cannot_be_taken_fails_before_training(finished):
+    folder, training = finished.results_root.parent, tiny("")["training"]
+    flat = study(folder, training={**training, "patch": [16, 16]})
+    with pytest.raises(
+        ConfigError,
+        match=r"training\.patch of 'phantom' with 'unet': expected 3 sizes for 3-D images, found \[16, 16\]",
+    ):
+        train_cell(flat, CE, force=True)
+    experiments = {"main": {**tiny("")["experiments"]["main"], "architectures": ["nnunet"]}}
+    small = study(
+        folder, training={**training, "patch": [8, 8, 8]}, architectures={"nnunet": {}}, experiments=experiments
+    )
+    cell = Cell("phantom", "nnunet", "ce", 0)
+    with pytest.raises(ConfigError) as caught:
+        train_cell(small, cell)
+    assert str(caught.value) == (
+        "architectures.nnunet.options: patch must allow two halvings to 4 voxels (16 per axis do), got (8, 8, 8) "
+        "(patch [8, 8, 8] and spacing_mm [2.0, 2.0, 2.0]: of the cell, where options name none)"
+    )
+    assert not StudyPaths(small).cell(cell).folder.exists()
+
+
+def test_a_planned_network_takes_the_cells_patch_and_spacing(finished):
+    folder = finished.results_root.parent
+    experiments = {"main": {**tiny("")["experiments"]["main"], "architectures": ["nnunet"]}}
+    options = {"base_channels": 4, "max_channels": 8}
+    other = study(folder, architectures={"nnunet": {"options": options}}, experiments=experiments)
+    cell = Cell("phantom", "nnunet", "ce", 0)
+    train_cell(other, cell)
+    written = json.loads(StudyPaths(other).cell(cell).model.read_text())["options"]
+    assert written == {**options, "patch": [16, 16, 16], "spacing_mm": [2.0, 2.0, 2.0]}
+    cells.load_network(other, cell, 1)
+    named = study(
+        folder, architectures={"nnunet": {"options": {**options, "patch": [32, 32, 32]}}}, experiments=experiments
+    )
+    assert cells.network_options(named, cell)["patch"] == [32, 32, 32]
+
+
+@pytest.mark.parametrize(("key", "value"), [("architecture", "unetpp"), ("num_classes", 7), ("in_channels", 4)])
+def test_weights_of_another_network_are_named(finished, key, value):
+    files = StudyPaths(finished).cell(SPECTRAL)
+    content = files.model.read_text()
+    try:
+        files.model.write_text(json.dumps({**json.loads(content), key: value}))
+        message = rf"weights\.safetensors: expected weights of {key} '?\w+'?, found '?{value}'? \(model\.json\); put"
+        with pytest.raises(ResultError, match=message):
+            cells.load_network(finished, SPECTRAL, 1)
+    finally:
+        files.model.write_text(content)
+
+
+def test_volumes_held_in_memory_change_no_weight(finished, tmp_path):
+    files = StudyPaths(finished).cell(CE)
+    before = files.weights.read_bytes()
+    held = study(finished.results_root.parent, compute={"resident_mb": 100})
+    assert training_recipe(held, CE) == training_recipe(finished, CE)
+    train_cell(held, CE, force=True)
+    assert files.weights.read_bytes() == before
+
+
 def test_damaged_weights_are_named(finished):
     files = StudyPaths(finished).cell(SPECTRAL)
     content = files.weights.read_bytes()
     try:
         files.weights.write_bytes(content[:1000])
-        with pytest.raises(ResultError, match=r"weights\.safetensors: cannot be loaded into 'unet'"):
+        with pytest.raises(ResultError, match=r"weights\.safetensors: expected the bytes .*; delete it and run again"):
             evaluate_cell(finished, SPECTRAL)
     finally:
         files.weights.write_bytes(content)

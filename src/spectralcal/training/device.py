@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -27,6 +28,22 @@ def choose_precision(request: Literal["auto", "bf16", "fp32"], device: torch.dev
         return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return "bf16" if probe is not None and probe() else "fp32"
+
+
+def set_determinism(deterministic: bool, device: torch.device) -> None:
+    """Whether CUDA may choose algorithms that add in another order each time; call it before the device is used.
+
+    Without it cuDNN times its convolutions and takes the fastest. With it two runs on one device end with the same
+    bits, but for operations that have no such form (PyTorch warns of each). A CPU is deterministic either way.
+    """
+    if device.type != "cuda":
+        return
+    if deterministic:
+        # cuBLAS reads it when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:

@@ -44,32 +44,50 @@ class PatchSampler:
             raise DataError(f"training.patch: expected {dims} sizes for {dims}-D images, found {list(self.patch)}")
 
     @cached_property
-    def _arrays(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        return [(case.image(), case.label(), case.foreground()) for case in self.cases]
+    def _arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(case.image(), case.label()) for case in self.cases]
+
+    @cached_property
+    def _centres(self) -> dict[int, list[np.ndarray]]:
+        return {}
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Images (B, C, *patch) float32, labels (B, *patch) int64 and case names of batch `step`."""
         rng = np.random.default_rng(stream_seed(*self.stream, step))
         centred = math.ceil(self.batch_size * self.foreground_share)
-        images, labels, names = [], [], []
+        images = np.empty((self.batch_size, self._arrays[0][0].shape[0], *self.patch), np.float32)
+        labels = np.empty((self.batch_size, *self.patch), np.int64)
+        names = []
         for index in range(self.batch_size):
             chosen = int(rng.integers(len(self.cases)))
-            image, label, foreground = self._arrays[chosen]
-            on_foreground = index >= self.batch_size - centred and len(foreground) > 0
-            start = self._foreground_start(rng, label.shape, foreground) if on_foreground else None
-            if start is None:
+            image, label = self._arrays[chosen]
+            centres = self._centres_of(chosen) if index >= self.batch_size - centred else []
+            if centres:
+                start = self._foreground_start(rng, label.shape, centres)
+            else:
                 start = [int(rng.integers(size - patch + 1)) if size > patch else 0
                          for size, patch in zip(label.shape, self.patch, strict=True)]  # fmt: skip
-            images.append(extract(image, start, self.patch, fill=None))
-            labels.append(extract(label[None], start, self.patch, fill=0)[0])
+            images[index] = extract(image, start, self.patch, fill=None)
+            labels[index] = extract(label[None], start, self.patch, fill=0)[0]
             names.append(self.cases[chosen].id)
-        return np.stack(images).astype(np.float32), np.stack(labels).astype(np.int64), names
+        return images, labels, names
 
-    def _foreground_start(self, rng: np.random.Generator, shape: tuple[int, ...], foreground: np.ndarray) -> list[int]:
-        classes = np.unique(foreground[:, 0])
-        voxels = foreground[foreground[:, 0] == rng.choice(classes), 1:]
-        centre = voxels[int(rng.integers(len(voxels)))]
-        return [int(np.clip(middle - patch // 2, 0, max(size - patch, 0)))
+    def _centres_of(self, chosen: int) -> list[np.ndarray]:
+        """(N, spatial dims) foreground voxels of a case, one array for each class that it has, kept for later draws."""
+        if chosen not in self._centres:
+            foreground = np.asarray(self.cases[chosen].foreground())
+            order = np.argsort(foreground[:, 0], kind="stable")
+            _, starts = np.unique(foreground[order, 0], return_index=True)
+            voxels = np.split(foreground[order, 1:], starts[1:])
+            self._centres[chosen] = voxels if len(foreground) else []
+        return self._centres[chosen]
+
+    def _foreground_start(
+        self, rng: np.random.Generator, shape: tuple[int, ...], centres: list[np.ndarray]
+    ) -> list[int]:
+        voxels = centres[int(rng.integers(len(centres)))]
+        centre = voxels[int(rng.integers(len(voxels)))].tolist()
+        return [min(max(middle - patch // 2, 0), max(size - patch, 0))
                 for middle, size, patch in zip(centre, shape, self.patch, strict=True)]  # fmt: skip
 
 

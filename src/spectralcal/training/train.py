@@ -7,32 +7,37 @@ checkpoint, so a killed run that is resumed ends with the same weights as one th
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spectralcal.errors import SpectralcalError
 from spectralcal.training.augment import apply_augmentation, sample_augmentation
+from spectralcal.training.batches import ahead
 from spectralcal.training.checkpoint import (
     Checkpoint,
+    CheckpointWriter,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
-    save_checkpoint,
+    set_aside,
 )
 from spectralcal.training.device import autocast, memory_format
+from spectralcal.training.finite import FiniteWatch
 from spectralcal.training.heads import auxiliary_terms, full_resolution
+from spectralcal.training.memory import largest_fitting, out_of_memory, release
 from spectralcal.training.optimization import build_optimizer, learning_rate
 from spectralcal.training.patches import PatchSampler
 from spectralcal.training.seeds import stream_seed
 from spectralcal.training.state import load_unique_state, unique_state
+from spectralcal.training.stop import stop_requests
 
 if TYPE_CHECKING:
     from spectralcal.config import TrainingConfig
@@ -88,6 +93,7 @@ def train(
     validation_batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None = None,
     validation_dice: Callable[[nn.Module], float] | None = None,
     report: Callable[[int, dict[str, float]], None] = lambda step, row: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> TrainingResult:
     """Train `model` with `loss` on the batches of `sampler`.
 
@@ -100,82 +106,134 @@ def train(
         device: where to run.
         precision: "bf16" or "fp32"; the loss is always computed in float32.
         checkpoint: file of the rolling checkpoint; deleted by the caller once the results are written.
-        fingerprint: a checkpoint of another fingerprint is ignored.
+        fingerprint: a checkpoint of another fingerprint is set aside, not continued.
         validation_batches: patches of validation cases (images, labels), for losses that update multipliers per epoch.
         validation_dice: mean Dice on the validation cases, called every `settings.validation_interval` epochs.
         report: called at each logged step with the row of the history.
+        notify: called with what a person should know, in one line.
 
     Raises:
         Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
-        Diverged: the loss is not finite; the message names step, rate and cases.
+        Diverged: the loss or its gradient is not finite; the message names step, rate and cases.
+        OutOfMemory: a step does not fit on the device; the message says what would.
+        ResultError: a checkpoint is damaged or could not be written.
     """
     layout = memory_format(len(settings.patch), settings.channels_last)
     model = model.to(device=device, memory_format=layout)
     loss = loss.to(device)
     optimizer = build_optimizer(model, settings)
-    progress = _resume(checkpoint, fingerprint, model, loss, optimizer)
+    progress = _resume(checkpoint, fingerprint, model, loss, optimizer, notify)
     begun = time.perf_counter() - progress.seconds
+    network = torch.compile(model) if settings.compile else model
+    watch = FiniteWatch(device, numbers=2)
+
+    def take_step(step: int, images: Tensor, target: Tensor, names: list[str]) -> dict[str, float] | None:
+        """One step of the optimiser; at logged steps a row of the history."""
+        parameters = sample_augmentation(settings.augmentation, len(names), (*stream, step))
+        batch = apply_augmentation(images, parameters).to(memory_format=layout)
+        torch.manual_seed(stream_seed("dropout", *stream, step))
+        with autocast(device, precision):
+            output = network(batch)
+        logits = full_resolution(output).float()
+        logged = step % settings.log_interval == 0 or step == settings.steps - 1
+        loss.monitoring = logged
+        terms = _terms(loss, logits, target, where=f"step {step} (cases {', '.join(names)})")
+        terms |= auxiliary_terms(output, target)
+        total = torch.stack(list(terms.values())).sum()
+        rate = learning_rate(settings, step)
+        row = _measure(step, rate, total, terms, logits, loss) if logged else None
+        total.backward()
+        limit = settings.gradient_clip if settings.gradient_clip is not None else float("inf")
+        norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
+        watch.observe(step, total, norm)
+        # A look costs nothing on a CPU; on a GPU it would stall the queue, so there at logged steps.
+        if logged or device.type == "cpu":
+            ensure_finite()
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return None if row is None else row | {"gradient_norm": float(norm)}
+
+    def ensure_finite() -> None:
+        found = watch.first_bad()
+        if found is None:
+            return
+        writer.wait()
+        step, (value, norm) = found
+        raise Diverged(
+            f"loss is {value} at step {step} (gradient norm {norm}, learning rate {learning_rate(settings, step):.3g}, "
+            f"cases {', '.join(sampler.batch(step)[2])}); lower training.learning_rate or set training.gradient_clip; "
+            + (f"last good checkpoint: {checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet")
+        )
 
     def save() -> None:
         progress.seconds = time.perf_counter() - begun
         parts = {"model": unique_state(model), "optimizer": optimizer_tensors(optimizer), "loss": loss.state_dict(),
                  "best": progress.best}  # fmt: skip
-        save_checkpoint(checkpoint, Checkpoint(fingerprint, progress.step, parts, progress.state()))
+        writer.write(Checkpoint(fingerprint, progress.step, parts, progress.state()))
 
     model.train()
     loss.train()
-    with _stop_requests() as stop:
-        for step in range(progress.step, settings.steps):
-            images, labels, names = sampler.batch(step)
-            batch = apply_augmentation(
-                torch.from_numpy(images).to(device, non_blocking=True),
-                sample_augmentation(settings.augmentation, len(names), (*stream, step)),
-            ).to(memory_format=layout)
-            target = torch.from_numpy(labels).to(device, non_blocking=True)
-            torch.manual_seed(stream_seed("dropout", *stream, step))
-            rate = learning_rate(settings, step)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-
-            with autocast(device, precision):
-                output = model(batch)
-            logits = full_resolution(output).float()
-            logged = step % settings.log_interval == 0 or step == settings.steps - 1
-            loss.monitoring = logged
-            terms = _terms(loss, logits, target, where=f"step {step} (cases {', '.join(names)})")
-            terms |= auxiliary_terms(output, target)
-            total = torch.stack(list(terms.values())).sum()
-            if logged:
-                row = _measure(step, rate, total, terms, logits, loss)
-            # One comparison a step costs nothing on a CPU; on a GPU it would stall the queue, so there at logged steps.
-            if (logged or device.type == "cpu") and not torch.isfinite(total):
-                raise Diverged(
-                    f"loss is {float(total.detach())} at step {step} "
-                    f"(learning rate {rate:.3g}, cases {', '.join(names)}); "
-                    f"lower training.learning_rate or set training.gradient_clip; last good checkpoint: {checkpoint}"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            total.backward()
-            limit = settings.gradient_clip if settings.gradient_clip is not None else float("inf")
-            norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
-            optimizer.step()
+    with (
+        stop_requests() as stop,
+        CheckpointWriter(checkpoint) as writer,
+        closing(ahead(sampler, progress.step, settings.steps, device)) as batches,
+    ):
+        for step, images, target, names in batches:
+            try:
+                row, full = take_step(step, images, target, names), False
+            except torch.OutOfMemoryError:
+                full = True
+            if full:  # outside of the handler, whose traceback keeps the tensors of the failed step
+                fits = _what_fits(model, images.shape[1], optimizer, settings, device, precision)
+                raise out_of_memory(f"step {step}", device, settings.batch_size, settings.patch, fits)
             progress.step = step + 1
-
-            if logged:
-                row |= {"gradient_norm": float(norm), "seconds": round(time.perf_counter() - begun, 3)}
+            if row is not None:
+                row["seconds"] = round(time.perf_counter() - begun, 3)
                 progress.history.append(row)
                 report(step, row)
             if progress.step % settings.epoch_steps == 0:
                 _end_of_epoch(progress, model, loss, settings, validation_batches, validation_dice, device, precision)
             if stop.requested or progress.step % settings.checkpoint_interval == 0:
+                ensure_finite()
                 save()
             if stop.requested:
+                writer.wait()
                 raise Interrupted(f"stopped by {stop.requested} after step {progress.step}; run again to continue")
 
     seconds = time.perf_counter() - begun
     selected = progress.best if settings.select == "best" and progress.best else unique_state(model)
     weights = {name: value.contiguous().cpu() for name, value in selected.items()}
     return TrainingResult(weights, progress.history, progress.validation, seconds, progress.resumes)
+
+
+def _what_fits(
+    model: nn.Module,
+    channels: int,
+    optimizer: torch.optim.Optimizer,
+    settings: TrainingConfig,
+    device: torch.device,
+    precision: str,
+) -> tuple[int, tuple[int, ...]] | None:
+    """A smaller batch and patch with which a step was tried on this device and fits."""
+    model.zero_grad(set_to_none=True)
+    release()
+
+    def attempt(batch_size: int, patch: tuple[int, ...]) -> None:
+        # Before the first step the optimiser has not asked for its two buffers a weight yet.
+        reserve = [] if optimizer.state else [torch.empty_like(p) for p in model.parameters() for _ in range(2)]
+        images = torch.zeros(batch_size, channels, *patch, device=device)
+        target = torch.zeros(batch_size, *patch, dtype=torch.long, device=device)
+        try:
+            with autocast(device, precision):
+                logits = full_resolution(model(images)).float()
+            F.cross_entropy(logits, target).backward()
+        finally:
+            del reserve
+            model.zero_grad(set_to_none=True)
+
+    return largest_fitting(attempt, settings.batch_size, settings.patch)
 
 
 def _terms(loss: nn.Module, logits: Tensor, target: Tensor, where: str) -> dict[str, Tensor]:
@@ -185,15 +243,24 @@ def _terms(loss: nn.Module, logits: Tensor, target: Tensor, where: str) -> dict[
     except ValueError as error:
         if torch.isfinite(logits).all():
             raise
-        raise Diverged(f"the network's output is not finite at {where}; lower training.learning_rate") from error
+        raise Diverged(
+            f"the network's output is not finite at {where}; lower training.learning_rate or set training.gradient_clip"
+        ) from error
 
 
 def _resume(
-    path: Path, fingerprint: str, model: nn.Module, loss: nn.Module, optimizer: torch.optim.Optimizer
-) -> _Progress:
+    path: Path, fingerprint: str, model: nn.Module, loss: nn.Module, optimizer: torch.optim.Optimizer,
+    notify: Callable[[str], None],
+) -> _Progress:  # fmt: skip
     """Continue from the checkpoint at `path` if it belongs to this run, else begin."""
     found = load_checkpoint(path, fingerprint)
     if found is None:
+        if path.is_file():
+            path.replace(set_aside(path))
+            notify(
+                f"{path}: the checkpoint is of other settings, code or data; it is set aside as {set_aside(path).name} "
+                "and training starts at step 0"
+            )
         return _Progress()
     load_unique_state(model, found.tensors["model"])
     loss.load_state_dict(found.tensors["loss"])
@@ -250,28 +317,3 @@ def _end_of_epoch(
                 progress.best_dice = dice
                 progress.best = {name: value.clone().cpu() for name, value in unique_state(model).items()}
     model.train()
-
-
-class _Stop:
-    requested: str = ""
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_Stop]:
-    """SIGTERM and SIGINT set a flag that the loop reads between two steps, so that a checkpoint is whole."""
-    stop = _Stop()
-
-    def remember(number: int, frame: object) -> None:
-        stop.requested = signal.Signals(number).name
-
-    previous = {}
-    try:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            previous[number] = signal.signal(number, remember)
-    except ValueError:
-        pass  # not the main thread: nobody can send us signals there
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
