@@ -1,7 +1,7 @@
 """Speed and memory of preparation and patch loading, each beside MONAI in the same interleaved rounds.
 
-    python benchmarks/preparation.py [--rounds 7] [--batches 10] [--volume 512 512 100] [--ct 512 512 700]
-                                     [--only resample patches memory]
+    python benchmarks/preparation.py [--rounds 7] [--batches 10] [--volume 512 512 100] [--channels 1]
+                                     [--ct 512 512 700] [--only resample patches memory]
 
 Prints Markdown. A time is the median over rounds, a ratio the median of the rounds' ratios. Memory is the largest
 resident size of a process of its own that prepares one synthetic CT (Linux only). Everything is synthetic.
@@ -97,18 +97,19 @@ def resample_rows(shape: tuple, old: tuple, new: tuple, rounds: int) -> list[str
     return lines
 
 
-def bench_patches(rounds: int, batches: int, shape: tuple[int, ...], folder: Path) -> list[str]:
+def bench_patches(rounds: int, batches: int, shape: tuple[int, ...], channels: int, folder: Path) -> list[str]:
     """Batches of two 96^3 patches, one of them on foreground, from three prepared volumes."""
     import torch
     from monai.data import CacheDataset, MetaTensor
     from monai.transforms import Compose, RandCropByPosNegLabeld
 
-    from spectralcal.datasets.flare2021 import Flare2021
+    from spectralcal.datasets.nnunet_raw import NnunetRaw
     from spectralcal.preparation import prepare_dataset, read_manifest
     from spectralcal.training.patches import PatchSampler
 
-    write_ct(folder, shape, cases=3)
-    cases = read_manifest(prepare_dataset(Flare2021(), folder / "FLARE2021", folder / "out", spacing="original"))
+    write_raw(folder / "raw", shape, channels, cases=3)
+    dataset = NnunetRaw(str(folder / "raw"))
+    cases = read_manifest(prepare_dataset(dataset, folder / "raw", folder / "out", spacing="original"))
     patch = (96, 96, 96)
     sampler = PatchSampler(cases, patch, 2, 0.5, ("batch", "benchmark", 0))
     data = [{"image": MetaTensor(np.array(c.image())), "label": MetaTensor(np.array(c.label())[None])} for c in cases]
@@ -136,7 +137,7 @@ def bench_patches(rounds: int, batches: int, shape: tuple[int, ...], folder: Pat
         "shared": "MONAI CacheDataset + RandCropByPosNegLabel: both patches from one case",
     }
     lines = [
-        f"| two 96x96x96 patches from volumes of {'x'.join(map(str, shape))} | ms | times ours |",
+        f"| two patches of {channels} x 96x96x96 from volumes of {'x'.join(map(str, shape))} | ms | times ours |",
         "|---|---:|---:|",
     ]
     for key, name in names.items():
@@ -160,10 +161,8 @@ def bench_memory(shape: tuple[int, ...], folder: Path) -> list[str]:
     ]
 
 
-def write_ct(folder: Path, shape: tuple[int, ...], cases: int = 1) -> None:
-    """A cylinder with noise and four organs in the layout of FLARE 2021."""
-    import nibabel
-
+def synthetic_ct(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A cylinder with noise (int16) and the label of four organs."""
     random = np.random.default_rng(0)
     axes = [np.linspace(-1, 1, size, dtype=np.float32) for size in shape[:2]]
     body = axes[0][:, None] ** 2 + axes[1][None] ** 2 < 0.7
@@ -175,12 +174,33 @@ def write_ct(folder: Path, shape: tuple[int, ...], cases: int = 1) -> None:
     for organ in range(4):
         start = shape[0] * (2 + organ) // 8
         label[start : start + shape[0] // 10, middle - 20 : middle + 20, shape[2] // 3 : high] = organ + 1
-    affine = np.diag([-0.8, -0.8, 1.0, 1.0])
+    return image, label
+
+
+def write_ct(folder: Path, shape: tuple[int, ...]) -> None:
+    """One case in the layout of FLARE 2021."""
+    image, label = synthetic_ct(shape)
+    save(folder / "FLARE2021/TrainingImg/train_000_0000.nii.gz", image)
+    save(folder / "FLARE2021/TrainingMask/train_000.nii.gz", label)
+
+
+def write_raw(folder: Path, shape: tuple[int, ...], channels: int, cases: int) -> None:
+    """Equal cases in the layout of nnU-Net."""
+    image, label = synthetic_ct(shape)
     for case in range(cases):
-        for name, array in ((f"TrainingImg/train_{case:03d}_0000", image), (f"TrainingMask/train_{case:03d}", label)):
-            path = folder / "FLARE2021" / f"{name}.nii.gz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            nibabel.save(nibabel.Nifti1Image(array, affine), path)
+        for channel in range(channels):
+            save(folder / f"imagesTr/case{case}_{channel:04d}.nii.gz", image + np.int16(channel))
+        save(folder / f"labelsTr/case{case}.nii.gz", label)
+    names = {"background": 0, **{f"organ {value}": value for value in range(1, 5)}}
+    described = {"channel_names": {str(channel): "CT" for channel in range(channels)}, "labels": names}
+    (folder / "dataset.json").write_text(json.dumps({**described, "numTraining": cases, "file_ending": ".nii.gz"}))
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    import nibabel
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(array, np.diag([-0.8, -0.8, 1.0, 1.0])), path)
 
 
 def main() -> None:
@@ -188,6 +208,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--volume", type=int, nargs=3, default=(512, 512, 100), help="size of the patches' volumes")
+    parser.add_argument("--channels", type=int, default=1, help="of the patches' volumes")
     parser.add_argument("--ct", type=int, nargs=3, default=(512, 512, 700))
     parser.add_argument("--only", nargs="+", choices=("resample", "patches", "memory"))
     arguments = parser.parse_args()
@@ -203,7 +224,11 @@ def main() -> None:
         parts = {
             "resample": lambda: bench_resample(arguments.rounds),
             "patches": lambda: bench_patches(
-                arguments.rounds, arguments.batches, tuple(arguments.volume), Path(temporary) / "patches"
+                arguments.rounds,
+                arguments.batches,
+                tuple(arguments.volume),
+                arguments.channels,
+                Path(temporary) / "patches",
             ),
             "memory": lambda: bench_memory(tuple(arguments.ct), Path(temporary) / "memory"),
         }

@@ -9,12 +9,13 @@ import platform
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from spectralcal import registry
 from spectralcal.config import StudyConfig
 from spectralcal.console import Progress, progress
 from spectralcal.datasets import Dataset
-from spectralcal.errors import DataError
+from spectralcal.errors import DataError, SpectralcalError
 from spectralcal.preparation.survey import survey_dataset
 from spectralcal.preparation.survey_text import survey_content, survey_text
 from spectralcal.provenance import PACKAGES, commit
@@ -53,11 +54,14 @@ def dataset_lines(config: StudyConfig) -> list[str]:
         used = name in config.datasets
         if not used and name in KINDS:
             continue
-        dataset = _build(config, name)
+        try:
+            dataset = _build(config, name)
+        except SpectralcalError as error:
+            lines.append(f"  * {name:<12} {error}")
+            continue
         found = dataset.locate(config.raw_root)
-        downloads = type(dataset).fetch is not Dataset.fetch
         state = "generated" if dataset.modality == "synthetic" else str(found) if found else (
-            "missing; downloaded when needed" if downloads else "missing"
+            "missing; downloaded when needed" if dataset.open_access else "missing"
         )  # fmt: skip
         lines.append(f"  {'*' if used else ' '} {name:<12} {dataset.title:<16} {state}")
     return lines
@@ -78,7 +82,8 @@ def check_dataset(config: StudyConfig, name: str, as_json: bool = False, workers
     dataset = _build(config, name)
     root = dataset.locate(config.raw_root)
     if root is None:
-        raise DataError(f"{name}: not under {config.raw_root}; {' '.join(dataset.source.split())}")
+        place = dataset.expected_at(config.raw_root)
+        raise DataError(f"{name}: expected at {place}, found nothing; {' '.join(dataset.source.split())}")
     with ExitStack() as stack:
         bar: Progress | None = None
 
@@ -91,6 +96,15 @@ def check_dataset(config: StudyConfig, name: str, as_json: bool = False, workers
     content = survey_content(survey)
     text = json.dumps(content, indent=1) if as_json else survey_text(content)
     return Report(text=text, errors=survey.errors)
+
+
+def fetch_dataset(config: StudyConfig, name: str) -> Path:
+    """Download a data set of the study, or any registered one, and return its folder.
+
+    Raises:
+        DataError: it cannot be downloaded without an account, or is the user's own; the message says how to get it.
+    """
+    return _build(config, name).fetch(config.raw_root)
 
 
 @dataclass(frozen=True)

@@ -6,25 +6,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spectralcal import registry
-from spectralcal.cells import write_json, write_text
+from spectralcal.cells import write_json
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
-from spectralcal.errors import ConfigError, ResultError
-from spectralcal.fingerprint import code_digest
+from spectralcal.errors import ConfigError
+from spectralcal.fingerprint import code_digest, file_digest
 from spectralcal.grid import study_cells
 from spectralcal.paths import StudyPaths
 
 
 def build_dataset(config: StudyConfig, name: str):
-    """A data set of the study with its options.
+    """A data set of the study with its options, under the name that the study gives it.
 
     Raises:
         ConfigError: an option is out of its range.
+        DataError: data of the user's own whose description cannot be understood.
     """
     try:
-        return registry.load("datasets", name)(**config.datasets[name].options)
+        dataset = registry.load("datasets", config.kind_of(name))(**config.options_of(name))
     except ValueError as error:
         raise ConfigError(f"datasets.{name}.options: {error}") from error
+    return dataset if config.kind_of(name) == name else dataset.named(name)
 
 
 def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> None:
@@ -34,7 +36,7 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
     dataset = build_dataset(config, name)
     root = dataset.locate(config.raw_root)
     if root is None:
-        say(f"{name}: not under {config.raw_root}; fetching it")
+        say(f"{name}: not at {dataset.expected_at(config.raw_root)}; fetching it")
         root = dataset.fetch(config.raw_root)
     settings = config.preparation_of(name).model_dump()
     if workers is not None:
@@ -45,7 +47,7 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
             dataset,
             root,
             StudyPaths(config).prepared(name),
-            code=code_digest("preparation.prepare", f"datasets.{name}"),
+            code=code_digest("preparation.prepare", f"datasets.{config.kind_of(name)}"),
             progress=lambda done, total: bar.advance(done - bar.done),
             **settings,
         )
@@ -53,54 +55,35 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
 
 
 def split_step(config: StudyConfig, name: str) -> None:
-    """Split a prepared data set by patient."""
+    """Split a prepared data set by patient, or take its published split; then check it for leaks as it was written."""
     from spectralcal.preparation.manifest import read_manifest
-    from spectralcal.preparation.splits import split_patients, write_split
+    from spectralcal.preparation.published import published_split
+    from spectralcal.preparation.splits import read_split, split_patients, write_split
 
-    paths = StudyPaths(config)
+    paths, settings = StudyPaths(config), config.split_of(name)
     cases = read_manifest(paths.manifest(name))
-    split = split_patients(cases, config.split.ratio, config.split.seed)
+    if settings.file is None:
+        split, origin = split_patients(cases, settings.ratio, settings.seed), None
+    else:
+        split = published_split(settings.file, cases, fold=settings.fold, ratio=settings.ratio, seed=settings.seed)
+        origin = {"file": str(settings.file), "sha256": file_digest(settings.file), "fold": settings.fold}
     path = paths.split(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_split(path, split, dataset=name, seed=config.split.seed, ratio=config.split.ratio)
+    write_split(path, split, dataset=name, seed=settings.seed, ratio=settings.ratio, origin=origin)
+    read_split(path, cases)
     say(f"{name}: {', '.join(f'{len(split[side])} {side}' for side in ('train', 'val', 'test'))} in {path}")
 
 
 def collect_step(config: StudyConfig, allow_missing: bool = False) -> None:
     """Gather cases.csv of all cells in cases.parquet, and list every cell with its status in cells.csv."""
-    import json
-
-    import pandas as pd
+    from spectralcal.collect import collect
+    from spectralcal.records import write_record
 
     paths = StudyPaths(config)
-    frames, status = [], []
-    for cell in study_cells(config):
-        files = paths.cell(cell)
-        entry = {"dataset": cell.dataset, "architecture": cell.architecture, "method": cell.method, "seed": cell.seed}
-        try:
-            frames.append(
-                pd.read_csv(
-                    files.cases,
-                    dtype={"case": str, "patient": str, "class": str},
-                    keep_default_na=False,
-                    na_values={"value": [""]},
-                )
-            )
-            fingerprint = json.loads(files.evaluation.read_text())["fingerprint"]
-        except (OSError, ValueError, KeyError) as error:
-            if not allow_missing and not config.partial:
-                raise ResultError(
-                    f"{files.cases}: cell is not scored ({error}); run it, or collect with --allow-missing"
-                ) from None
-            status.append({**entry, "status": "missing", "fingerprint": ""})
-            continue
-        status.append({**entry, "status": "complete", "fingerprint": fingerprint})
-    if not frames:
-        raise ResultError(f"{config.results / 'cells'}: no cell of the study '{config.study}' is scored yet")
-    paths.cases.parent.mkdir(parents=True, exist_ok=True)
-    pd.concat(frames, ignore_index=True).to_parquet(paths.cases, index=False)
-    write_text(paths.cells, pd.DataFrame(status).to_csv(index=False))
-    say(f"{len(frames)} of {len(status)} cells in {paths.cases}")
+    done, total = collect(config, allow_missing)
+    command = f"spectralcal collect --config {paths.resolved_config}"
+    write_record(config, "scores", "cases", [paths.cases, paths.cells], command=command, cells=study_cells(config))
+    say(f"{done} of {total} cells in {paths.cases}")
 
 
 def where_step(config: StudyConfig) -> str:
@@ -134,29 +117,42 @@ def write_resolved(config: StudyConfig) -> Path:
 def missing_data(config: StudyConfig, needed: Iterable[str]) -> str | None:
     """A list of the `needed` data sets that are neither in place nor downloadable, with how to get each; or None.
 
-    A data set that is already prepared is not missing.
+    A data set that is already prepared is not missing. Data of the user's own take one line, as does a published split
+    that is not there.
+
+    Raises:
+        ConfigError, DataError: as :func:`build_dataset`.
     """
-    absent = [name for name in needed if name in config.datasets and not _available(config, name)]
-    if not absent:
-        return None
-    lines = [f"{len(absent)} of {len(config.datasets)} data sets are missing under {config.raw_root}:"]
-    for name in absent:
-        dataset = registry.load("datasets", name)
+    needed = [name for name in dict.fromkeys(needed) if name in config.datasets]
+    absent = {name: build_dataset(config, name) for name in needed if not _available(config, name)}
+    own = {name: dataset for name, dataset in absent.items() if "path" in config.options_of(name)}
+    lines = [
+        f"datasets.{name}.path: expected {dataset.layout} at {dataset.expected_at(config.raw_root)}, found nothing; "
+        "correct the path"
+        for name, dataset in own.items()
+    ]
+    for name in needed:
+        file = config.split_of(name).file
+        if file is not None and not file.is_file():
+            lines.append(f"split.file of {name}: expected a split at {file}, found nothing; correct the path")
+    public = {name: dataset for name, dataset in absent.items() if name not in own}
+    if public:
+        lines += [f"{len(public)} of {len(config.datasets)} data sets are missing under {config.raw_root}:"]
+    for name, dataset in public.items():
         lines += [
             "",
             f"  {name}: {dataset.title}",
-            f"    folder  {config.raw_root / dataset.folder}",
+            f"    folder  {dataset.expected_at(config.raw_root)}",
             f"    licence {dataset.licence}",
         ]
         lines += [f"    {line}".rstrip() for line in dataset.source.strip().splitlines()]
-    lines += ["", "Set data_root in the configuration or SPECTRALCAL_DATA in the environment to look elsewhere."]
-    return "\n".join(lines)
+    if public:
+        lines += ["", "Set data_root in the configuration or SPECTRALCAL_DATA in the environment to look elsewhere."]
+    return "\n".join(lines) or None
 
 
 def _available(config: StudyConfig, name: str) -> bool:
     if StudyPaths(config).manifest(name).is_file():
         return True
-    from spectralcal.datasets import Dataset
-
     dataset = build_dataset(config, name)
-    return dataset.locate(config.raw_root) is not None or type(dataset).fetch is not Dataset.fetch
+    return dataset.open_access or dataset.locate(config.raw_root) is not None

@@ -7,9 +7,8 @@ import zipfile
 
 import pytest
 
-from spectralcal.datasets import _archive, _download
+from spectralcal.datasets import _archive
 from spectralcal.datasets._archive import unpack
-from spectralcal.datasets.hippocampus import Hippocampus
 from spectralcal.errors import DataError
 
 
@@ -157,29 +156,3 @@ def test_a_full_or_read_only_disk_is_not_the_archives_fault(tmp_path, monkeypatc
         unpack(path, tmp_path / "X", 1000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["X", "x.tar"]
     assert (tmp_path / "X" / "old.txt").read_text() == "old"
-
-
-def test_fetch_checks_unpacks_and_tidies_up(tmp_path, monkeypatch, hippocampus_root):
-    import pooch
-
-    with tarfile.open(tmp_path / "set.tar", "w") as archive:
-        archive.add(hippocampus_root, "Task04_Hippocampus")
-    known = f"sha256:{pooch.file_hash(str(tmp_path / 'set.tar'))}"
-    url = (tmp_path / "set.tar").as_uri()
-    data = tmp_path / "data"
-
-    def copy(url, known_hash, fname, path, progressbar):
-        target = path / fname
-        target.write_bytes((tmp_path / "set.tar").read_bytes())
-        if pooch.file_hash(str(target)) != known_hash.removeprefix("sha256:"):
-            raise ValueError("hash of downloaded file does not match")
-        return str(target)
-
-    monkeypatch.setattr(pooch, "retrieve", copy)
-    folder = _download.download_and_unpack("hippocampus", url, known, data / "Task04_Hippocampus", 10**6, "ask")
-    assert len(Hippocampus().cases(folder)) == 4
-    assert [path.name for path in data.iterdir()] == ["Task04_Hippocampus"]
-    monkeypatch.setattr(_archive, "unpack", None)
-    assert _download.download_and_unpack("hippocampus", url, known, folder, 10**6, "ask") == folder
-    with pytest.raises(DataError, match=r"hippocampus: download of .* failed: hash of downloaded.* By hand: ask"):
-        _download.download_and_unpack("hippocampus", url, "sha256:00", data / "other", 10**6, "ask")

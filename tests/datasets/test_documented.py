@@ -1,10 +1,14 @@
 """docs/datasets.md says of every data set what its file says."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from spectralcal import registry
+from spectralcal.config import parse_config
+from spectralcal.datasets._own import patient_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 KINDS = ("datalist", "decathlon", "nnunet_raw")
@@ -32,3 +36,13 @@ def test_facts(name):
 def test_options_of_the_kinds(name):
     (row,) = rows(name)
     assert all(f"`{option}`" in row for option in registry.defaults("datasets", name))
+
+
+def test_the_example_of_own_data_is_a_valid_configuration():
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    config = parse_config({"study": "own", "architectures": {"unet": {}}, **yaml.safe_load(block)}, str(PAGE))
+    (name,) = config.datasets
+    assert config.kind_of(name) in KINDS
+    pattern = config.options_of(name)["patient"]
+    assert patient_of(name, "case_00012_0", pattern) == "case_00012"
+    assert config.split_of(name).file.name == "splits_final.json"

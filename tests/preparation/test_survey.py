@@ -177,6 +177,12 @@ def test_real_acdc(real_data):
     assert survey.errors == ()
     assert len(survey.warnings) == 2
     assert all("patient074" in warning and "patient076" in warning for warning in survey.warnings)
+    shapes = np.array([entry["value"] for entry in content["shapes"]])
+    assert (shapes >= (154, 154, 6)).all()
+    assert (shapes <= (428, 512, 21)).all()
+    assert [(entry["name"], entry["cases"]) for entry in content["labels"]][1:] == [
+        ("right ventricle", 198), ("myocardium", 200), ("left ventricle", 200),
+    ]  # fmt: skip
     spacings = np.array([entry["value"] for entry in content["spacings_mm"]])
     assert spacings[:, :2].min() == pytest.approx(0.70, abs=0.01)
     assert spacings[:, :2].max() <= 1.95

@@ -90,14 +90,15 @@ class Dataset(ABC):
     licence: ClassVar[str]
     citation: ClassVar[str]
     source: ClassVar[str]
-    paper_name: ClassVar[str | None] = None
+    paper_name: str | None = None
     expected_cases: int | None = None
     open_access: ClassVar[bool] = False
     left_out: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def named(self, name: str) -> Self:
-        """This data set under the name that a configuration gives it; for kinds that serve several data sets."""
-        self.name = self.title = self.folder = name
+        """This data set under the name that a configuration gives it; its numbers are then not the paper's."""
+        self.name = self.title = name
+        self.paper_name = None
         return self
 
     @property
@@ -112,6 +113,10 @@ class Dataset(ABC):
             if candidate.is_dir():
                 return candidate
         return None
+
+    def expected_at(self, data_root: Path) -> Path:
+        """Where this data set is looked for and put."""
+        return Path(data_root) / self.folder
 
     @abstractmethod
     def cases(self, root: Path) -> list[Case]:
@@ -189,7 +194,7 @@ class Dataset(ABC):
 
     def recipe(self, data_root: Path) -> str:
         """How to get the data and where to put them."""
-        return f"{self.source.strip()}\nPut it at: {Path(data_root) / self.folder}"
+        return f"{self.source.strip()}\nPut it at: {self.expected_at(data_root)}"
 
     def _read_image(self, case: Case) -> tuple[_checks.Grid, np.ndarray]:
         """The grid of a case and its image (C, *spatial); here one file a channel."""

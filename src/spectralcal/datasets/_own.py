@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from spectralcal.datasets import _checks
 from spectralcal.datasets._base import Dataset
@@ -30,11 +30,16 @@ class OwnData(Dataset):
     """A kind of data set: a layout that serves any number of data sets, each named and placed by a configuration.
 
     ``classes`` and ``channels`` exist where the description is in place; elsewhere they raise a DataError.
+
+    Attributes:
+        layout: what `path` must hold, for messages.
+        path: folder or file, as a configuration gives it; None only where the kind itself is listed.
     """
 
     modality = "mr"
     licence = "the user's own"
     citation = "the user's own"
+    layout: ClassVar[str]
     path: str | None
 
     def describe(self, facts: Facts | None) -> None:
@@ -62,14 +67,23 @@ class OwnData(Dataset):
         return None if self.path is None else Path(self.path).expanduser()
 
     def locate(self, data_root: Path) -> Path | None:
-        """The configured folder if it is there; without one, the folder of the data set's name under `data_root`."""
-        if self.place is None:
-            return super().locate(data_root)
-        return self.place if self.place.is_dir() else None
+        """The configured folder, if it is there with its dataset.json."""
+        return self.place if self.place is not None and (self.place / "dataset.json").is_file() else None
 
-    def recipe(self, data_root: Path) -> str:
-        """Where the data set was looked for."""
-        return f"{self.source.strip()}\nExpected at: {self.place or Path(data_root) / self.folder}"
+    def expected_at(self, data_root: Path) -> Path:
+        """The configured place; only the kind itself has none."""
+        return self.place or super().expected_at(data_root)
+
+    def fetch(self, data_root: Path) -> Path:
+        """Nothing can be downloaded.
+
+        Raises:
+            DataError: always; the message says where the data were looked for.
+        """
+        raise DataError(
+            f"{self.name}: expected {self.layout} at {self.expected_at(data_root)}, found nothing, and data of one's "
+            "own cannot be downloaded automatically; correct its path"
+        )
 
 
 def read_description(name: str, path: Path) -> dict[str, Any]:

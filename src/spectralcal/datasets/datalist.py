@@ -35,6 +35,7 @@ class Datalist(OwnData):
     name = "datalist"
     title = "MONAI datalist"
     folder = "datalist"
+    layout = "a JSON list of cases"
     source = (
         f"A list of your own: {_LAYOUT};\nhttps://docs.monai.io/en/stable/data.html describes load_decathlon_datalist."
     )

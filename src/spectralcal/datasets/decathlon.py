@@ -19,7 +19,7 @@ class Decathlon(OwnData):
     """A folder ``TaskNN_Name``; several channels are the fourth axis of one file.
 
     Args:
-        path: the folder; None: the folder of the data set's name under the data root.
+        path: the folder.
         modality: ``"auto"``: CT if dataset.json calls the channel so, else MR.
         patient: regular expression whose first group, found in a case id, is the patient; None: every case is one.
 
@@ -30,6 +30,7 @@ class Decathlon(OwnData):
     name = "decathlon"
     title = "Decathlon folder"
     folder = "decathlon"
+    layout = "a folder with dataset.json, imagesTr and labelsTr"
     source = f"A folder of your own with {_LAYOUT},\nor a task of https://medicaldecathlon.com unpacked."
     left_out = (("*imagests/*", "test images: their labels are withheld"),)
 

@@ -16,7 +16,7 @@ class NnunetRaw(OwnData):
     """A folder ``DatasetNNN_Name`` as nnU-Net reads it (format 2, and format 1, which differs in dataset.json alone).
 
     Args:
-        path: the folder; None: the folder of the data set's name under the data root.
+        path: the folder.
         modality: ``"auto"``: CT if dataset.json calls the channel so, else MR.
         patient: regular expression whose first group, found in a case id, is the patient; None: every case is one.
 
@@ -27,6 +27,7 @@ class NnunetRaw(OwnData):
     name = "nnunet_raw"
     title = "nnU-Net raw folder"
     folder = "nnunet_raw"
+    layout = "a folder with dataset.json, imagesTr and labelsTr"
     source = (
         f"A folder of your own with {_LAYOUT};\n"
         "https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md describes it."

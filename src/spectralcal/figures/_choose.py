@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spectralcal import registry
 from spectralcal.errors import ConfigError, ResultError, choices
 from spectralcal.grid import Cell
 from spectralcal.results import Results
@@ -41,11 +40,6 @@ def chosen_cells(results: Results, experiment: str, dataset: str, architecture: 
 
     cells = [c for c in results.cells(experiment) if (c.dataset, c.architecture) == (dataset, architecture)]
     return {method: [c for c in cells if c.method == method] for method in ordered(results.methods(experiment))}
-
-
-def title_of(dataset: str) -> str:
-    """Printed name of a data set."""
-    return registry.load("datasets", dataset).title
 
 
 def patients_of(results: Results, experiment: str, dataset: str) -> dict[str, str]:
@@ -84,7 +78,7 @@ def counted(number: int, noun: str) -> str:
 def opening(results: Results, experiment: str, datasets: Sequence[str], architecture: str) -> str:
     """First sentence of a caption: study, experiment, data sets, architecture, seeds."""
     seeds = results.config.experiments[experiment].seeds
-    named = ", ".join(map(title_of, datasets))
+    named = ", ".join(map(results.title, datasets))
     network = ARCHITECTURES.get(architecture, architecture)
     listed = ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
     return f"Study {results.config.study}, experiment {experiment}: {named}, {network}, {listed}."

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from spectralcal import registry
 from spectralcal.figures._axes import say_missing
 from spectralcal.figures._case_layout import CaseLayout
 from spectralcal.figures._choose import chosen_cells, counted, holes, opening, patients_of, pick
@@ -63,7 +62,7 @@ def figure2(
     table = frame(results, experiment, dataset, architecture, region)
     maps = results.maps(dataset, architecture, seed)
     view = None if maps is None else best_slice(maps)
-    classes = registry.load("datasets", dataset).classes
+    classes = results.classes(dataset)
     cases = counted(int(table.cases.max()), "test case")
     shown = (
         f"Case {view.case} ({view.rule}), slice {view.index} with the largest reference area, first seed."

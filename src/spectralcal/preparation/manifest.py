@@ -139,6 +139,21 @@ def manifest_hash(path: Path) -> str:
     return hashlib.sha256(_content(Path(path))).hexdigest()
 
 
+def prepared_classes(out: Path) -> tuple[str, ...]:
+    """Names of the foreground classes of a prepared data set, as its cases recorded them.
+
+    Raises:
+        DataError: no case is prepared, or its record is damaged.
+    """
+    path = next(iter(sorted((Path(out) / "cases").glob("*/case.json"))), Path(out) / "cases")
+    try:
+        return tuple(json.loads(path.read_text())["settings"]["classes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: expected the record of a prepared case, got {type(error).__name__}; {_REMEDY}"
+        ) from None
+
+
 def case_from_row(row: dict[str, Any], folder: Path) -> PreparedCase:
     """A case from values as JSON holds them (lists for tuples)."""
     return PreparedCase(**{name: _tuples(row[name]) for name in COLUMNS}, folder=folder)

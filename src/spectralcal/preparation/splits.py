@@ -61,11 +61,18 @@ def split_patients(
 
 
 def write_split(
-    path: Path, split: Mapping[str, Sequence[str]], *, dataset: str, seed: int, ratio: Sequence[float] = (4, 1, 1)
+    path: Path,
+    split: Mapping[str, Sequence[str]],
+    *,
+    dataset: str,
+    seed: int,
+    ratio: Sequence[float] = (4, 1, 1),
+    origin: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a split as JSON with data set, seed, ratio and a hash over the ids."""
+    """Write a split as JSON with data set, seed, ratio, where it was published if it was, and a hash over the ids."""
     parts = {part: list(split[part]) for part in PARTS}
     content = {"dataset": dataset, "seed": seed, "ratio": list(ratio), **parts, "hash": split_hash(parts)}
+    content |= {} if origin is None else {"origin": dict(origin)}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -88,7 +95,7 @@ def read_split(path: Path, cases: Iterable[HasPatient]) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"{path}: expected a split as JSON, got: {error}; {remedy}") from None
     keys = {"dataset", "seed", "ratio", *PARTS, "hash"}
-    if not isinstance(split, dict) or set(split) != keys:
+    if not isinstance(split, dict) or set(split) - {"origin"} != keys:
         raise DataError(f"{path}: expected the keys {', '.join(sorted(keys))}; {remedy}")
     if split["hash"] != split_hash(split):
         raise DataError(f"{path}: expected hash {split_hash(split)} over its ids, found {split['hash']}; {remedy}")

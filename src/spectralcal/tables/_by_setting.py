@@ -27,7 +27,7 @@ def by_setting(
         title: heading.
         blocks: experiment -> title of its block; empty for none.
     """
-    names, footnotes = titles(frame.dataset), Footnotes()
+    names, footnotes = titles(results, frame.dataset), Footnotes()
     several = frame.architecture.nunique() > 1
     sectioned = {
         (architecture, experiment): ", ".join(filter(None, [architecture if several else "", block]))

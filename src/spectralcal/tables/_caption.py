@@ -7,14 +7,13 @@ from typing import Literal
 
 import pandas as pd
 
-from spectralcal import registry
 from spectralcal.results import Results
 from spectralcal.statistics import FEWEST_TO_RANK
 
 
-def titles(datasets: Iterable[str]) -> dict[str, str]:
+def titles(results: Results, datasets: Iterable[str]) -> dict[str, str]:
     """Printed names of data sets."""
-    return {name: registry.load("datasets", name).title for name in dict.fromkeys(datasets)}
+    return {name: results.title(name) for name in dict.fromkeys(datasets)}
 
 
 def caption(
@@ -29,7 +28,7 @@ def caption(
         along: where the methods that are compared stand, in a row or in a column.
     """
     experiments = [experiments] if isinstance(experiments, str) else list(experiments)
-    names = titles(frame.dataset)
+    names = titles(results, frame.dataset)
     cases = ", ".join(f"{title} {_counts(frame[frame.dataset == name])}" for name, title in names.items())
     protocols = list(dict.fromkeys(frame.protocol))
     said = [

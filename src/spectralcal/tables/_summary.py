@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spectralcal import registry
 from spectralcal.errors import ResultError
 from spectralcal.figures.style import ordered
 from spectralcal.results import Results
@@ -82,7 +81,7 @@ def summarize(
     lookup = by_method(results, paper) if isinstance(paper, str) else paper or (lambda *_: None)
     rows = []
     for dataset in grid.datasets:
-        paper_dataset = registry.load("datasets", dataset).paper_name
+        paper_dataset = results.paper_dataset(dataset)
         for architecture in grid.architectures:
             block = scores[(scores.dataset == dataset) & (scores.architecture == architecture)]
             for column in columns:

@@ -30,7 +30,7 @@ def protocols(results: Results, experiment: str) -> Table:
     scored = set(scores[scores.metric.isin([column.metric for column in COLUMNS])].protocol)
     shown = [name for name in PROTOCOLS if name in scored or not scored]
     frame = pd.concat([summarize(results, experiment, COLUMNS, name) for name in shown], ignore_index=True)
-    names, footnotes = titles(frame.dataset), Footnotes()
+    names, footnotes = titles(results, frame.dataset), Footnotes()
     markdown, latex = [], []
     for dataset, title in names.items():
         rows = frame[frame.dataset == dataset].assign(name=lambda kept: kept.label)

@@ -26,7 +26,7 @@ def table1(results: Results, experiment: str) -> Table:
         ResultError: scores that cannot be averaged honestly (see :func:`spectralcal.tables._summary.summarize`).
     """
     frame = summarize(results, experiment, COLUMNS, PROTOCOL, "table1")
-    names = titles(frame.dataset)
+    names = titles(results, frame.dataset)
     return render(frame, COLUMNS, TITLE, caption(results, experiment, frame), names)
 
 

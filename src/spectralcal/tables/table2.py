@@ -28,7 +28,7 @@ def table2(results: Results, experiment: str, protocol: str = "paper") -> Table:
         ResultError: the protocol is not in the scores, or they cannot be averaged honestly.
     """
     frame = summarize(results, experiment, COLUMNS, protocol, "table2")
-    names = titles(frame.dataset)
+    names = titles(results, frame.dataset)
     return render(frame, COLUMNS, TITLE, caption(results, experiment, frame), names)
 
 
