@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,9 +41,13 @@ DEFAULT = Path("config.yaml")
 @app.command()
 def prepare(dataset: Dataset, config: Config = DEFAULT, workers: int | None = None) -> None:
     """Resample, normalise and crop a data set into memory-mapped arrays with a manifest."""
+    from spectralcal.locks import exclusive
+    from spectralcal.paths import StudyPaths
     from spectralcal.steps import prepare_step
 
-    prepare_step(_study(config), dataset, workers)
+    study = _study(config)
+    with exclusive(StudyPaths(study).prepared_lock(dataset), dataset):
+        prepare_step(study, dataset, workers)
 
 
 @app.command()
@@ -64,9 +70,12 @@ def train(
 ) -> None:
     """Train one cell; continues from its checkpoint if there is one."""
     from spectralcal.cells import train_cell
+    from spectralcal.grid import trained_cell
 
     study = _study(config)
-    train_cell(study, _cell(study, dataset, arch, method, seed), then_evaluate=then_evaluate, force=force)
+    cell = trained_cell(study, _cell(study, dataset, arch, method, seed))
+    with _alone_on_device(study, cell):
+        train_cell(study, cell, then_evaluate=then_evaluate, force=force)
 
 
 @app.command()
@@ -75,7 +84,9 @@ def evaluate(dataset: Dataset, arch: Architecture, method: MethodName, seed: See
     from spectralcal.cells import evaluate_cell
 
     study = _study(config)
-    evaluate_cell(study, _cell(study, dataset, arch, method, seed))
+    cell = _cell(study, dataset, arch, method, seed)
+    with _alone_on_device(study, cell):
+        evaluate_cell(study, cell)
 
 
 @app.command()
@@ -89,9 +100,24 @@ def collect(config: Config = DEFAULT, allow_missing: Annotated[bool, typer.Optio
 @app.command()
 def maps(dataset: Dataset, arch: Architecture, seed: Seed, config: Config = DEFAULT) -> None:
     """Predict the case that the image figures show, with every trained method of a data set and architecture."""
-    from spectralcal.evaluation.maps import maps_step
+    from spectralcal.slots import gpu_slot
 
-    maps_step(_study(config), dataset, arch, seed)
+    study = _study(config)
+    with gpu_slot(study.compute):
+        from spectralcal.evaluation.maps import maps_step  # imports torch, which must see the slot's device only
+
+        maps_step(study, dataset, arch, seed)
+
+
+@app.command()
+def hotspots(dataset: Dataset, arch: Architecture, seed: Seed, config: Config = DEFAULT) -> None:
+    """Compare the high frequencies of cross-entropy's confidence with the other methods' confidence, case by case."""
+    from spectralcal.evaluation.hotspots_step import hotspots_step
+    from spectralcal.slots import gpu_slot
+
+    study = _study(config)
+    with gpu_slot(study.compute):
+        hotspots_step(study, dataset, arch, seed)
 
 
 @app.command()
@@ -108,6 +134,89 @@ def figure(name: str, config: Config = DEFAULT) -> None:
     from spectralcal.reporting import figure_step
 
     figure_step(_study(config), name)
+
+
+@app.command()
+def report(config: Config = DEFAULT) -> None:
+    """Make all tables, figures and records again from the finished cells; needs no data, weights or GPU."""
+    from spectralcal.rebuild import rebuild_study
+
+    rebuilt = rebuild_study(_study(config))
+    typer.echo(rebuilt.text)
+    if rebuilt.failed:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_(
+    study: Annotated[str, typer.Argument(help="Name of a study, its results folder or its configuration.")],
+    out: Annotated[Path | None, typer.Option(help="The archive; <study>-results.zip by default.")] = None,
+) -> None:
+    """Pack the results of a study without images and weights, for another machine."""
+    from spectralcal.locate import find_study
+    from spectralcal.sharing import export_study
+
+    found = find_study(study)
+    out = out or Path(f"{found.study}-results.zip")
+    typer.echo(f"{export_study(found, out)}  {out}")
+
+
+@app.command("import")
+def import_(
+    archive: Annotated[Path, typer.Argument(help="A file of `spectralcal export`.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The study that it belongs to.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of results, where --config is not given.")] = Path("results"),
+    limit_gib: Annotated[float, typer.Option(help="Largest size of the unpacked archive.")] = 8.0,
+) -> None:
+    """Merge the results of another machine; refuses altered, unsafe and conflicting archives as a whole."""
+    from spectralcal.sharing import import_study
+
+    study = None if config is None else _study(config)
+    merged = import_study(archive, study, results, int(limit_gib * 2**30))
+    for note in merged.notes:
+        typer.echo(f"note: {note}")
+    place = merged.config.results
+    typer.echo(f"{place}: {len(merged.taken)} cells taken, {len(merged.kept)} were here already")
+    typer.echo(f"next: spectralcal report --config {config or place / 'config.json'}")
+
+
+@app.command("explain")
+def explain_(
+    path: Annotated[Path, typer.Argument(help="A table, figure, cell or file of a cell.", exists=True)],
+    row: Annotated[list[str] | None, typer.Option(help="Row of a table: column=value; may be repeated.")] = None,
+    column: Annotated[str | None, typer.Option(help="With --row: which value.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The study, if it is not beside PATH.")] = None,
+) -> None:
+    """Say what a result was made from, and the command that makes it again."""
+    from spectralcal.explain import explain
+    from spectralcal.locate import study_of
+
+    study = study_of(path, None if config is None else _study(config))
+    typer.echo(explain(study, path, row or (), column))
+
+
+@app.command("verify")
+def verify_(
+    study: Annotated[str | None, typer.Argument(help="Name of a study or its results folder.")] = None,
+    config: Annotated[Path, typer.Option("--config", "-c", envvar="SPECTRALCAL_CONFIG")] = DEFAULT,
+    data: Annotated[bool, typer.Option(help="Also hash all prepared arrays.")] = False,
+) -> None:
+    """Compare all files of a study with the hashes recorded when they were written; exit code 1 if any was altered."""
+    from spectralcal.locate import find_study
+    from spectralcal.verify import verify_study
+
+    found = verify_study(find_study(study) if study else _study(config), data=data)
+    typer.echo(found.text)
+    if found.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def provenance(config: Config = DEFAULT) -> None:
+    """Write provenance.json (RO-Crate): which cells each table and figure shows, and what made them."""
+    from spectralcal.crate import write_crate
+
+    typer.echo(write_crate(_study(config)))
 
 
 @app.command()
@@ -154,10 +263,9 @@ def datasets_check(
 @datasets_app.command("fetch")
 def datasets_fetch(name: str, config: Config = DEFAULT) -> None:
     """Download a data set that is open, or say how to get it."""
-    from spectralcal import registry
+    from spectralcal.doctor import fetch_dataset
 
-    registry.require("datasets", name)
-    typer.echo(registry.load("datasets", name)().fetch(_study(config).raw_root))
+    typer.echo(fetch_dataset(_study(config), name))
 
 
 @config_app.command("schema")
@@ -176,6 +284,18 @@ def config_check(config: Annotated[Path, typer.Argument()] = DEFAULT) -> None:
     study = _study(config)
     cells = study_cells(study)
     typer.echo(f"{config}: study '{study.study}', {len(cells)} cells, {len(trained_cells(study, cells))} trainings")
+
+
+@contextmanager
+def _alone_on_device(study: Any, cell: Any) -> Iterator[None]:
+    """Nobody else works on the cell, and it has a place on a GPU if there is one; in this order, so that no place is
+    held while waiting."""
+    from spectralcal.locks import exclusive
+    from spectralcal.paths import StudyPaths
+    from spectralcal.slots import gpu_slot
+
+    with exclusive(StudyPaths(study).cell_lock(cell), str(cell)), gpu_slot(study.compute):
+        yield
 
 
 def _study(path: Path) -> Any:

@@ -85,6 +85,10 @@ class StudyPaths:
         """Table of a data set's prepared cases."""
         return self.prepared(dataset) / "manifest.csv"
 
+    def shared_manifest(self, dataset: str) -> Path:
+        """Copy of a manifest that came with shared results, where the prepared arrays are elsewhere."""
+        return self.config.results / "manifests" / f"{dataset}.csv"
+
     def split(self, dataset: str) -> Path:
         """Case names of training, validation and test."""
         return self.config.results / "splits" / f"{dataset}.json"
@@ -93,9 +97,26 @@ class StudyPaths:
         """Files of a cell."""
         return CellPaths(self.config.results / "cells" / cell.path)
 
+    def cell_lock(self, cell: Cell) -> Path:
+        """Lock of a cell, apart from its results: it is no result, and stays (see :mod:`spectralcal.locks`)."""
+        return self.config.results / ".locks" / f"{cell.path}.lock"
+
+    def prepared_lock(self, dataset: str) -> Path:
+        """Lock of a data set's prepared arrays."""
+        return self.config.prepared / ".locks" / f"{dataset}.lock"
+
+    @property
+    def study_lock(self) -> Path:
+        """Lock of the workflow: one scheduler a study."""
+        return self.config.results / ".locks" / "study.lock"
+
     def maps(self, dataset: str, architecture: str, seed: int) -> Path:
         """Confidence and segmentation of one case by every method, for the figures that show images."""
         return self.config.results / "maps" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
+
+    def hotspots(self, dataset: str, architecture: str, seed: int) -> Path:
+        """High frequencies of cross-entropy's confidence in every test case, against the other methods' confidence."""
+        return self.config.results / "hotspots" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
 
     @property
     def cases(self) -> Path:
@@ -118,6 +139,15 @@ class StudyPaths:
     def notebook(self, name: str) -> Path:
         """An executed notebook, as HTML."""
         return self.config.results / "notebooks" / f"{name}.html"
+
+    def record(self, kind: str, name: str) -> Path:
+        """What a product was made from: cells with their fingerprints, code, and the hashes of its files."""
+        return self.config.results / "provenance" / kind / f"{name}.json"
+
+    @property
+    def provenance(self) -> Path:
+        """All records of the study in one RO-Crate."""
+        return self.config.results / "provenance.json"
 
     @property
     def report(self) -> Path:

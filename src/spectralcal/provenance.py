@@ -11,19 +11,31 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "monai", "numpy", "scipy", "pandas", "nibabel", "SimpleITK")
+#: further packages that take part in a cell
+OTHERS = ("numba", "safetensors", "scikit-learn", "pyarrow", "pydantic", "snakemake")
 
 
 def environment() -> dict[str, Any]:
-    """Versions of spectralcal, Python and the packages that compute, and the commit of the code."""
+    """Versions of spectralcal, Python and the packages that take part, the commit of the code and whether it was
+    edited since (``dirty``; None outside a repository)."""
     import spectralcal
 
+    found = commit()
     return {
         "spectralcal": spectralcal.__version__,
-        "commit": commit(),
+        "commit": None if found is None else found.removesuffix("-dirty"),
+        "dirty": None if found is None else found.endswith("-dirty"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {name: version for name in (*PACKAGES, *OTHERS) if (version := _version(name)) is not None},
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def commit() -> str | None:

@@ -12,6 +12,7 @@ from spectralcal.config import StudyConfig
 from spectralcal.console import say
 from spectralcal.errors import ConfigError, choices
 from spectralcal.paths import StudyPaths
+from spectralcal.records import record_output
 from spectralcal.results import Results
 
 
@@ -23,6 +24,7 @@ def table_step(config: StudyConfig, name: str) -> None:
     write_text(path, table.frame.to_csv(index=False))
     write_text(path.with_suffix(".md"), table.markdown)
     write_text(path.with_suffix(".tex"), table.latex)
+    record_output(config, "tables", name, [path, path.with_suffix(".md"), path.with_suffix(".tex")])
     say(f"{name}: {path}")
 
 
@@ -46,6 +48,7 @@ def figure_step(config: StudyConfig, name: str) -> None:
     plt.close(figure.drawing)
     write_text(path.with_suffix(".csv"), figure.frame.to_csv(index=False))
     write_text(path.with_suffix(".md"), figure.caption + "\n")
+    record_output(config, "figures", name, [path.with_suffix(suffix) for suffix in (".pdf", ".png", ".csv", ".md")])
     say(f"{name}: {path}")
 
 

@@ -90,6 +90,31 @@ class Results:
             label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
         return label + (f" + {parsed.post_hoc}" if parsed.post_hoc else "")
 
+    def title(self, dataset: str) -> str:
+        """Printed name of a data set: its own, or the one that the configuration gives it."""
+        kind = self.config.kind_of(dataset)
+        return registry.load("datasets", kind).title if kind == dataset else dataset
+
+    def paper_dataset(self, dataset: str) -> str | None:
+        """Name of a data set in the paper's tables; None if the paper does not use it."""
+        kind = self.config.kind_of(dataset)
+        return registry.load("datasets", kind).paper_name if kind == dataset else None
+
+    def classes(self, dataset: str) -> tuple[str, ...]:
+        """Names of a data set's foreground classes; those of the user's own data from a trained cell.
+
+        Raises:
+            ResultError: they are the user's own data and no cell is trained.
+        """
+        known = getattr(registry.load("datasets", self.config.kind_of(dataset)), "classes", None)
+        if known:
+            return known
+        for cell in (cell for name in self.config.experiments for cell in self.cells(name)):
+            path = self.paths.cell(trained_cell(self.config, cell)).model
+            if cell.dataset == dataset and path.is_file():
+                return tuple(json.loads(path.read_text())["classes"][1:])
+        raise ResultError(f"{dataset}: expected a trained cell that names the classes, found none; train one")
+
     def paper_name(self, method: str) -> str | None:
         """Column of a method in the paper's Tables 1 and 2; None for variants and methods that it does not have."""
         parsed = parse_method(method, self.config.methods)
@@ -122,6 +147,26 @@ class Results:
             **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},
         }
 
+    def distance_calibration(self, cell: Cell) -> dict[str, np.ndarray] | None:
+        """Top-label bins of each test case in bands of distance to the reference's boundary: ``cases`` (N,),
+        ``edges_mm`` (bands, 2) signed ends, negative outside; ``count``, ``confidence``, ``hits`` (N, bands, bins),
+        sums over voxels.
+
+        Raises:
+            ResultError: the cell was scored before there were bands.
+        """
+        arrays = self._arrays(cell, "calibration")
+        if arrays is None:
+            return None
+        if "distance/count" not in arrays:
+            path = self.paths.cell(cell).calibration
+            raise ResultError(f"{path}: expected arrays 'distance/...', found none; evaluate the cell again")
+        prefix = "distance/"
+        return {
+            "cases": arrays["cases"],
+            **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},
+        }
+
     def spectra(self, cell: Cell) -> dict[str, np.ndarray] | None:
         """Spectra of a cell: ``frequency`` (F,), ``cases`` (N,), and for each map ``psd_<map>`` (N, F),
         ``band_power_<map>`` (N, K), ``entropy_<map>`` (N,); maps: max_logit, max_log_prob, max_prob, margin."""
@@ -138,10 +183,21 @@ class Results:
         path = self.paths.cell(trained_cell(self.config, cell)).run
         return json.loads(path.read_text()) if path.is_file() else None
 
+    def evaluation(self, cell: Cell) -> dict | None:
+        """What a cell was scored with (evaluation.json): fingerprint, device, seconds and, after a post-hoc step,
+        ``post_hoc`` with what was fitted."""
+        path = self.paths.cell(cell).evaluation
+        return json.loads(path.read_text()) if path.is_file() else None
+
     def maps(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
         """One case seen by every method: ``case``, ``rule``, ``spacing_mm``, ``image`` (*S), ``reference`` (*S),
         ``methods`` (M,), ``prediction`` (M, *S), ``confidence`` (M, *S), all on the prepared grid."""
         return self._read(self.paths.maps(dataset, architecture, seed))
+
+    def hotspots(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """High frequencies of cross-entropy's confidence against the other methods' confidence, case by case: the
+        arrays that :func:`spectralcal.evaluation.hotspots_step.hotspots_step` describes."""
+        return self._read(self.paths.hotspots(dataset, architecture, seed))
 
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
         return self._read(getattr(self.paths.cell(cell), kind))

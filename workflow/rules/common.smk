@@ -1,7 +1,6 @@
 # Loads and validates the configuration, names every path, and constrains every wildcard.
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +15,9 @@ from spectralcal.config import parse_config
 from spectralcal.errors import SpectralcalError
 from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.paths import StudyPaths
+from spectralcal.sharing import is_shared
+from spectralcal.single_run import StudyRun
+from spectralcal.slots import slot_count
 from spectralcal.steps import missing_data, write_resolved
 
 # Our own check comes first because its messages name the key and the valid choices. The schema, the public contract,
@@ -30,6 +32,9 @@ validate(
 )
 
 paths = StudyPaths(study)
+run = StudyRun(study)
+if workflow.is_main_process and (note := run.look()):
+    print(note, file=sys.stderr)
 CELLS = study_cells(study)
 
 # Verbs run as `python -m spectralcal ...`, by the interpreter that runs Snakemake, or the environment's under
@@ -41,15 +46,18 @@ CONDA = any(
 PYTHON = "" if CONDA else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
 ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
 
-# A cell asks for a GPU where there is one, so that profiles can say how many share it. Without one, asking would let
-# one cell run at a time on a machine with many cores.
-HAS_GPU = study.compute.device == "auto" and shutil.which("nvidia-smi") is not None
-GPU = int(study.compute.device == "cuda" or HAS_GPU)
+# A cell asks for a GPU where there is one; asking without one would let one cell run at a time on a machine with many
+# cores. How many places there are is found here, unless a profile or --resources says it.
+SLOTS = slot_count(study.compute)
+GPU = int(study.compute.device == "cuda" or SLOTS > 0)
+if SLOTS and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", SLOTS)
 
 # Numerical libraries would each start as many threads as there are cores, in every one of several cells at once.
 THREADS = study.compute.threads
+# A shell that is asked to stop waits for its verb, which writes a checkpoint first.
 PREFIX = (
-    f"set -euo pipefail; export OMP_NUM_THREADS={THREADS} MKL_NUM_THREADS={THREADS}; "
+    f"set -euo pipefail; trap : TERM; export OMP_NUM_THREADS={THREADS} MKL_NUM_THREADS={THREADS}; "
     f"export PYTHONPATH={shlex.quote(str(SOURCE))}${{PYTHONPATH:+:$PYTHONPATH}}; "
     f"export SPECTRALCAL_CONFIG={shlex.quote(str(write_resolved(study)))}; {PYTHON}"
 )
@@ -86,26 +94,44 @@ def cell_of(wildcards):
     )
 
 
+# Cells that another machine computed with this configuration and code, and that came here without weights and images.
+SHARED = {cell for cell in CELLS if is_shared(study, cell)}
+
+
 def needed_datasets():
-    """Data sets that the targets on the command line need: those that they name, or all of the study."""
+    """Data sets that the targets on the command line need: those that they name, or all that have cells to compute."""
     targets = getattr(workflow.dag_settings, "targets", None) or []
     named = [re.search(r"dataset=([^/]+)", str(target)) for target in targets]
     return (
-        list(study.datasets)
+        list(dict.fromkeys(cell.dataset for cell in CELLS if cell not in SHARED))
         if not targets or None in named
         else [match[1] for match in named]
     )
 
 
 # The place to stop before any job. An input function would wrap the message in a traceback.
-if message := missing_data(study, needed_datasets()):
+try:
+    message = missing_data(study, needed_datasets())
+except SpectralcalError as error:
+    message = str(error)
+if message:
     raise WorkflowError(message)
 
 
-def weights_of(wildcards):
-    """Weights with which a cell is scored: its own, or its loss's if the method has a post-hoc step."""
-    files = paths.cell(trained_cell(study, cell_of(wildcards)))
-    return [str(files.weights), str(files.run)]
+def evaluation_inputs(wildcards):
+    """Data, and the weights with which a cell is scored: its own, or its loss's if the method has a post-hoc step.
+
+    A shared cell needs nothing: it is finished, and nothing here is newer than it.
+    """
+    cell = cell_of(wildcards)
+    if cell in SHARED:
+        return {}
+    files = paths.cell(trained_cell(study, cell))
+    return {
+        "weights": [str(files.weights), str(files.run)],
+        "manifest": str(paths.manifest(cell.dataset)),
+        "split": str(paths.split(cell.dataset)),
+    }
 
 
 def scored(cells):
@@ -119,20 +145,37 @@ def title(kind, name):
     return registry.constant(kind, getattr(study, kind)[name].source or name, "TITLE")
 
 
+# Of shared cells there are no weights to predict images with.
+PREDICTED = {
+    (cell.dataset, cell.architecture, cell.seed) for cell in CELLS if cell not in SHARED
+}
+
+
 def figure_inputs(wildcards):
-    """The scores, and the maps of the experiment's first seed if the figure shows images."""
+    """The maps of the experiment's first seed if the figure shows images, and the hotspots of all its seeds, on the data
+    set and architecture that it shows, if it measures them."""
     output = study.figures[wildcards.figure]
     needs = (
         registry.constant("figures", output.source or wildcards.figure, "NEEDS") or ()
     )
-    if "maps" not in needs:
-        return []
     experiment = study.experiments[output.experiment]
-    return [
-        str(paths.maps(dataset, architecture, experiment.seeds[0]))
-        for dataset in experiment.datasets
-        for architecture in experiment.architectures
-    ]
+    files = []
+    if "maps" in needs:
+        files += [
+            paths.maps(dataset, architecture, experiment.seeds[0])
+            for dataset in experiment.datasets
+            for architecture in experiment.architectures
+            if (dataset, architecture, experiment.seeds[0]) in PREDICTED
+        ]
+    if "hotspots" in needs:
+        dataset = output.options.get("dataset") or experiment.datasets[0]
+        architecture = output.options.get("architecture") or experiment.architectures[0]
+        files += [
+            paths.hotspots(dataset, architecture, seed)
+            for seed in experiment.seeds
+            if (dataset, architecture, seed) in PREDICTED
+        ]
+    return [str(file) for file in files]
 
 
 def targets():
@@ -141,7 +184,15 @@ def targets():
         *(str(paths.table(name)) for name in study.tables),
         *(str(paths.figure(name)) for name in study.figures),
         *(str(paths.notebook(name)) for name in study.notebooks),
+        str(paths.provenance),
     ]
+
+
+onstart:
+    try:
+        run.begin(local=workflow.local_exec)
+    except SpectralcalError as error:
+        raise WorkflowError(str(error)) from None
 
 
 onsuccess:

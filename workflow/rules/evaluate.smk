@@ -3,9 +3,7 @@
 
 rule evaluate:
     input:
-        weights=weights_of,
-        manifest=rules.prepare.output.manifest,
-        split=rules.split.output.split,
+        unpack(evaluation_inputs),
     output:
         cases=f"{CELL}/cases.csv",
         calibration=f"{CELL}/calibration.npz",

@@ -25,6 +25,33 @@ rule maps:
         " --seed {wildcards.seed} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
 
 
+rule hotspots:
+    input:
+        rules.collect.output.cases,
+    output:
+        str(paths.hotspots("{dataset}", "{arch}", "{seed}")),
+    log:
+        str(
+            study.results
+            / "logs/hotspots/dataset={dataset}/arch={arch}/seed={seed}.log"
+        ),
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        mem_mb=study.compute.memory_mb,
+        gpu=GPU,
+    params:
+        recipe=lambda wildcards: recipe.hotspots_recipe(
+            study, wildcards.dataset, wildcards.arch, int(wildcards.seed)
+        ),
+    message:
+        "comparing high frequencies with confidence ({wildcards.dataset}, {wildcards.arch}, seed {wildcards.seed})"
+    shell:
+        "python -m spectralcal hotspots --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
+        " --seed {wildcards.seed} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
+
+
 rule table:
     input:
         rules.collect.output.cases,
@@ -100,5 +127,22 @@ rule notebook:
         "executing the notebook {wildcards.notebook}"
     shell:
         "{{ python -m jupytext --to ipynb --execute --run-path . --output {output.ipynb:q} {input.notebook:q} &&"
-        " python -m nbconvert --to html {output.ipynb:q}; }} > {log:q} 2>&1"
+        " python -m nbconvert --to html --HTMLExporter.mathjax_url= --HTMLExporter.require_js_url= {output.ipynb:q}; }} > {log:q} 2>&1"
         " || {{ tail -n 5 {log:q} >&2; exit 1; }}"
+
+
+rule provenance:
+    input:
+        cases=rules.collect.output.cases,
+        tables=[str(paths.table(name)) for name in study.tables],
+        figures=[str(paths.figure(name)) for name in study.figures],
+    output:
+        str(paths.provenance),
+    log:
+        str(study.results / "logs/provenance.log"),
+    conda:
+        ENVIRONMENT
+    message:
+        "tying tables and figures to the cells that they show"
+    shell:
+        "python -m spectralcal provenance > {log:q} 2>&1 || {{ tail -n 3 {log:q} >&2; exit 1; }}"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from spectralcal.evaluation.distance_bands import band_edges
 from spectralcal.evaluation.predict import Transform, predict_probabilities, unchanged
 from spectralcal.evaluation.score import calibration_rows, score_case
 from spectralcal.evaluation.spectra import case_spectra
@@ -33,7 +34,8 @@ class CellScores:
         rows: tidy scores with case and patient; protocols that pool all voxels give rows of the case "pooled".
         calibration: arrays of calibration.npz: ``<region>/pooled/<array>``, a whole histogram over all cases (the fine
             cells of every case would be large); ``<region>/cases/{count,confidence,accuracy}`` (N, 1 + C, bins), the
-            top label first, then each class; ``cases`` (N,).
+            top label first, then each class; ``distance/{count,confidence,hits}`` (N, bands, bins), sums of the top
+            label in bands of distance to the boundary, whose signed ends are ``distance/edges_mm``; ``cases`` (N,).
         spectra: arrays of spectra.npz: ``frequency``, ``cases`` and, with cases on the first axis, the spectra.
     """
 
@@ -73,6 +75,7 @@ def evaluate_cases(
     rows: list[dict[str, Any]] = []
     histograms: dict[str, list[CalibrationHistogram]] = {region: [] for region in REGIONS}
     spectra: list[dict[str, np.ndarray]] = []
+    bands: list[dict[str, np.ndarray]] = []
     for case in cases:
         probabilities = predict_probabilities(
             model, case.image(), patch, inference, device=device, precision=precision, transform=transform
@@ -89,6 +92,7 @@ def evaluate_cases(
         rows += [{"case": case.id, "patient": case.patient, **row} for row in scores.rows]
         for region, histogram in scores.histograms.items():
             histograms[region].append(histogram)
+        bands.append(scores.bands)
         spectra.append(
             case_spectra(
                 model, case, patch, evaluation.spectral_bands, device=device, precision=precision, transform=transform
@@ -104,6 +108,8 @@ def evaluate_cases(
     for region, items in histograms.items():
         calibration |= {f"{region}/pooled/{key}": value for key, value in pools[region].arrays().items()}
         calibration |= {f"{region}/cases/{key}": value for key, value in _case_bins(items).items()}
+    calibration |= {f"distance/{key}": value for key, value in _stacked_all(bands).items()}
+    calibration["distance/edges_mm"] = band_edges()
     return CellScores(rows, calibration, {**arrays, **_stacked(spectra)})
 
 
@@ -124,6 +130,10 @@ def _case_bins(items: Sequence[CalibrationHistogram]) -> dict[str, np.ndarray]:
     }
 
 
+def _stacked_all(entries: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays of several cases, cases on the first axis."""
+    return {key: np.stack([entry[key] for entry in entries]) for key in entries[0]}
+
+
 def _stacked(spectra: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    stacked = {key: np.stack([entry[key] for entry in spectra]) for key in spectra[0]}
-    return {**stacked, "frequency": spectra[0]["frequency"]}
+    return {**_stacked_all(spectra), "frequency": spectra[0]["frequency"]}

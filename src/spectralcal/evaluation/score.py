@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spectralcal.evaluation.distance_bands import band_sums, boundary_distance, signed_bands
 from spectralcal.metrics import (
     PROTOCOLS,
     REGIONS,
@@ -20,6 +21,7 @@ from spectralcal.metrics import (
     surface_distances_by_label,
     true_calibration_error,
 )
+from spectralcal.metrics.regions import BOUNDARY_MM
 
 if TYPE_CHECKING:
     from spectralcal.config import EvaluationConfig
@@ -33,10 +35,12 @@ POOLED = "all"
 
 @dataclass
 class CaseScores:
-    """Rows of cases.csv (without the cell's own columns) and one histogram per region."""
+    """Rows of cases.csv (without the cell's own columns), one histogram per region, and the sums of the bands at
+    several distances to the boundary (see :func:`spectralcal.evaluation.distance_bands.band_sums`)."""
 
     rows: list[dict[str, Any]]
     histograms: dict[str, CalibrationHistogram]
+    bands: dict[str, np.ndarray]
 
 
 def score_case(
@@ -67,10 +71,13 @@ def score_case(
     for label, name in zip(labels, classes, strict=True):
         overlap = dice(prediction == label, reference == label)
         rows += _segmentation_rows(name, overlap, distances[label], settings)
+    distance = boundary_distance(reference, spacing_mm)
+    # The same voxels as the region's own function, without a second distance transform.
+    band = np.zeros(reference.shape, bool) if distance is None else distance.within(BOUNDARY_MM, reference.shape)
     histograms = {}
     for region in REGIONS:
         histogram = CalibrationHistogram(len(classes) + 1)
-        mask = region_mask(region, reference, prediction, spacing_mm)
+        mask = band if region == "boundary" else region_mask(region, reference, prediction, spacing_mm)
         # With a batch axis there is no doubt which axis holds the classes, however many slices there are.
         histogram.update(probabilities[None], reference[None], mask=mask[None])
         histograms[region] = histogram
@@ -80,13 +87,13 @@ def score_case(
     if posterior is not None:
         exact = np.asarray(posterior, dtype=np.float64)
         exact = exact / exact.sum(0, keepdims=True)
-        band = region_mask("boundary", reference, prediction, spacing_mm)
         for protocol, mask in (("truth", None), ("truth-boundary", band)):
             rows.append(
                 _row(POOLED, "true_calibration_error", protocol, true_calibration_error(probabilities, exact, mask))
             )
             rows.append(_row(POOLED, "excess_brier", protocol, excess_brier(probabilities, exact, mask)))
-    return CaseScores(rows, histograms)
+    bands = band_sums(probabilities, prediction, reference, signed_bands(reference, distance))
+    return CaseScores(rows, histograms, bands)
 
 
 def calibration_rows(histograms: Mapping[str, CalibrationHistogram], protocol: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spectralcal.evaluation.predict import Transform, unchanged
 from spectralcal.spectral import band_power, confidence_map, radial_psd, spectral_entropy
@@ -50,11 +50,7 @@ def case_spectra(
         ``frequency`` (F,) in cycles/voxel, ``spacing_mm`` (d,) of the prepared grid and, for each map, ``psd_<map>``
         (F,) (mean removed, Hamming taper), ``band_power_<map>`` (K,) and ``entropy_<map>`` (scalar; at most log K).
     """
-    image = extract(case.image(), _start(case, patch), patch, fill=None)
-    inputs = torch.from_numpy(np.array(image, dtype=np.float32))[None].to(device)
-    with autocast(device, precision):
-        logits = model(inputs)
-    logits = transform(logits.float())
+    logits = transform(patch_logits(model, case, patch, device=device, precision=precision))
     found: dict[str, np.ndarray] = {"spacing_mm": np.array(case.spacing_mm, dtype=np.float64)}
     for kind in MAPS:
         field = confidence_map(logits, kind)
@@ -67,7 +63,19 @@ def case_spectra(
     return found
 
 
-def _start(case: PreparedCase, patch: Sequence[int]) -> list[int]:
+@torch.inference_mode()
+def patch_logits(
+    model: nn.Module, case: PreparedCase, patch: Sequence[int], *, device: torch.device, precision: str
+) -> Tensor:
+    """Logits (1, C, *patch) float32 of the fixed patch of a case, on `device`; a smaller case is padded (M22)."""
+    image = extract(case.image(), patch_start(case, patch), patch, fill=None)
+    inputs = torch.from_numpy(np.array(image, dtype=np.float32))[None].to(device)
+    with autocast(device, precision):
+        logits = model(inputs)
+    return logits.float()
+
+
+def patch_start(case: PreparedCase, patch: Sequence[int]) -> list[int]:
     """Corner of the patch around the middle of the foreground, or of the volume if there is none."""
     foreground = case.foreground()
     shape = case.label().shape

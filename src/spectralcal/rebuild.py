@@ -1,0 +1,85 @@
+"""Every table, figure and verdict of a study from its finished cells, in one process: no data, no weights, no GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from spectralcal import registry
+from spectralcal.config import StudyConfig
+from spectralcal.console import say
+from spectralcal.paths import StudyPaths
+
+
+@dataclass
+class Rebuilt:
+    """What was made, what could not be shown for want of cells or maps, and what failed."""
+
+    made: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        lines = [f"missing: {line}" for line in self.missing] + [f" failed: {line}" for line in self.failed]
+        return "\n".join([*lines, f"{len(self.made)} made, {len(self.failed)} failed"])
+
+
+def rebuild_study(config: StudyConfig) -> Rebuilt:
+    """Collect the finished cells and make everything that is drawn from them. One failure does not stop the others.
+
+    Raises:
+        ResultError: no cell is finished.
+    """
+    from spectralcal.steps import collect_step, write_resolved
+
+    write_resolved(config)
+    collect_step(config, allow_missing=True)
+    found = Rebuilt(missing=[*_missing_cells(config), *_missing_inputs(config)])
+    for name, step in _steps(config):
+        try:
+            step()
+        except Exception as error:
+            found.failed.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
+            say(f"{name}: failed ({found.failed[-1]})")
+        else:
+            found.made.append(name)
+    return found
+
+
+def _steps(config: StudyConfig) -> Iterator[tuple[str, Callable[[], object]]]:
+    from spectralcal.crate import write_crate
+    from spectralcal.reporting import figure_step, table_step
+
+    for name in config.tables:
+        yield f"table {name}", lambda name=name: table_step(config, name)
+    for name in config.figures:
+        yield f"figure {name}", lambda name=name: figure_step(config, name)
+    yield "provenance", lambda: write_crate(config)
+
+
+def _missing_cells(config: StudyConfig) -> Iterator[str]:
+    from spectralcal.results import Results
+
+    results = Results(config)
+    for name in config.experiments:
+        holes = results.missing(name)
+        if holes:
+            yield f"{len(holes)} of {len(results.cells(name))} cells of the experiment {name}, {holes[0]} first"
+
+
+def _missing_inputs(config: StudyConfig) -> Iterator[str]:
+    """Files that some figures need beside scores and that need weights and images to be made."""
+    paths = StudyPaths(config)
+    for name, output in config.figures.items():
+        for need in registry.constant("figures", output.source or name, "NEEDS") or ():
+            grid = config.experiments[output.experiment]
+            places = [
+                getattr(paths, need)(dataset, architecture, grid.seeds[0])
+                for dataset in grid.datasets
+                for architecture in grid.architectures
+            ]
+            holes = [place for place in places if not place.is_file()]
+            if holes:
+                yield f"{len(holes)} of {len(places)} files of {need} for the figure {name}, {holes[0]} first"
