@@ -220,6 +220,14 @@ def provenance(config: Config = DEFAULT) -> None:
 
 
 @app.command()
+def claims(config: Config = DEFAULT) -> None:
+    """Decide every claim of the paper from the results (CSV and a page in Markdown)."""
+    from spectralcal.claims.step import claims_step
+
+    claims_step(_study(config))
+
+
+@app.command()
 def where(config: Config = DEFAULT) -> None:
     """Say where the tables, figures and report of a study are."""
     from spectralcal.steps import where_step

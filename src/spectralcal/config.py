@@ -210,6 +210,21 @@ class OutputConfig(Section):
     options: dict[str, Any] = Field({}, description="Keyword options of the table or figure.")
 
 
+class ClaimsConfig(Section):
+    """Experiments behind the claims ledger: role -> name under `experiments`; null: what needs it is not measured."""
+
+    main: str | None = Field(None, description="Compares the seven training losses.")
+    ablation: str | None = Field(None, description="Cross-entropy, spectral@window=1, spectral.")
+    weight: str | None = Field(None, description="Varies the weight of the spectral loss.")
+    window: str | None = Field(None, description="Varies its window.")
+    bands: str | None = Field(None, description="Varies its number of bands.")
+    confidence: str | None = Field(None, description="Varies the map that it is computed on.")
+    history: str | None = Field(None, description="Varies history_init, how its window starts.")
+    architectures: str | None = Field(None, description="Cross-entropy and the spectral loss on several architectures.")
+    post_hoc: str | None = Field(None, description="Has ce+temperature and the spectral loss.")
+    tuned: str | None = Field(None, description="Baselines with several values of their own options.")
+
+
 class ComputeConfig(Section):
     """Where cells run. Nothing here can change a result beyond rounding."""
 
@@ -265,6 +280,7 @@ class StudyConfig(Section):
     experiments: dict[str, ExperimentConfig] = Field(min_length=1, description="Experiments by name.")
     tables: dict[str, OutputConfig] = Field({}, description="Tables by name.")
     figures: dict[str, OutputConfig] = Field({}, description="Figures by name.")
+    claims: ClaimsConfig | None = Field(None, description="Experiments behind the claims ledger; null: no ledger.")
     notebooks: tuple[str, ...] = Field((), description="Notebooks (files in notebooks/ without .py) that are executed.")
 
     @model_validator(mode="after")
@@ -297,6 +313,10 @@ class StudyConfig(Section):
                         f"experiments.{name}.methods: '{method}' and '{seen[canonical]}' are the same method; keep one"
                     )
                 seen[canonical] = method
+        for role, name in self.claims.model_dump().items() if self.claims else ():
+            if name is not None and name not in self.experiments:
+                known = choices(self.experiments)
+                raise ConfigError(f"claims.{role}: unknown experiment '{name}'; expected {known}")
         for kind, outputs in (("tables", self.tables), ("figures", self.figures)):
             for name, output in outputs.items():
                 registry.require(kind, output.source or name, f"{kind}.{name}")
@@ -336,8 +356,8 @@ class StudyConfig(Section):
         sharing = [other for other in self.datasets if "file" not in self.datasets[other].split]
         if self.split.file and "{dataset}" not in str(self.split.file) and len(sharing) > 1 and name in sharing:
             raise ConfigError(
-                f"split.file: {self.split.file} is one file for {len(sharing)} data sets; put '{{dataset}}' in its name "
-                f"or set {where}.split.file"
+                f"split.file: {self.split.file} is one file for {len(sharing)} data sets; put '{{dataset}}' in its "
+                f"name or set {where}.split.file"
             )
 
     def kind_of(self, dataset: str) -> str:

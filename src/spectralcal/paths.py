@@ -150,6 +150,16 @@ class StudyPaths:
         return self.config.results / "provenance.json"
 
     @property
+    def claims(self) -> Path:
+        """The claims ledger as CSV; its page in Markdown lies beside it."""
+        return self.config.results / "claims.csv"
+
+    @property
+    def timings(self) -> Path:
+        """Seconds of a step and of a scoring by kind of cell, as `spectralcal doctor --time` found them here."""
+        return self.config.results / "timings.json"
+
+    @property
     def report(self) -> Path:
         """The self-contained report."""
         return self.config.results / "report.html"

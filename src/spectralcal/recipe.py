@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spectralcal import registry
 from spectralcal.config import StudyConfig
 from spectralcal.fingerprint import REPORTING, STEERING, code_digest, digest, file_digest
 from spectralcal.grid import Cell, loss_options, parse_method, study_cells, trained_cell, trained_cells
@@ -82,6 +83,16 @@ def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
     named = (output.experiment, *output.options.get("experiments", ()))
     experiments = [config.experiments[experiment].model_dump() for experiment in named]
     return digest(name, output.model_dump(), experiments, code)
+
+
+def claims_recipe(config: StudyConfig) -> str:
+    """Digest for the claims ledger, given the results."""
+    modules = [f"claims.{name}" for name in registry.names("claims")]
+    code = code_digest("claims.step", *modules, ignore=STEERING - REPORTING)
+    paper = sorted((registry.PACKAGE / "paper").glob("*.csv"))
+    experiments = {name: entry.model_dump() for name, entry in config.experiments.items()}
+    roles = config.claims.model_dump() if config.claims else None
+    return digest(roles, experiments, [file_digest(file) for file in paper], code)
 
 
 def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:

@@ -56,7 +56,7 @@ def test_options_of_the_study_count(study):
 
 
 def test_a_set_that_is_not_there_says_how_to_get_it(study):
-    with pytest.raises(DataError, match=r"acdc: not under .*raw; Open download"):
+    with pytest.raises(DataError, match=r"acdc: expected at .*raw.ACDC, found nothing; Open download"):
         check_dataset(study, "acdc")
 
 

@@ -181,7 +181,7 @@ def test_real_acdc(real_data):
     assert (shapes >= (154, 154, 6)).all()
     assert (shapes <= (428, 512, 21)).all()
     assert [(entry["name"], entry["cases"]) for entry in content["labels"]][1:] == [
-        ("right ventricle", 198), ("myocardium", 200), ("left ventricle", 200),
+        ("right ventricle", 200), ("myocardium", 200), ("left ventricle", 200),
     ]  # fmt: skip
     spacings = np.array([entry["value"] for entry in content["spacings_mm"]])
     assert spacings[:, :2].min() == pytest.approx(0.70, abs=0.01)

@@ -29,6 +29,7 @@ except SpectralcalError as error:
 validate(
     study.model_dump(mode="json"),
     str(Path(workflow.basedir) / "workflow/schemas/config.schema.json"),
+    set_default=False,  # they are all there, and Snakemake cannot set them in an optional section that is null
 )
 
 paths = StudyPaths(study)
@@ -178,12 +179,26 @@ def figure_inputs(wildcards):
     return [str(file) for file in files]
 
 
+def claims_inputs(wildcards):
+    """What the ledger reads beside scores: the maps of the main experiment's first seed, the hotspots of all."""
+    if not (study.claims and study.claims.main):
+        return []
+    main = study.experiments[study.claims.main]
+    files = []
+    for dataset in main.datasets:
+        architecture = main.architectures[0]
+        files.append(paths.maps(dataset, architecture, main.seeds[0]))
+        files += [paths.hotspots(dataset, architecture, seed) for seed in main.seeds]
+    return [str(file) for file in files]
+
+
 def targets():
     """Everything that the study makes."""
     return [
         *(str(paths.table(name)) for name in study.tables),
         *(str(paths.figure(name)) for name in study.figures),
         *(str(paths.notebook(name)) for name in study.notebooks),
+        *([str(paths.claims)] if study.claims else []),
         str(paths.provenance),
     ]
 

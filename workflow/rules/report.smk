@@ -1,4 +1,5 @@
-# What people read: tables, figures, notebooks. None of it needs a GPU, raw data or torch, but for the maps of one case.
+# What people read: tables, figures, notebooks. None of it needs a GPU, raw data or torch, but for the maps of one case
+# and the high frequencies of logits, which no cell keeps.
 
 
 rule maps:
@@ -104,6 +105,35 @@ rule figure:
         "drawing {wildcards.figure}"
     shell:
         "python -m spectralcal figure {wildcards.figure:q} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
+
+
+rule claims:
+    input:
+        cases=rules.collect.output.cases,
+        extra=claims_inputs,
+    output:
+        csv=report(
+            str(paths.claims),
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "all findings (table)"},
+        ),
+        markdown=report(
+            str(paths.claims.with_suffix(".md")),
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "the ledger (Markdown)"},
+        ),
+    log:
+        str(study.results / "logs/claims.log"),
+    conda:
+        ENVIRONMENT
+    params:
+        recipe=lambda wildcards: recipe.claims_recipe(study),
+    message:
+        "deciding the paper's claims"
+    shell:
+        "python -m spectralcal claims 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
 
 
 rule notebook:

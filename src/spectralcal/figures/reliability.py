@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import string
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from spectralcal.figures._axes import handles, legend_below, panel_title, place, say_missing
-from spectralcal.figures._choose import chosen_cells, holes, opening, patients_of, pick, title_of
+from spectralcal.figures._choose import chosen_cells, holes, opening, patients_of, pick
 from spectralcal.figures._drawn import Drawn
 from spectralcal.figures._reliability import (
     FEW,
@@ -50,9 +51,9 @@ def reliability(results: Results, experiment: str, *, architecture: str = "", da
     datasets = [pick(results, experiment, "datasets", dataset)] if dataset else all_of_them
     table = frame(results, experiment, datasets, architecture)
     counts = table.groupby("dataset").cases.max()
-    cases = ", ".join(f"{title_of(name)} {counts[name]}" for name in datasets)
+    cases = ", ".join(f"{results.title(name)} {counts[name]}" for name in datasets)
     gone = [
-        f"{row.label} on {title_of(row.dataset)}"
+        f"{row.label} on {results.title(row.dataset)}"
         for row in table[(table.status == "missing") & (table.region == "all")].itertuples()
     ]
     caption = (
@@ -61,7 +62,8 @@ def reliability(results: Results, experiment: str, *, architecture: str = "", da
         f"each bin. Bands: 95 % bootstrap intervals over patients; open markers: fewer than "
         f"{FEW} voxels. Test cases: {cases}.{holes(gone)}"
     )
-    return Drawn(draw(table), table, caption)
+    names = {name: results.title(name) for name in datasets}
+    return Drawn(draw(table, names), table, caption)
 
 
 def frame(results: Results, experiment: str, datasets: list[str], architecture: str) -> pd.DataFrame:
@@ -79,8 +81,13 @@ def frame(results: Results, experiment: str, datasets: list[str], architecture: 
     return pd.concat(parts, ignore_index=True)
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Two panels for each data set; two data sets in a row if there are several."""
+def draw(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+    """Two panels for each data set; two data sets in a row if there are several.
+
+    Args:
+        table: the bins.
+        names: printed names of data sets; one that is not in it goes by its own name.
+    """
     import matplotlib.pyplot as plt
 
     datasets = list(dict.fromkeys(table.dataset))
@@ -97,7 +104,8 @@ def draw(table: pd.DataFrame) -> Figure:
             left = x + LEFT + column * (side + GAP)
             top = place(figure, left, y + HEAD, side, side)
             bottom = place(figure, left, y + HEAD + side + 2.5, side, side * HISTOGRAM)
-            title = REGIONS[region] if across == 1 else (f"{title_of(dataset)}, {region}", region)[column > 0]
+            name = (names or {}).get(dataset, dataset)
+            title = REGIONS[region] if across == 1 else (f"{name}, {region}", region)[column > 0]
             _panel(top, bottom, rows, region, found, first=column == 0, scale=min(1.0, side / 50))
             panel_title(top, _letter(len(REGIONS) * index + column), title)
     nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
