@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from small_hotspots import hotspots
 
 from spectralcal.config import StudyConfig, parse_config
 from spectralcal.grid import Cell, loss_options, study_cells
@@ -100,6 +101,9 @@ class Study:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if names and not self.only_scores:
                     np.savez(path, **self._maps(names, seed, volumes))
+                    path = paths.hotspots("phantom", architecture, seed)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    np.savez(path, **self._hotspots(names, seed, volumes))
         paths.resolved_config.write_text(json.dumps(self.config.model_dump(mode="json")))
         return Results(self.config)
 
@@ -174,7 +178,24 @@ class Study:
             for histogram in histograms:
                 pooled.merge(histogram)
             arrays |= {f"{region}/pooled/{key}": value for key, value in pooled.arrays().items()}
-        return arrays
+        return arrays | self._distance(cell, volumes)
+
+    def _distance(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
+        from spectralcal.evaluation import distance_bands as distance
+
+        found = []
+        for index, volume in enumerate(volumes):
+            probabilities = self._probabilities(cell, index, volume)
+            near = distance.boundary_distance(volume.label, volume.spacing_mm)
+            bands = distance.signed_bands(volume.label, near)
+            found.append(distance.band_sums(probabilities, probabilities.argmax(0), volume.label, bands))
+        arrays = {f"distance/{key}": np.stack([entry[key] for entry in found]) for key in found[0]}
+        return {**arrays, "distance/edges_mm": distance.band_edges()}
+
+    def _hotspots(self, methods: Sequence[str], seed: int, volumes) -> dict[str, np.ndarray]:
+        trained = [name for name in dict.fromkeys(m.partition("+")[0] for m in methods) if name != "ce"]
+        others = trained + (["ce"] if "ce" in methods and len(self.seeds) > 1 else [])
+        return hotspots(others if "ce" in methods and trained else [], self.names, volumes[0], seed)
 
     def _spectra(self, cell: Cell) -> dict[str, np.ndarray]:
         frequency = (np.arange(24) + 0.5) / 48

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from spectralcal.figures._axes import panel_title, place, say_missing
 from spectralcal.figures._hotspots import CONTROL
 from spectralcal.figures._paint import draw_contour, draw_image, mark_hole
 from spectralcal.figures._slices import SliceView
-from spectralcal.figures.style import FAINT, INK, MM, TWO_COLUMNS, Look, looks
+from spectralcal.figures.style import FAINT, INK, TWO_COLUMNS, Look, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,15 +92,6 @@ def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
         Line2D([], [], color=color, linewidth=1.0, linestyle=(0, (3, 1.5)), label="null"),
     ]
     axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handlelength=1.8)
-
-
-def names_width(labels: Iterable[str]) -> float:
-    """Width in mm of the longest name at the size of tick labels."""
-    import matplotlib as mpl
-    from matplotlib.textpath import TextPath
-
-    points = mpl.rcParams["ytick.labelsize"]
-    return max((TextPath((0, 0), label, size=points).get_extents().width for label in labels), default=0.0) / 72 / MM
 
 
 def draw_correlations(axes: Axes, table: pd.DataFrame, methods: Mapping[str, str], strength: str, first: bool) -> None:

@@ -13,8 +13,9 @@ from spectralcal.figures._axes import panel_title, place, say_missing
 from spectralcal.figures._choose import counted, holes, opening, pick
 from spectralcal.figures._drawn import Drawn
 from spectralcal.figures._hotspots import compared_methods, hotspot_frame, shown_view
-from spectralcal.figures._hotspots_draw import draw_correlations, draw_joint, draw_row, names_width
+from spectralcal.figures._hotspots_draw import draw_correlations, draw_joint, draw_row
 from spectralcal.figures._slices import SliceView
+from spectralcal.figures._text import names_width
 from spectralcal.figures.style import TWO_COLUMNS, size
 from spectralcal.grid import canonical_method
 from spectralcal.results import Results
@@ -128,8 +129,8 @@ def _errors(table: pd.DataFrame) -> str:
     if found.empty or found.status.iloc[0] != "ok":
         return ""
     row = found.iloc[0]
-    interval = f" ({row.excess_low:.2f} to {row.excess_high:.2f})" if np.isfinite(row.excess_low) else ""
-    return f" Magnitude and CE's errors correlate with {row.value:.2f}, {row.excess:.2f}{interval} above the null."
+    interval = f" ({row.excess_low:.3f} to {row.excess_high:.3f})" if np.isfinite(row.excess_low) else ""
+    return f" Magnitude and CE's errors correlate with {row.value:.3f}, {row.excess:.3f}{interval} above the null."
 
 
 FIGURE = figure8

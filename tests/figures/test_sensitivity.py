@@ -1,0 +1,127 @@
+"""Sensitivity curves: means and paired differences recomputed, order and scale of values, holes."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from tidy import assert_tidy
+
+from spectralcal.errors import ConfigError
+from spectralcal.figures import sensitivity
+
+WEIGHTS = ("spectral@weight=0.1", "spectral", "spectral@weight=1.0")
+
+
+def drawn(results, experiment="main", **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = sensitivity.sensitivity(results, experiment, **options)
+        made.drawing.canvas.draw()
+    return made
+
+
+def lower(frame, method, metric, by):
+    """Scores of a method moved by a constant."""
+    chosen = (frame.method == method) & (frame.metric == metric)
+    return frame.assign(value=frame.value.where(~chosen, frame.value - by))
+
+
+def equal(frame):
+    """Every method has cross-entropy's scores, but weight 0.1 has an ECE lower by 0.004."""
+    keys = ["case", "class", "metric", "protocol", "seed"]
+    plain = frame[frame.method == "ce"].set_index(keys).value
+    frame = frame.assign(value=plain.reindex(frame.set_index(keys).index).to_numpy())
+    return lower(frame, "spectral@weight=0.1", "ECE", 0.004)
+
+
+def test_differences_from_the_default_are_paired(study):
+    results = study(methods=("ce", *WEIGHTS), seeds=(0, 1), only_scores=True, edit=equal)
+    table = sensitivity.frame(results, "main", "phantom", "unet")
+    ece = table[table.metric == "ECE"].set_index("method")
+    np.testing.assert_allclose(
+        ece.loc["spectral@weight=0.1", ["difference", "difference_low", "difference_high"]].astype(float), -4.0
+    )
+    np.testing.assert_allclose(
+        ece.loc[["ce", "spectral@weight=1.0"], ["difference", "difference_low", "difference_high"]].astype(float), 0
+    )
+    assert np.isnan(ece.difference["spectral"])
+    assert ece.default.to_dict() == {name: name == "spectral" for name in ("ce", *WEIGHTS)}
+
+
+def test_means_are_those_of_the_scores(study):
+    results = study(methods=WEIGHTS, seeds=(0, 1), only_scores=True)
+    table = sensitivity.frame(results, "main", "phantom", "unet")
+    scores = results.scores("main")
+    dice = scores[(scores.metric == "DSC") & (scores.protocol == "paper")].groupby("method").value.mean()
+    found = table[table.metric == "DSC"].set_index("method")["mean"]
+    for name in WEIGHTS:
+        assert found[name] == pytest.approx(100 * dice[name])
+
+
+def test_points_stand_at_their_values(study):
+    results = study(methods=WEIGHTS, seeds=(0,), only_scores=True, further={"window": ("spectral@window=1", "spectral"),
+                    "map": ("spectral", "spectral@confidence=margin")})  # fmt: skip
+    made = drawn(results, experiments=("window", "map"))
+    assert_tidy(made.drawing)
+    dice = made.drawing.axes[:3]
+    assert [axes.get_xscale() for axes in dice] == ["log", "log", "linear"]
+    np.testing.assert_allclose(dice[0].lines[1].get_xdata(), [0.01, 0.1, 1.0])
+    np.testing.assert_allclose(dice[1].lines[1].get_xdata(), [1, 50])
+    np.testing.assert_allclose(dice[2].lines[1].get_xdata(), [0, 1])
+    bottom = made.drawing.axes[5]
+    assert [tick.get_text() for tick in bottom.get_xticklabels()] == ["max_logit", "margin"]
+    assert "experiments main, window, map: Phantom" in made.caption
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_many_values_do_not_run_into_each_other(study, columns):
+    weights = ("spectral", *(f"spectral@weight={value}" for value in (0.001, 0.005, 0.05, 0.1, 1.0)))
+    results = study(methods=weights, seeds=(0,), only_scores=True, further={"b": weights, "c": weights})
+    made = drawn(results, experiments=("b", "c")[: columns - 1])
+    assert_tidy(made.drawing)
+    found = made.drawing.axes[-1].get_xticklabels()
+    assert [text.get_text() for text in found] == ["0.001", "0.005", "0.01", "0.05", "0.1", "1.0"]
+
+
+def test_a_missing_setting_is_a_cross(study):
+    results = study(methods=WEIGHTS, seeds=(0,), only_scores=True, missing=[("spectral@weight=1.0", 0)])
+    made = drawn(results)
+    crosses = [line for line in made.drawing.axes[0].lines if line.get_marker() == "x"]
+    np.testing.assert_allclose(crosses[0].get_xdata(), [1.0])
+    assert "Without results: Ours (weight=1.0)" in made.caption
+
+
+def test_without_a_default_there_are_no_differences(study):
+    results = study(methods=WEIGHTS[::2], seeds=(0,), only_scores=True)
+    table = sensitivity.frame(results, "main", "phantom", "unet")
+    assert table.difference.isna().all()
+    drawn(results)
+
+
+def test_methods_that_vary_no_option_are_said_to(study):
+    made = drawn(study(methods=("ce", "focal"), seeds=(0,), only_scores=True))
+    words = [text.get_text() for axes in made.drawing.axes for text in axes.texts]
+    assert words == ["no single option varies"] * 2
+
+
+def test_an_experiment_without_any_cell(study):
+    results = study(
+        methods=WEIGHTS,
+        seeds=(0,),
+        only_scores=True,
+        missing=[(name, 0) for name in WEIGHTS],
+        further={"other": ("ce",)},
+    )
+    made = drawn(results)
+    assert (made.frame.status == "missing").all()
+    assert "0 test cases" in made.caption
+    crosses = [line for line in made.drawing.axes[0].lines if line.get_marker() == "x"]
+    np.testing.assert_allclose(crosses[0].get_xdata(), [0.01, 0.1, 1.0])
+
+
+def test_experiments_are_checked(study):
+    results = study(methods=WEIGHTS, seeds=(0,), only_scores=True)
+    with pytest.raises(ConfigError, match=r"sensitivity, options\.experiments: unknown experiment 'nobody'"):
+        sensitivity.sensitivity(results, "main", experiments=("nobody",))

@@ -1,0 +1,174 @@
+"""A tiny study whose verbs run as processes of their own, so that tests can kill them, starve them and run them again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from studies import tiny
+
+from spectralcal.config import parse_config
+from spectralcal.grid import Cell
+from spectralcal.paths import CellPaths, StudyPaths
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "config.yaml", "environment.yml", "notebooks")
+#: the method whose loss keeps a history: it resumes exactly only if everything is in the checkpoint
+METHOD = "spectral"
+STEPS, INTERVAL = 40, 5
+#: all tries and the slow faults, as `make faults` asks for
+ALL = os.environ.get("SPECTRALCAL_FAULTS") == "all"
+
+#: kills the process in the optimiser's step of this number
+KILL_AT = """
+import os, signal, torch
+_step, _done = torch.optim.AdamW.step, []
+def step(self, *args, **kwargs):
+    _done.append(1)
+    if len(_done) == {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _step(self, *args, **kwargs)
+torch.optim.AdamW.step = step
+"""
+
+
+class Study:
+    """A tiny study in `folder`.
+
+    Args:
+        folder: for its configuration, data and results.
+        like: take prepared data and split from this study instead of making them.
+        changes: keys of the configuration that differ.
+    """
+
+    def __init__(self, folder: Path, like: Study | None = None, **changes) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        content = tiny(str(self.folder), compute={"device": "cpu"}, tables={"table1": {"experiment": "main"}})
+        content["training"] |= {"steps": STEPS, "epoch_steps": 10, "checkpoint_interval": INTERVAL}
+        content["training"] |= {"precision": "fp32"}
+        content["experiments"]["main"]["methods"] = [METHOD]
+        if like is not None:
+            content["prepared_root"] = str(like.config.prepared_root)
+        content |= changes
+        self.config = parse_config(content, "the test")
+        self.paths = StudyPaths(self.config)
+        self.file = self.folder / "tiny.yaml"
+        self.file.write_text(yaml.safe_dump(content))
+        if like is not None:
+            self.paths.split("phantom").parent.mkdir(parents=True)
+            shutil.copy(like.paths.split("phantom"), self.paths.split("phantom"))
+
+    @property
+    def cell(self) -> CellPaths:
+        """Files of the study's only cell."""
+        return self.paths.cell(Cell("phantom", "unet", METHOD, 0))
+
+    def start(self, *arguments: str, before: str = "") -> subprocess.Popen:
+        """A verb in a process; `before` is Python that runs in it first."""
+        code = f"{before}\nfrom spectralcal.cli import main; main()"
+        environment = {k: v for k, v in os.environ.items() if k not in ("SPECTRALCAL_GPUS", "CUDA_VISIBLE_DEVICES")}
+        environment |= {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "SPECTRALCAL_CONFIG": str(self.file)}
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=self.folder,
+        )  # fmt: skip
+
+    def verb(self, *arguments: str, before: str = "") -> tuple[int, str]:
+        """Exit code and output of a verb."""
+        process = self.start(*arguments, before=before)
+        text, _ = process.communicate(timeout=300)
+        return process.returncode, text
+
+    def do(self, *arguments: str, before: str = "") -> str:
+        """Output of a verb that must succeed."""
+        code, text = self.verb(*arguments, before=before)
+        assert code == 0, text
+        return text
+
+    def train(self, **options: str) -> tuple[int, str]:
+        """The `train` verb on the cell."""
+        return self.verb(*train_arguments(), **options)
+
+    def evaluate(self) -> tuple[int, str]:
+        """The `evaluate` verb on the cell."""
+        return self.verb("evaluate", *cell_arguments())
+
+    def checkpoint_step(self) -> int:
+        """Steps that the checkpoint holds."""
+        from safetensors import safe_open
+
+        with safe_open(self.cell.checkpoint, framework="pt") as file:
+            return json.loads(file.metadata()["checkpoint"])["step"]
+
+
+def cell_arguments() -> list[str]:
+    """Options that name the cell."""
+    return ["--dataset", "phantom", "--arch", "unet", "--method", METHOD, "--seed", "0"]
+
+
+def train_arguments() -> list[str]:
+    """The `train` verb with its options."""
+    return ["train", *cell_arguments()]
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file; of nothing if it is not there."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+
+def numbers(files: CellPaths) -> dict[str, object]:
+    """What a cell's result is made of, without clocks and machine: the weights, the history and the scores."""
+    history = [line.rpartition(",")[0] for line in files.history.read_text().splitlines()]
+    assert files.history.read_text().splitlines()[0].endswith(",seconds")
+    return {"weights": digest(files.weights), "history": history, "scores": digest(files.cases)}
+
+
+class Project:
+    """A copy of the project in `folder`, for runs of Snakemake itself."""
+
+    def __init__(self, folder: Path, **changes) -> None:
+        self.folder = folder
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy(source, folder / part)
+        content = tiny(".", compute={"device": "cpu"}, tables={"table1": {"experiment": "main"}})
+        content["training"] |= {"steps": STEPS, "epoch_steps": 10, "checkpoint_interval": INTERVAL}
+        content["training"] |= {"precision": "fp32"}
+        content["experiments"]["main"]["methods"] = ["ce", METHOD]
+        (folder / "tiny.yaml").write_text(yaml.safe_dump({**content, **changes}))
+
+    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
+        """Snakemake on the study, in a session of its own."""
+        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments]
+        known = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SPECTRALCAL_DATA", "SPECTRALCAL_GPUS")}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=known | {"OMP_NUM_THREADS": "1"} | (environment or {}),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str, **options) -> tuple[int, str]:
+        """Exit code and output of Snakemake on the study."""
+        process = self.start(*(arguments or ("--cores", "2")), **options)
+        text, _ = process.communicate(timeout=580)
+        return process.returncode, text
+
+    def cell(self, method: str = METHOD) -> CellPaths:
+        """Files of a cell."""
+        return CellPaths(self.folder / f"results/tiny/cells/dataset=phantom/arch=unet/method={method}/seed=0")
+
+    def products(self) -> dict[str, str]:
+        """Hashes of what the study is for."""
+        files = [self.cell(method).weights for method in ("ce", METHOD)]
+        files += [self.cell(method).cases for method in ("ce", METHOD)]
+        files += [self.folder / "results/tiny/tables/table1.csv"]
+        return {str(file.relative_to(self.folder)): digest(file) for file in files}
