@@ -58,8 +58,8 @@ def ambiguities(results: Results, experiment: str, experiments: tuple[str, ...] 
     return Table(frame, _markdown(results, names, frame), _latex(results, names, frame))
 
 
-_FIELDS = ["dataset", "architecture", "point", "question", "reading", "metric", "protocol", "unit", "difference", "low",
-           "high", "patients", "seeds", "status"]  # fmt: skip
+_FIELDS = ["dataset", "architecture", "method", "point", "question", "reading", "metric", "protocol", "unit",
+           "difference", "low", "high", "patients", "seeds", "status"]  # fmt: skip
 
 
 def _readings(results: Results, scores: pd.DataFrame, wanted: Iterable[tuple[str, str, str]]) -> list[dict]:
@@ -73,6 +73,7 @@ def _readings(results: Results, scores: pd.DataFrame, wanted: Iterable[tuple[str
         about = {
             "dataset": dataset,
             "architecture": architecture,
+            "method": method,
             "point": ", ".join(point for point, _ in found),
             "question": "; ".join(question for _, question in found),
             "reading": ", ".join(f"{option}={value}" for option, value in parsed.options),
@@ -107,9 +108,9 @@ def _protocols(scores: pd.DataFrame) -> list[dict]:
                     continue
                 pooled = set(ours.case) == {POOL}
                 found = _pooled(ours, base, column) if pooled else _paired(ours, base, column)
-                rows.append({"dataset": dataset, "architecture": architecture, "point": point, "question": question,
-                             "reading": f"protocol {name}", "metric": column.metric, "protocol": name,
-                             "unit": column.unit, **found})  # fmt: skip
+                rows.append({"dataset": dataset, "architecture": architecture, "method": LOSS, "point": point,
+                             "question": question, "reading": f"protocol {name}", "metric": column.metric,
+                             "protocol": name, "unit": column.unit, **found})  # fmt: skip
     return rows
 
 
@@ -173,10 +174,10 @@ def _caption(results: Results, names: tuple[str, ...], frame: pd.DataFrame) -> s
     counted = " to ".join(dict.fromkeys(map(str, (seeds[0], seeds[-1])))) if seeds else "no"
     plural = "" if seeds == [1] else "s"
     return (
-        f"Study {results.config.study}, experiments {', '.join(names)}; {shown}. Difference to the default reading of "
-        f"the spectral loss (rows M) or to the protocol '{PROTOCOL}' (rows E), mean over patients and {counted} "
-        f"seed{plural} with the 95 % bootstrap interval over patients, not corrected for the number of rows; *: it "
-        "excludes zero. Points as in docs/ambiguities.md."
+        f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}; {shown}. "
+        f"Difference to the default reading of the spectral loss (rows M) or to the protocol '{PROTOCOL}' (rows E), "
+        f"mean over patients and {counted} seed{plural} with the 95 % bootstrap interval over patients, not corrected "
+        "for the number of rows; *: it excludes zero. Points as in docs/ambiguities.md."
     )
 
 
