@@ -61,6 +61,8 @@ def slow_tace(p, y, threshold=1e-3, bins=15):
     for c in range(len(p)):
         kept = p[c] > np.float32(threshold)
         q, hit = p[c][kept].astype(np.float64), (y == c)[kept]
+        _, tie, size = np.unique(q, return_inverse=True, return_counts=True)
+        hit = (np.bincount(tie, hit) / size)[tie]  # equal probabilities have no order: each carries their mean
         order = np.argsort(q, kind="stable")
         ends = [j * q.size // bins for j in range(bins + 1)]
         parts = [order[a:b] for a, b in pairwise(ends) if b > a]

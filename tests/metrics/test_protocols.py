@@ -71,6 +71,21 @@ def test_paper_is_all_voxels_and_nixon():
     assert score(h, "boundary")["ece"] == h["boundary"].ece() != values["ece"]
 
 
+def test_union_counts_false_alarms_and_no_background():
+    p, y = case(7)
+    y[:] = 0
+    y[2:5, 2:5, 2:5] = 1
+    p = np.full(p.shape, 0.02, np.float32)
+    p[0] = 0.94
+    before = score(histograms(p, y), "union")
+    p[:, 8:, 8:, 8:] = np.array([0.2, 0.05, 0.7, 0.05], np.float32)[:, None, None, None]  # a false alarm far away
+    after = score(histograms(p, y), "union")
+    assert before["ece"] == pytest.approx(0.94)  # of the structure alone, missed with this confidence
+    alarm, missed = 6 * 5 * 4, 27
+    assert after["ece"] == pytest.approx((0.94 * missed + 0.7 * alarm) / (missed + alarm))
+    assert score(histograms(p, y), "crac-legacy")["ece"] == pytest.approx(before["ece"])
+
+
 def test_the_protocol_moves_the_number():
     h = histograms(*case(2, foreground=0.02))
     assert score(h, "crac-legacy")["ece"] > 3 * score(h, "paper")["ece"]
@@ -104,7 +119,7 @@ def test_a_case_without_voxels_is_counted_out():
 
 def test_registered_protocols_are_usable():
     h = histograms(*case(5))
-    assert set(PROTOCOLS) == {"paper", "crac-legacy", "nixon", "boundary"}
+    assert set(PROTOCOLS) == {"paper", "crac-legacy", "nixon", "union", "boundary"}
     for name, protocol in PROTOCOLS.items():
         assert protocol.name == name
         assert protocol.source

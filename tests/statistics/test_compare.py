@@ -8,7 +8,9 @@ from spectralcal.statistics import (
     best_of,
     compare_with,
     distinguishable_best,
+    fewest_to_rank,
     holm,
+    lead,
     paired_difference,
     win_tie_loss,
 )
@@ -79,6 +81,53 @@ def test_fewest_to_rank_is_where_the_test_can_reach_its_level():
         assert (p < 0.05) == (patients >= FEWEST_TO_RANK)
 
 
+@pytest.mark.parametrize("number", [2, 3, 7, 21, 41])
+def test_fewest_to_rank_among_many_is_where_a_lead_in_every_patient_counts(number):
+    fewest = fewest_to_rank(number)
+    for patients in (fewest - 1, fewest):
+        # Ahead of everybody in every patient, by amounts without ties, so that the test is exact.
+        table = {f"m{m}": np.arange(1.0, patients + 1) * (m > 0) + 20.0 * (m > 0) for m in range(number)}
+        groups = np.arange(patients)
+        best = distinguishable_best({name: (v, groups) for name, v in table.items()}, resamples=200)
+        assert best.adjusted_p == pytest.approx(min(1.0, (number - 1) * 2 / 2**patients))
+        assert best.too_small == (patients < fewest)
+        assert best.distinguishable == (best.adjusted_p < 0.05) == (patients == fewest)
+    assert fewest_to_rank(2) == FEWEST_TO_RANK
+
+
+def test_the_best_of_many_pays_for_having_been_picked():
+    """A lead that would do between two methods does not do for the best of twenty."""
+    rng = np.random.default_rng(3)
+    level, groups = rng.normal(5, 3, 11), np.arange(11)
+    ahead = 0.06 + np.concatenate([np.full(9, 0.04), np.full(2, -0.1)]) + 0.001 * rng.normal(size=11)
+    table = {"best": (level, groups), "second": (level + ahead, groups)}
+    two = lead(table, "best", "second")
+    assert two.distinguishable
+    assert two.adjusted_p == two.difference.p_value
+    many = {**table, **{f"m{i}": (level + ahead + 0.02 * rng.random(11), groups) for i in range(18)}}
+    crowd = lead(many, "best", "second")
+    assert crowd.difference == two.difference
+    assert crowd.adjusted_p > 0.05 > two.adjusted_p
+    assert not crowd.too_small
+    assert not crowd.distinguishable
+    others = [name for name in many if name != "best"]
+    p = [paired_difference(level, many[name][0], resamples=10).p_value for name in others]
+    assert crowd.adjusted_p == pytest.approx(holm(np.array(p))[others.index("second")])
+
+
+def test_a_lead_needs_the_interval_and_the_test():
+    """One patient far off widens the interval of the mean; ranks do not see how far."""
+    difference = np.array([-1.0, -1.1, -1.2, -1.3, -1.4, -1.5, -1.6, -1.7, -1.8, -1.9, 60.0])
+    groups = np.arange(11)
+    found = lead({"a": (difference, groups), "b": (np.zeros(11), groups)}, "a", "b")
+    assert found.adjusted_p == pytest.approx(paired_difference(difference, np.zeros(11), resamples=10).p_value)
+    assert found.difference.interval.high > 0
+    assert not found.distinguishable
+    other = lead({"a": (-difference, groups), "b": (np.zeros(11), groups)}, "b", "a")
+    assert other.method == "b"
+    assert not other.distinguishable
+
+
 def test_the_best_has_not_skipped_the_hard_patient():
     easy, hard = (np.array([1.0, 1.0, 9.0]), np.array(["x", "y", "z"])), (np.array([1.2, 1.2]), np.array(["x", "y"]))
     assert best_of({"all": easy, "skips": hard}) == "all"
@@ -97,5 +146,10 @@ def test_bad_input_is_refused():
         best_of(table, [])
     with pytest.raises(ValueError, match="patient with a value"):
         best_of({"a": ([1.0], ["x"]), "b": ([1.0], ["y"])})
+    for pair in (("a", "a"), ("a", "ce")):
+        with pytest.raises(ValueError, match="two names out of a, b"):
+            lead(table, *pair)
+    with pytest.raises(ValueError, match="at least 2 methods"):
+        fewest_to_rank(1)
     with pytest.raises(ValueError, match="tolerance"):
         win_tie_loss([1.0], tolerance=-1)

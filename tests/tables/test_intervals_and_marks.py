@@ -74,9 +74,8 @@ def test_one_patient_with_many_cases_is_one_observation(study):
     assert row["gap_high"] < 0  # three patients agree, and three are too few
     assert not row["distinct"]
     assert "Test cases: Phantom 12 of 3 patients." in table.markdown
-    assert f"Too small to rank methods, fewer than {FEWEST_TO_RANK} test patients: Phantom (3 patients)." in (
-        table.markdown
-    )
+    said = f"Too small to rank methods, too few test patients: Phantom (3 patients, 2 methods need {FEWEST_TO_RANK})."
+    assert said in table.markdown
 
 
 def test_higher_dice_is_ahead(study):
@@ -163,11 +162,50 @@ def test_a_test_set_that_tells_nothing_apart_is_named(study):
     assert "‡" not in table.markdown
 
 
+def many_methods(patients, number=21):
+    """Table rows and cases: the first is ahead of all others in every patient, by other amounts in each."""
+    cases = pd.DataFrame(
+        [
+            {"method": f"m{m:02d}", "seed": 0, "case": f"c{i}", "patient": f"p{i}",
+             "value": i * 0.3 + (m > 0) * (1.0 + 0.1 * i + 0.01 * m)}
+            for m in range(number)
+            for i in range(patients)
+        ]
+    )  # fmt: skip
+    means = cases.groupby("method").value.mean()
+    rows = [
+        {"method": name, "mean": mean, "rank": rank, "status": "ok"}
+        for rank, (name, mean) in enumerate(means.sort_values().items(), start=1)
+    ]
+    return rows, cases
+
+
+def test_the_mark_pays_for_the_number_of_methods():
+    rows, cases = many_methods(9)
+    found = leader(rows, cases, 1.0, higher=False)["m00"]
+    assert found["gap_high"] < 0
+    assert found["adjusted_p"] == pytest.approx(20 * 2 / 2**9)
+    assert not found["distinct"]
+    rows, cases = many_methods(10)
+    assert leader(rows, cases, 1.0, higher=False)["m00"]["distinct"]
+    # An unfinished method is no comparison.
+    rows[-1]["status"] = "incomplete"
+    assert leader(rows, cases, 1.0, higher=False)["m00"]["adjusted_p"] == pytest.approx(19 * 2 / 2**10)
+
+
+def test_a_test_set_too_small_for_its_methods_is_named(study):
+    methods = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")
+    few = table2(study(methods=methods, seeds=(0,), cases=7), "main").markdown
+    assert "too few test patients: Phantom (7 patients, 7 methods need 8)." in few
+    enough = table2(study(methods=methods, seeds=(0,), cases=8), "main").markdown
+    assert "too few test patients" not in enough
+
+
 def test_a_single_patient_has_no_interval(study):
     table = table1(study(methods=("ce", "spectral"), seeds=(0,), cases=2, cases_per_patient=2), "main")
     assert table.frame.low.isna().all()
     assert "95 % interval" not in table.markdown
-    assert "Phantom (1 patient)" in table.markdown
+    assert "Phantom (1 patient, 2 methods need 6)" in table.markdown
 
 
 def test_a_best_of_cases_that_is_not_the_best_of_patients_is_not_marked():

@@ -58,7 +58,7 @@ def test_protocols_side_by_side_are_those_of_table2(study):
         alone = table2(results, "main", protocol=name).frame
         for column in ("mean", "low", "high", "rank", "gap_low"):
             np.testing.assert_array_equal(ours[column].astype(float), alone[column].astype(float))
-    assert "| Phantom, SCE ↓ (×10⁻³) | paper | crac-legacy | nixon | boundary |" in table.markdown
+    assert "| Phantom, SCE ↓ (×10⁻³) | paper | crac-legacy | nixon | union | boundary |" in table.markdown
     assert "All test voxels of protocol 'nixon' are one pool" in table.markdown
     assert all(f"'{name}': {PROTOCOLS[name].source}" in table.markdown for name in PROTOCOLS)
     assert "\\multicolumn{3}{c}{boundary}" in table.latex

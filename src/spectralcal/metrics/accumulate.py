@@ -1,8 +1,9 @@
 """Counting probabilities into cells, chunk by chunk: the one place where calibration touches voxels.
 
 All sums are integers. A cell spans 2^15 neighbouring float32 values, so the sum of its probabilities is a multiple of
-its count plus the sum of 15-bit remainders, exactly; Brier score and log-likelihood are summed in units of 2^-40. Sums
-of integers do not depend on order, so chunks, threads, and compiled or plain loops give the same bits.
+its count plus the sum of 15-bit remainders, exactly; probabilities below the floor are summed in units of 2^-45, Brier
+score and log-likelihood in units of 2^-40. Sums of integers do not depend on order, so chunks, threads, and compiled or
+plain loops give the same bits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _TINY = np.float32(np.finfo(np.float32).tiny)
 _COUNT = 40  # bits below the count in a packed sum: remainders of 2^24 voxels fit
 _FULL = (1 << 24) - CHUNK  # voxels after which packed sums are emptied
 _UNIT = 2.0**40
+_LOW_UNIT = 2.0**45
+_SQUARE_UNIT = np.float32(2.0**30)  # a probability's square is then a 64-bit product of integers
+_SPARE = 8
 
 
 @dataclass
@@ -56,19 +60,20 @@ class Cells:
 
 
 class Tally:
-    """Integer sums over voxels, in the order of places (see :class:`spectralcal.metrics.cells.CellGrid`).
+    """Integer sums over voxels.
 
     Attributes:
-        packed: (2, C, places) int64, ``count << 40 | sum of remainders`` of the predicted class and of the others.
-        hits: (2, C, places) int32: wrong predictions at the place of their own probability, by predicted class, and at
-            the place of the true class's probability, by true class.
+        packed: (2, C, cells + 8) int64, ``count << 40 | sum of remainders`` of the predicted class and of the others.
+            What the last eight hold means nothing.
+        hits: (2, C, cells) int32: wrong predictions in the cell of their own probability, by predicted class, and in
+            the cell of the true class's probability, by true class.
         low: (C,) int64 sum of probabilities below the floor, in units of 2^-45.
         brier, nll: int, in units of 2^-40.
     """
 
     def __init__(self, num_classes: int, grid: CellGrid) -> None:
         self.grid = grid
-        self.packed = np.zeros((2, num_classes, len(grid)), np.int64)
+        self.packed = np.zeros((2, num_classes, len(grid) + _SPARE), np.int64)
         self.hits = np.zeros((2, num_classes, len(grid)), np.int32)
         self.low = np.zeros(num_classes, np.int64)
         self.voxels = self.brier = self.nll = 0
@@ -104,14 +109,14 @@ class Tally:
         self._held += added
 
     def row(self, label: int) -> np.ndarray:
-        """(3, 2, places) int64 count, sum of remainders and :attr:`hits` of a class."""
-        packed = self.packed[:, label]
+        """(3, 2, cells) int64 count, sum of remainders and :attr:`hits` of a class."""
+        packed = self.packed[:, label, :-_SPARE]
         row = np.stack([packed >> _COUNT, packed & ((1 << _COUNT) - 1), self.hits[:, label]])
         return row if self._emptied is None else row + self._emptied[:, :, label]
 
     def _empty(self) -> None:
         if self._emptied is None:
-            self._emptied = np.zeros((3, *self.packed.shape), np.int64)
+            self._emptied = np.zeros((3, *self.hits.shape), np.int64)
         for label in range(self.low.size):
             self._emptied[:, :, label] = self.row(label)
         self.packed[:], self.hits[:], self._held = 0, 0, 0
@@ -123,12 +128,10 @@ def collect(cells: Cells, tallies: Iterable[Tally]) -> None:
     grid, voxels = tallies[0].grid, sum(t.voxels for t in tallies)
     top = np.zeros((3, len(grid)), np.int64)
 
-    order = np.argsort(grid.place_cell)
-
     def into(row: int, count: np.ndarray, remainder: np.ndarray, hits: np.ndarray) -> None:
-        cells.count[row] += count[order]
-        cells.confidence[row] += (count * grid.place_value + remainder * grid.place_step)[order]
-        cells.hits[row] += hits[order]
+        cells.count[row] += count
+        cells.confidence[row] += count * grid.value + remainder * grid.step
+        cells.hits[row] += hits
 
     for label in range(len(tallies[0].low)):
         count, remainder, hits = sum(t.row(label) for t in tallies)
@@ -137,7 +140,7 @@ def collect(cells: Cells, tallies: Iterable[Tally]) -> None:
         count = count.sum(axis=0)
         into(label, count, remainder.sum(axis=0), right + hits[1])
         cells.count[label, 0] += voxels - count.sum()
-        cells.confidence[label, 0] += sum(int(t.low[label]) for t in tallies) / 2.0**45
+        cells.confidence[label, 0] += sum(int(t.low[label]) for t in tallies) / _LOW_UNIT
     into(-1, *top)
     cells.brier += sum(t.brier for t in tallies) / _UNIT
     cells.nll += sum(t.nll for t in tallies) / _UNIT
@@ -174,8 +177,8 @@ def _count_compiled(count_voxels, probabilities, labels, mask, tally: Tally) -> 
         labels = labels.astype(np.int64, copy=False)
     mask = np.zeros(0, np.uint8) if mask is None else np.ascontiguousarray(mask).view(np.uint8)
     labels = np.ascontiguousarray(labels)
-    arguments = (read_only(flat), *strides, read_only(labels), read_only(mask), _limits(), tally.grid.offsets)
-    refused, brier, nll = count_voxels(*arguments, _tables(tally.grid), tally.packed, tally.hits, tally.low)
+    arguments = (read_only(flat), *strides, read_only(labels), read_only(mask), _limits(), tally.grid.layout)
+    refused, brier, nll = count_voxels(*arguments, _mantissa(), tally.packed, tally.hits, tally.low)
     if refused:
         kept = (probabilities, labels) if not mask.size else (probabilities[:, mask != 0], labels[mask != 0])
         _check(*kept)
@@ -194,14 +197,14 @@ def _flat(rows: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
 
 
 @lru_cache(maxsize=1)
-def _limits() -> tuple[np.float32, ...]:
-    """The tolerances of :func:`_check` as the last float32 values inside them."""
+def _limits() -> tuple[np.float32, np.float32, np.float32, np.int32]:
+    """The tolerances of :func:`_check` as the last float32 values inside them, that of sums by its bits; the floor."""
     lowest, highest, slack = (np.float32(x) for x in (-RANGE_TOLERANCE, 1 + RANGE_TOLERANCE, SUM_TOLERANCE))
     zero = np.float32(0)
     lowest = lowest if float(lowest) >= -RANGE_TOLERANCE else np.nextafter(lowest, zero)
     highest = highest if float(highest) <= 1 + RANGE_TOLERANCE else np.nextafter(highest, zero)
     slack = slack if float(slack) <= SUM_TOLERANCE else np.nextafter(slack, zero)
-    return lowest, highest, slack, FLOOR
+    return lowest, highest, FLOOR, slack.view(np.int32)
 
 
 @lru_cache(maxsize=1)
@@ -211,37 +214,24 @@ def _mantissa() -> tuple[np.ndarray, np.ndarray]:
     return np.log(mantissa), 2.0**-23 / mantissa
 
 
-@lru_cache(maxsize=1)
-def _lanes() -> np.ndarray:
-    """(256, 9) int16: which of eight flags are set, and how many, by the byte that the kernel multiplies them into."""
-    table, gather = np.zeros((256, 9), np.int16), np.array([0x0102040810204080], np.uint64)
-    for pattern in range(256):
-        flags = np.array([pattern >> i & 1 for i in range(8)], np.uint8)
-        row = table[int((flags.view(np.uint64) * gather)[0] >> np.uint64(56))]
-        row[: flags.sum()], row[8] = np.flatnonzero(flags), flags.sum()
-    return table
-
-
-def _tables(grid: CellGrid) -> tuple[np.ndarray, ...]:
-    return grid.place_split, grid.place_above, _lanes(), *_mantissa()
-
-
 def _count_voxels(probabilities: np.ndarray, labels: np.ndarray, tally: Tally) -> tuple[int, int]:
     """What :func:`spectralcal.metrics.kernels.count_voxels` does, in NumPy."""
     _check(probabilities, labels)
     num_classes, voxels = probabilities.shape
     labels, every = labels.astype(np.intp, copy=False), np.arange(voxels)
-    grid, size = tally.grid, len(tally.grid)
+    grid, size = tally.grid, tally.packed.shape[2]
     p = np.empty(probabilities.shape, np.float32)  # C order whatever the input's, so that ravel is a view
     np.clip(probabilities, np.float32(0), np.float32(1), out=p)
 
     best, predicted = p[0].copy(), np.zeros(voxels, np.intp)
-    squared = np.zeros(voxels)
     for c in range(num_classes):
         if c:
             np.copyto(predicted, c, where=p[c] > best)  # ties go to the first class, as with argmax
             np.maximum(best, p[c], out=best)
-        squared += np.square(p[c], dtype=np.float64)
+    squared = 0
+    for c in range(num_classes):
+        units = (p[c] * _SQUARE_UNIT).astype(np.int64)
+        squared += int((units * units >> 20).sum())
     truth = p.ravel().take(labels * voxels + every)
 
     def pack(which: int, index: np.ndarray, remainder: np.ndarray, rows: slice) -> None:
@@ -250,25 +240,23 @@ def _count_voxels(probabilities: np.ndarray, labels: np.ndarray, tally: Tally) -
         # Sums of integers below 2^53 are exact in float64.
         packed += np.bincount(index, weights=remainder, minlength=packed.size).reshape(packed.shape).astype(np.int64)
 
-    place, remainder = grid.place(best)
-    place += predicted * size
-    pack(0, place, remainder, slice(None))
+    cell, remainder = grid.place(best)
+    pack(0, cell + predicted * size, remainder, slice(None))
     wrong = predicted != labels
-    np.add.at(tally.hits[0].reshape(-1), place[wrong], 1)
+    np.add.at(tally.hits[0], (predicted[wrong], cell[wrong]), 1)
     np.add.at(tally.hits[1], (labels[wrong], grid.place(truth[wrong])[0]), 1)
     for c in range(num_classes):
         small = p[c] < FLOOR  # most voxels of most classes: one cell, no look-up
-        tally.low[c] += (p[c][small] * np.float32(2.0**45)).astype(np.int64).sum()
+        tally.low[c] += (p[c][small] * np.float32(_LOW_UNIT)).astype(np.int64).sum()
         pack(1, *grid.place(p[c][~small & (predicted != c)]), slice(c, c + 1))
 
-    truth64 = truth.astype(np.float64)
-    brier = ((squared - 2.0 * truth64 + 1.0) * _UNIT + 0.5).astype(np.int64)
+    brier = squared - int(((truth * _SQUARE_UNIT).astype(np.int64) << 11).sum()) + (voxels << 40)
     bits = np.maximum(truth, _TINY).view(np.int32)
     logarithm, inverse = (table.take(bits >> 15 & 0xFF) for table in _mantissa())
     r = (bits & 0x7FFF) * inverse
-    series = r * (1.0 - r * (0.5 - r * (1.0 / 3 - r * (0.25 - r * (0.2 - r * (1.0 / 6))))))
+    series = r * (1.0 - r * (0.5 - r * (1.0 / 3 - r * 0.25)))
     nll = (-(((bits >> 23) - 127) * 0.6931471805599453 + logarithm + series) * _UNIT + 0.5).astype(np.int64)
-    return int(brier.sum()), int(nll.sum())
+    return brier, int(nll.sum())
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray) -> None:

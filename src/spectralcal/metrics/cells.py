@@ -18,7 +18,7 @@ THRESHOLDS = (1e-3, 1e-2)  # Murugesan et al. 2024 and the default of Nixon et a
 MAX_BINS = 100  # more bins than this could put two edges into one logarithmic cell
 
 SHIFT = 15  # 23 mantissa bits - 8: 256 cells an octave
-_SLOTS = (0x3F000000 >> SHIFT) + 1  # leading bits of float32 up to one half
+_HALF = 0x3F000000 >> SHIFT  # leading bits of one half in float32
 _SPACING = 2.0**-24  # of float32 between one half and 1
 
 
@@ -31,22 +31,18 @@ class CellGrid:
             and the first bin also holds 0.
         top: (cells,) float64, the upper end of each cell.
         width: (cells,) float64, largest minus smallest value that a cell can hold; 0 where it holds one float32 value.
-        place_cell: (cells,) the cell of each place. Places are the cells in an order that float32 bits give without a
-            table: below the floor, up to one half, 1 - p from one half on, 1, and the upper parts of split cells.
-        place_value, place_step: (cells,) float64: ``n`` values with remainders ``r`` sum to ``n value + sum(r) step``.
-        place_split, place_above: (cells,) float32 and int32: values above the split belong to the place above.
-        offsets: place minus the leading bits of p, and of 1 - p; the place of 1.
+        value, step: (cells,) float64: ``n`` values with remainders ``r`` sum to ``n value + sum(r) step``.
+        layout: what :meth:`place` needs, for loops that do it inline: float32 number of bins and two thresholds (2 for
+            one that is a bin edge); leading bits minus cell up to one half, leading bits of 1 - p plus cell above it,
+            both without the splits below p; the cell of 1.
     """
 
     edges: np.ndarray
     top: np.ndarray
     width: np.ndarray
-    place_cell: np.ndarray
-    place_value: np.ndarray
-    place_step: np.ndarray
-    place_split: np.ndarray
-    place_above: np.ndarray
-    offsets: tuple[int, int, int]
+    value: np.ndarray
+    step: np.ndarray
+    layout: tuple[np.float32, np.float32, np.float32, int, int, int]
 
     def __len__(self) -> int:
         return self.top.size
@@ -75,24 +71,24 @@ class CellGrid:
         return int(np.searchsorted(self.top, edge, side="right"))
 
     def place(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Place and remainder of each probability: (n,) float32 in [0, 1] -> (n,) intp and (n,) int32.
+        """Cell and remainder of each probability: (n,) float32 in [0, 1] -> (n,) intp and (n,) int32.
 
-        The remainder counts float32 values from the place's end that is nearer to 0 or 1; below the floor it means
-        nothing.
+        A cell is the leading bits of p or of 1 - p, and the splits below p. The remainder counts float32 values from
+        that end of the cell, uncut by splits, which is nearer to 0 or 1; below the floor it means nothing.
         """
-        lower, high, certain = self.offsets
+        bins, first, second, lower, upper, last = self.layout
         # 1 - p is exact in float32 from one half upwards, so no value changes its side or its cell by rounding.
         bits = np.minimum(probability, np.float32(1) - probability).view(np.int32)
-        place = (bits >> SHIFT) + np.where(probability > np.float32(0.5), high, lower)
-        place[probability == 1] = certain
-        place[probability < FLOOR] = 0
-        above = probability > self.place_split.take(place)
-        place[above] = self.place_above[place[above]]
-        return place, bits & ((1 << SHIFT) - 1)
+        leading = bits >> SHIFT
+        # The nearest edge, by a division that rounds as the edges were rounded.
+        edge = (probability * bins + np.float32(0.5)).astype(np.int32)
+        splits = edge + (probability > edge.astype(np.float32) / bins) + (probability > first) + (probability > second)
+        cell = np.where(probability > np.float32(0.5), upper - leading, leading - lower) + splits
+        return np.clip(cell, 0, last).astype(np.intp), bits & ((1 << SHIFT) - 1)
 
     def index(self, probability: np.ndarray) -> np.ndarray:
         """Cell of each probability: (n,) float32 in [0, 1] -> (n,) intp."""
-        return self.place_cell.take(self.place(probability)[0])
+        return self.place(probability)[0]
 
 
 @lru_cache(maxsize=8)
@@ -105,59 +101,40 @@ def cell_grid(bins: int) -> CellGrid:
     if not isinstance(bins, int) or not 1 <= bins <= MAX_BINS:
         raise ValueError(f"bins must be an integer between 1 and {MAX_BINS}, got {bins!r}")
     edges = (np.arange(bins + 1) / bins).astype(np.float32)
-    splits = np.unique(np.concatenate([edges[1:-1], np.array(THRESHOLDS, np.float32)])).astype(np.float64)
+    thresholds = [t for t in map(np.float32, THRESHOLDS) if t not in edges]
+    splits = np.unique(np.concatenate([edges[1:-1], np.array(thresholds, np.float32)])).astype(np.float64)
 
-    def value(slot: int) -> float:
-        return float(np.int32(slot << SHIFT).view(np.float32))
+    def leading_value(leading: int) -> float:
+        return float(np.int32(leading << SHIFT).view(np.float32))
 
     floor = int(FLOOR.view(np.int32)) >> SHIFT
     finest = int(np.float32(_SPACING).view(np.int32)) >> SHIFT
-    lower, high = 1 - floor, 1 + (_SLOTS - floor) - finest
-    certain = high + _SLOTS - 1
-    top, width, place_cell = [float(np.nextafter(np.float64(FLOOR), 0))], [float(FLOOR)], np.zeros(certain + 1, np.intp)
-    place_value, place_step = np.zeros(certain + 1), np.zeros(certain + 1)
-    place_split, place_above = np.full(certain + 1, 2.0, np.float32), np.zeros(certain + 1, np.int32)
-    upper_parts: list[int] = []
+    top, width, value, step = [float(np.nextafter(np.float64(FLOOR), 0))], [float(FLOOR)], [0.0], [0.0]
 
-    def add(place: int, bottom: float, end: float, cuts: np.ndarray, step: float) -> None:
-        place_cell[place] = len(top)
-        ends = [bottom, *cuts, end]
-        if len(ends) > 2:
-            place_split[place], place_above[place] = cuts[0], certain + 1 + len(upper_parts)
-            upper_parts.append(place)
-        for a, b in pairwise(ends):
+    def add(bottom: float, end: float, cuts: np.ndarray, spacing: float, origin: float, unit: float) -> None:
+        for a, b in pairwise([bottom, *cuts, end]):
             top.append(b)
-            values = (np.floor(a / step) + 1, np.floor(b / step)) if step else (a, b)
-            width.append(max(values[1] - values[0], 0.0) * (step or 1.0))
+            values = (np.floor(a / spacing) + 1, np.floor(b / spacing)) if spacing else (a, b)
+            width.append(max(values[1] - values[0], 0.0) * (spacing or 1.0))
+            value.append(origin)
+            step.append(unit / (1 << SHIFT))
 
-    for slot in range(floor, _SLOTS):  # [value, next value), and one half alone in the last
-        start, end = value(slot), value(slot + 1)
-        place_value[slot + lower], place_step[slot + lower] = start, (end - start) / (1 << SHIFT)
-        end = 0.5 if start == 0.5 else float(np.nextafter(end, 0))
-        add(slot + lower, start, end, splits[(splits >= start) & (splits < end)], 0.0)
-    for slot in range(_SLOTS - 2, finest - 1, -1):  # (bottom, end] in p, mirrored from [value, next value)
-        start, end = value(slot), value(slot + 1)
-        place_value[slot + high], place_step[slot + high] = 1.0 - start, (start - end) / (1 << SHIFT)
-        cuts = splits[(splits > 1.0 - end) & (splits < 1.0 - start)]
-        add(slot + high, 1.0 - end, 1.0 - start, cuts, _SPACING)
-    place_cell[certain], place_value[certain] = len(top), 1.0
-    top.append(1.0)
-    width.append(0.0)
+    for leading in range(floor, _HALF + 1):  # [value, next value), and one half alone in the last
+        start, end = leading_value(leading), leading_value(leading + 1)
+        stop = 0.5 if start == 0.5 else float(np.nextafter(end, 0))
+        add(start, stop, splits[(splits >= start) & (splits < stop)], 0.0, start, end - start)
+    for leading in range(_HALF - 1, finest - 1, -1):  # (bottom, end] in p, mirrored from [value, next value)
+        start, end = leading_value(leading), leading_value(leading + 1)
+        # A split at the end of a cell leaves an empty one behind it, because every split below p counts.
+        cuts = splits[(splits > 1.0 - end) & (splits <= 1.0 - start)]
+        add(1.0 - end, 1.0 - start, cuts, _SPACING, 1.0 - start, start - end)
+    for values, last in ((top, 1.0), (width, 0.0), (value, 1.0), (step, 0.0)):
+        values.append(last)
 
-    def extended(values: np.ndarray, extra: np.ndarray) -> np.ndarray:
-        return np.concatenate([values, extra]).astype(values.dtype)
-
-    upper = np.array(upper_parts, np.intp)
-    arrays = (
-        edges,
-        np.array(top),
-        np.array(width),
-        extended(place_cell, place_cell[upper] + 1),
-        extended(place_value, place_value[upper]),
-        extended(place_step, place_step[upper]),
-        extended(place_split, np.full(upper.size, 2.0)),
-        extended(place_above, np.zeros(upper.size)),
-    )
+    arrays = (edges, *(np.array(values) for values in (top, width, value, step)))
     for array in arrays:
         array.setflags(write=False)
-    return CellGrid(*arrays, (lower, high, certain))
+    # Every p above 0 is above the edge at 0; just below 1 every split is below p.
+    last, below = len(top) - 1, bins + len(thresholds)
+    first, second = (*thresholds, np.float32(2), np.float32(2))[:2]
+    return CellGrid(*arrays, (np.float32(bins), first, second, floor, last - 1 + finest - below, last))

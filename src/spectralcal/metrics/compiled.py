@@ -55,11 +55,11 @@ def kernel(name: str) -> Callable | None:
         return None
     function, folder = getattr(kernels, name), cache_folder()
     if folder is None:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, error_model="numpy")(function)
     given, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
     try:
         # The folder is read once, here; left alone, it would be beside this file, which may be read-only or versioned.
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     finally:
         numba.config.CACHE_DIR = given
 

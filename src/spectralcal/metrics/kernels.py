@@ -9,49 +9,46 @@ from __future__ import annotations
 import numpy as np
 
 
-def count_voxels(flat, class_stride, voxel_stride, labels, mask, limits, offsets, tables, packed, hits, low):
-    """Add voxels to the sums of :class:`spectralcal.metrics.accumulate.Tally`, block by block in the first-level cache.
+def count_voxels(flat, class_stride, voxel_stride, labels, mask, limits, layout, tables, packed, hits, low):
+    """Add voxels to the sums of :class:`spectralcal.metrics.accumulate.Tally`, block by block in the nearest caches.
 
     Args:
         flat, class_stride, voxel_stride: float32 probabilities; class c of voxel i at ``c * class_stride + i *
             voxel_stride``.
         labels: (n,) integers.
         mask: (n,) uint8, not 0 where a voxel counts; (0,) to count every voxel.
-        limits: float32 lowest and highest probability, largest distance of their sum from 1, and the floor below which
-            probabilities share one cell.
-        offsets: as in :class:`spectralcal.metrics.cells.CellGrid`.
-        tables: splits and the places above them, which of eight flags a byte means, and for the logarithm that of a
-            mantissa's first bits and their inverse.
-        packed, hits: (2, C, places) int64 and int32; low: (C,) int64.
+        limits: float32 lowest and highest probability and the floor below which probabilities share one cell; int32
+            bits of the largest distance of their sum from 1.
+        layout: as in :class:`spectralcal.metrics.cells.CellGrid`.
+        tables: for the logarithm, that of a mantissa's first bits and their inverse.
+        packed, hits, low: as in the tally; the last eight cells of ``packed`` take what is to be forgotten.
 
     Returns:
         (refused, brier, nll): whether a voxel is no probability vector or its label no class (the sums are then
         without meaning), and sums in units of 2^-40.
     """
-    width = 512
-    lowest, highest, slack, floor = limits
-    lower, high, certain = offsets
-    split, upper, lanes, log_table, inverse = tables
-    classes, places = packed.shape[1], packed.shape[2]
+    width = 1024
+    lowest, highest, floor, slack = limits
+    bins, first, second, lower, upper, last = layout
+    log_table, inverse = tables
+    classes, cells, counted = packed.shape[1], packed.shape[2], hits.shape[2]
     top, rest = packed[0].reshape(-1), packed[1].reshape(-1)
     wrong, missed = hits[0].reshape(-1), hits[1].reshape(-1)
     zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
-    unit = np.float32(2.0**45)
-    tiny = np.float32(2.0**-126)
+    low_unit, square_unit, tiny = np.float32(2.0**45), np.float32(2.0**30), np.float32(2.0**-126)
     voxel_unit = np.int64(1) << 40
     brier, nll = np.int64(0), np.int64(0)
 
-    block = np.empty(classes * width, np.float32)
-    best, truth, total = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    folded = np.empty(width, np.float32)
-    bits, truth_bits = folded.view(np.int32), truth.view(np.int32)
-    squares = np.empty(width, np.float64)
-    predicted, label, place = np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width, np.int32)
-    least = np.empty(width, np.float32)
-    flags, lane = np.empty(width, np.uint8), np.empty(width + 8, np.int32)
-    words, gather = flags.view(np.uint64), np.uint64(0x0102040810204080)
-    kept = np.empty(width, np.int64)
+    block, best, truth = np.empty(classes * width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    total, folded, chosen = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    block_bits, best_bits, truth_bits = block.view(np.int32), best.view(np.int32), truth.view(np.int32)
+    total_bits, bits = total.view(np.int32), folded.view(np.int32)
+    predicted, label, cell = np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width, np.int32)
+    best_cell, lane = np.empty(width, np.int32), np.empty(width, np.int32)
+    flags, kept = np.empty(width, np.uint8), np.empty(width, np.int64)
 
+    # Loops below are short and many so that they become vector instructions: each writes one or two arrays, which the
+    # compiler can prove apart, and reads what a condition chooses from into locals first.
     for start in range(0, labels.size, width):
         n = min(width, labels.size - start)
         bad = 0
@@ -75,19 +72,17 @@ def count_voxels(flat, class_stride, voxel_stride, labels, mask, limits, offsets
                 bad |= (given[i] < 0) | (given[i] >= classes)
             for c in range(classes):
                 rows = block[c * width : c * width + n]
-                first = c * class_stride + start * voxel_stride
+                begin = c * class_stride + start * voxel_stride
                 if voxel_stride == 1:
-                    source = flat[first : first + n]
+                    source = flat[begin : begin + n]
                     for i in range(n):
                         rows[i] = source[i]
                 else:
                     for i in range(n):
-                        rows[i] = flat[first + i * voxel_stride]
+                        rows[i] = flat[begin + i * voxel_stride]
 
-        # A loop writes one or two arrays: with more, the compiler does not prove them apart and gives up on vectors.
         for i in range(n):
             total[i] = block[i]
-            least[i] = block[i]
         for i in range(n):
             best[i] = block[i]
             predicted[i] = 0
@@ -95,111 +90,127 @@ def count_voxels(flat, class_stride, voxel_stride, labels, mask, limits, offsets
             rows = block[c * width : c * width + n]
             for i in range(n):
                 total[i] += rows[i]
-                least[i] = rows[i] if rows[i] < least[i] else least[i]
             for i in range(n):
-                predicted[i] = c if rows[i] > best[i] else predicted[i]
-                best[i] = rows[i] if rows[i] > best[i] else best[i]
-        for i in range(n, width):
-            total[i], least[i], best[i] = one, zero, one
-        for i in range(width):
-            flags[i] = not (abs(total[i] - one) <= slack)
-        for i in range(width):
-            flags[i] |= (not (least[i] >= lowest)) | (not (best[i] <= highest))
-        for i in range(words.size):
-            bad |= words[i] != 0
-        if bad:
+                v, w, k = rows[i], best[i], predicted[i]
+                predicted[i] = c if v > w else k
+                best[i] = v if v > w else w
+        # Bits of floats that are not negative order like the floats, and integers have a vector minimum and maximum.
+        least, most, off = np.int32(0), np.int32(0), np.int32(0)
+        for c in range(classes):
+            row_bits = block_bits[c * width : c * width + n]
+            for i in range(n):
+                least = row_bits[i] if row_bits[i] < least else least
+        for i in range(n):
+            most = best_bits[i] if best_bits[i] > most else most
+        for i in range(n):
+            total[i] = abs(total[i] - one)
+        for i in range(n):
+            off = total_bits[i] if total_bits[i] > off else off
+        if bad or off > slack:
             return True, brier, nll
-        outside = False
-        for i in range(width):
-            flags[i] = (least[i] < zero) | (best[i] > one)
-        for i in range(words.size):
-            outside |= words[i] != 0
-        if outside:
+        if least < 0 or most > 0x3F800000:  # the bits of 1
             for c in range(classes):
                 rows = block[c * width : c * width + n]
                 for i in range(n):
+                    bad |= (not (rows[i] >= lowest)) | (not (rows[i] <= highest))
                     v = rows[i] if rows[i] > zero else zero
                     rows[i] = v if v < one else one
+            if bad:
+                return True, brier, nll
             for i in range(n):
                 best[i] = block[i]
                 predicted[i] = 0
             for c in range(1, classes):
                 rows = block[c * width : c * width + n]
                 for i in range(n):
-                    predicted[i] = c if rows[i] > best[i] else predicted[i]
-                    best[i] = rows[i] if rows[i] > best[i] else best[i]
+                    v, w, k = rows[i], best[i], predicted[i]
+                    predicted[i] = c if v > w else k
+                    best[i] = v if v > w else w
+
         for i in range(n):
-            squares[i] = 0.0
+            truth[i] = block[i]
         for c in range(classes):
             rows = block[c * width : c * width + n]
-            below = np.int64(0)
+            leading, trailing = np.int32(0), np.int32(0)  # halves of 31 bits, so that sums of a block need 32
             for i in range(n):
-                squares[i] += np.float64(rows[i]) * np.float64(rows[i])
-                below += np.int32((rows[i] if rows[i] < floor else zero) * unit)
-            low[c] += below
-
-        for i in range(n):
-            folded[i] = best[i] if best[i] <= half else one - best[i]
-        for i in range(n):
-            place[i] = (bits[i] >> 15) + (high if best[i] > half else lower)
-        for i in range(n):
-            place[i] = place[i] if folded[i] > zero else certain
-        for i in range(n):
-            c, y, v = predicted[i], label[i], best[i]
-            k = np.uint64(place[i])
-            if v > split[k]:
-                k = np.uint64(upper[k])
-            k += np.uint64(c * places)
-            top[k] += voxel_unit + (bits[i] & 0x7FFF)
-            truth[i] = block[np.uint64(y * width + i)]
-            if y != c:
-                wrong[k] += 1
-                v = truth[i]
-                k = np.uint64(0)
-                if v >= floor:
-                    folded[i] = v if v <= half else one - v
-                    k = np.uint64((bits[i] >> 15) + (high if v > half else lower))
-                    if v > split[k]:
-                        k = np.uint64(upper[k])
-                missed[k + np.uint64(y * places)] += 1
-
-        for c in range(classes):
-            rows = block[c * width : c * width + n]
+                v, w = rows[i], truth[i]
+                truth[i] = v if label[i] == c else w
             for i in range(n):
-                flags[i] = (rows[i] >= floor) & (predicted[i] != c)
-            for i in range(n, width):
-                flags[i] = 0
-            found = np.uint64(0)
-            for group in range((n + 7) // 8):
-                if words[group]:
-                    mask8 = (words[group] * gather) >> np.uint64(56)
-                    for j in range(8):
-                        lane[found + np.uint64(j)] = group * 8 + lanes[np.uint64(mask8), j]
-                    found += np.uint64(lanes[np.uint64(mask8), 8])
-            filled = np.int64(found)
-            for i in range(filled):
-                best[i] = rows[np.uint64(lane[i])]
-            for i in range(filled):
-                folded[i] = best[i] if best[i] <= half else one - best[i]
-            for i in range(filled):
-                place[i] = (bits[i] >> 15) + (high if best[i] > half else lower)
-            row = np.uint64(c * places)
-            for i in range(filled):
-                k = np.uint64(place[i])
-                if best[i] > split[k]:
-                    k = np.uint64(upper[k])
-                rest[row + k] += voxel_unit + (bits[i] & 0x7FFF)
+                k = np.int32(rows[i] * square_unit)
+                brier += (np.int64(k) * np.int64(k)) >> 20
+            for i in range(n):
+                k = np.int32((rows[i] if rows[i] < floor else zero) * low_unit)
+                leading = np.int32(leading + (k >> 16))
+                trailing = np.int32(trailing + (k & 0xFFFF))
+            low[c] += (np.int64(leading) << 16) + np.int64(trailing)
+
+        # The highest probabilities, then each class where it is neither that nor below the floor, then the label's
+        # where the prediction is wrong.
+        for c in range(classes, -2, -1):
+            rows = best if c == classes else truth if c < 0 else block[c * width : (c + 1) * width]
+            m, dense = n, True
+            if c < classes:
+                if c < 0:
+                    for i in range(n):
+                        flags[i] = label[i] != predicted[i]
+                else:
+                    for i in range(n):
+                        flags[i] = (rows[i] >= floor) & (predicted[i] != c)
+                m = 0
+                for i in range(n):
+                    m += np.int64(flags[i])
+                dense = c >= 0 and 2 * m > n
+                if dense:
+                    m = n
+                else:
+                    m = 0
+                    for i in range(n):
+                        lane[np.uint64(m)] = i
+                        m += np.int64(flags[i])
+                    for i in range(m):
+                        chosen[i] = rows[np.uint64(lane[i])]
+                    rows = chosen
+            for i in range(m):
+                v = rows[i]
+                edge = np.int32(v * bins + half)
+                cell[i] = edge + (v > np.float32(edge) / bins) + (v > first) + (v > second)
+            for i in range(m):
+                folded[i] = rows[i] if rows[i] <= half else one - rows[i]
+            for i in range(m):
+                v, k, first_bits = rows[i], cell[i], bits[i] >> 15
+                cell[i] = k + (upper - first_bits if v > half else first_bits - lower)
+            if c == classes:
+                for i in range(n):
+                    k = cell[i]
+                    best_cell[i] = k if k < last else last
+                for i in range(n):
+                    cell[i] = best_cell[i] + predicted[i] * cells
+                for i in range(n):
+                    top[np.uint64(cell[i])] += voxel_unit + (bits[i] & 0x7FFF)
+            elif c >= 0:
+                if dense:
+                    for i in range(n):
+                        k = cell[i]
+                        cell[i] = k if flags[i] else counted + (i & 7)
+                table = rest[c * cells : (c + 1) * cells]
+                for i in range(m):
+                    table[np.uint64(cell[i])] += voxel_unit + (bits[i] & 0x7FFF)
+            else:
+                for i in range(m):
+                    k = np.uint64(lane[i])
+                    wrong[np.uint64(best_cell[k] + predicted[k] * counted)] += 1
+                    missed[np.uint64(max(cell[i], 0) + label[k] * counted)] += 1
 
         for i in range(n):
-            squared = squares[i] - 2.0 * np.float64(truth[i]) + 1.0
-            brier += np.int64(squared * 1099511627776.0 + 0.5)
+            brier -= np.int64(np.int32(truth[i] * square_unit)) << 11
+        brier += np.int64(n) << 40
         for i in range(n):
             truth[i] = truth[i] if truth[i] > tiny else tiny
         for i in range(n):
             b = truth_bits[i]
             k = np.uint64((b >> 15) & 0xFF)
             r = np.float64(b & 0x7FFF) * inverse[k]
-            series = r * (1.0 - r * (0.5 - r * (1.0 / 3 - r * (0.25 - r * (0.2 - r * (1.0 / 6))))))
+            series = r * (1.0 - r * (0.5 - r * (1.0 / 3 - r * 0.25)))
             nll += np.int64(
                 -(np.float64((b >> 23) - 127) * 0.6931471805599453 + log_table[k] + series) * 1099511627776.0 + 0.5
             )

@@ -51,6 +51,11 @@ PROTOCOLS: dict[str, Protocol] = {
             source="released evaluation code of Murugesan et al. 2024 (CRaC)",
         ),
         Protocol("nixon", aggregation="pooled", threshold=1e-2, source="Nixon et al. 2019: one pool, threshold 0.01"),
+        Protocol(
+            "union",
+            region="union",
+            source="reference or predicted foreground: false alarms count, easy background does not",
+        ),
         Protocol("boundary", region="boundary", source="voxels near a reference boundary, where errors are made"),
     )
 }

@@ -9,6 +9,8 @@ from spectralcal.statistics.compare import (
     best_of,
     compare_with,
     distinguishable_best,
+    fewest_to_rank,
+    lead,
     win_tie_loss,
 )
 from spectralcal.statistics.paired import PairedDifference, holm, paired_difference, wilcoxon_p
@@ -40,9 +42,11 @@ __all__ = [
     "compare_with",
     "critical_difference",
     "distinguishable_best",
+    "fewest_to_rank",
     "friedman_test",
     "group_means",
     "holm",
+    "lead",
     "nemenyi_p",
     "paired_difference",
     "rank_stability",

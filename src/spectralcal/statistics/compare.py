@@ -6,6 +6,7 @@ seeds are averaged before anything is compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from spectralcal.statistics.bootstrap import RESAMPLES, group_means
-from spectralcal.statistics.paired import PairedDifference, holm, paired_difference
+from spectralcal.statistics.paired import PairedDifference, holm, paired_difference, wilcoxon_p
 
-#: Of five pairs, not even five differences of one sign reach 0.05 in a two-sided signed-rank test (2 / 2^5 = 0.0625).
+#: :func:`fewest_to_rank` of two methods: of five pairs, not even five differences of one sign reach 0.05 (2 / 2^5).
 FEWEST_TO_RANK = 6
 
 Methods = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -54,15 +55,33 @@ class Best:
     Attributes:
         method, runner_up: names.
         difference: best - runner-up, over the patients of both; None without a runner-up.
-        too_small: fewer than :data:`FEWEST_TO_RANK` patients in common: no ranking should be printed.
-        distinguishable: not too small, and the interval of the difference excludes 0: the best may be marked.
+        adjusted_p: Wilcoxon p-value against the runner-up after Holm's adjustment over the best against every other
+            method, because the pair was picked among them; nan without a runner-up.
+        too_small: fewer than :func:`fewest_to_rank` patients in common: no ranking should be printed.
+        distinguishable: not too small, the interval of the difference excludes 0 on the best's side, and the adjusted
+            p-value is below 1 - level: the best may be marked.
     """
 
     method: str
     runner_up: str | None
     difference: PairedDifference | None
+    adjusted_p: float
     too_small: bool
     distinguishable: bool
+
+
+def fewest_to_rank(methods: int, level: float = 0.95) -> int:
+    """Patients below which no best of ``methods`` can be told from the others, whatever the numbers.
+
+    Of n pairs, n differences of one sign have the two-sided signed-rank p-value 2 / 2^n, and Holm's adjustment
+    multiplies the smallest p-value by the number of comparisons with the best.
+
+    Raises:
+        ValueError: fewer than two methods, or a level outside (0, 1).
+    """
+    if methods < 2 or not 0 < level < 1:
+        raise ValueError(f"expected at least 2 methods and a level in (0, 1), got {methods} and {level}")
+    return 2 + math.floor(math.log2((methods - 1) / (1 - level)))
 
 
 def win_tie_loss(difference: np.ndarray, lower_is_better: bool = True, tolerance: float = 0.0) -> WinTieLoss:
@@ -140,12 +159,44 @@ def distinguishable_best(
     """
     first, *rest = _ranked(methods, names, lower_is_better)
     if not rest:
-        return Best(first, None, None, False, False)
-    difference = _paired(methods, first, rest[0], level, resamples, seed)
+        return Best(first, None, None, float("nan"), False, False)
+    compared = {name: methods[name] for name in (first, *rest)}
+    return lead(compared, first, rest[0], lower_is_better, level, resamples, seed)
+
+
+def lead(
+    methods: Methods,
+    best: str,
+    runner_up: str,
+    lower_is_better: bool = True,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Best:
+    """Whether the data tell ``best`` from ``runner_up``, two that were picked among ``methods``.
+
+    The paired bootstrap says by how much they differ, the Wilcoxon test with Holm's adjustment pays for the picking;
+    both must agree.
+
+    Args:
+        methods: name -> (values, groups) of everything that was compared.
+        best, runner_up: two of the names.
+        lower_is_better: True for errors and distances, False for Dice.
+        level, resamples, seed: as in :func:`spectralcal.statistics.bootstrap_mean`.
+
+    Raises:
+        ValueError: the names are not two of the methods; as :func:`spectralcal.statistics.paired_difference`.
+    """
+    if best == runner_up or not {best, runner_up} <= set(methods):
+        raise ValueError(f"expected two names out of {', '.join(methods)}, got '{best}' and '{runner_up}'")
+    others = [name for name in methods if name != best]
+    adjusted = holm(np.array([wilcoxon_p(_differences(methods, best, name)) for name in others]))
+    p = float(adjusted[others.index(runner_up)])
+    difference = _paired(methods, best, runner_up, level, resamples, seed)
     interval = difference.interval
-    too_small = interval.groups < FEWEST_TO_RANK
+    too_small = interval.groups < fewest_to_rank(len(methods), level)
     excluded = interval.high < 0 if lower_is_better else interval.low > 0
-    return Best(first, rest[0], difference, too_small, bool(excluded and not too_small))
+    return Best(best, runner_up, difference, p, too_small, bool(excluded and p < 1 - level and not too_small))
 
 
 def _ranked(methods: Methods, names: Iterable[str] | None, lower_is_better: bool) -> list[str]:

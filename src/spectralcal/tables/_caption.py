@@ -8,7 +8,8 @@ from typing import Literal
 import pandas as pd
 
 from spectralcal.results import Results
-from spectralcal.statistics import FEWEST_TO_RANK
+from spectralcal.statistics import fewest_to_rank
+from spectralcal.tables._lines import COMPARED
 
 
 def titles(results: Results, datasets: Iterable[str]) -> dict[str, str]:
@@ -79,19 +80,32 @@ def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
         said.append("Below our numbers: 95 % bootstrap interval of the mean over patients.")
     if frame.distinct.any():
         said.append(
-            "‡: the best is told from the second best, 95 % interval of their difference, paired by patient, without "
-            "zero (not corrected for picking the two)."
+            "‡: the best is told from the second best: paired by patient, the 95 % interval of their difference is "
+            "without zero, and Wilcoxon's p is below 0.05 after Holm's correction over the best against every method."
         )
     compared = frame[~frame.pooled & frame["rank"].notna()]
-    few = {name: n for name, n in compared.groupby("dataset", sort=False).patients.max().items() if n < FEWEST_TO_RANK}
+    few = _too_few(compared)
     if few:
-        listed = ", ".join(f"{names[name]} ({n} {'patient' if n == 1 else 'patients'})" for name, n in few.items())
-        said.append(f"Too small to rank methods, fewer than {FEWEST_TO_RANK} test patients: {listed}.")
+        listed = ", ".join(f"{names[name]} ({text})" for name, text in few.items())
+        said.append(f"Too small to rank methods, too few test patients: {listed}.")
     tested = compared[compared.gap_low.notna() & ~compared.dataset.isin(few)]
     equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
     if equal:
         said.append(f"Too small to rank methods, no best can be told from its second best: {', '.join(equal)}.")
     return said
+
+
+def _too_few(compared: pd.DataFrame) -> dict[str, str]:
+    """Data sets whose patients cannot rank as many methods as are compared, with the two numbers."""
+    found = {}
+    complete = compared[compared.status == "ok"]
+    for name, rows in complete.groupby("dataset", sort=False):
+        methods = int(rows.groupby([key for key in COMPARED if key in rows]).method.nunique().max())
+        patients = int(rows.patients.max())
+        if methods > 1 and patients < fewest_to_rank(methods):
+            noun = "patient" if patients == 1 else "patients"
+            found[name] = f"{patients} {noun}, {methods} methods need {fewest_to_rank(methods)}"
+    return found
 
 
 def _within(frame: pd.DataFrame) -> str:

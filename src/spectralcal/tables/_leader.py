@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spectralcal.statistics import distinguishable_best
+from spectralcal.statistics import lead
 
-SIDES = ("value_a", "value_b")
-NOTHING = {"gap": np.nan, "gap_low": np.nan, "gap_high": np.nan, "distinct": False}
+NOTHING = {"gap": np.nan, "gap_low": np.nan, "gap_high": np.nan, "adjusted_p": np.nan, "distinct": False}
 
 
 def leader(rows: Sequence[dict[str, Any]], cases: pd.DataFrame, scale: float, higher: bool) -> dict[str, dict]:
     """Compare the best with the runner-up, patient by patient.
-
-    The pair is picked by the same numbers that are then compared, so the interval is optimistic: it can tell that two
-    methods cannot be told apart more safely than that they can.
 
     Args:
         rows: the compared methods: ``method``, ``mean``, ``rank`` (1 is best, ties share) and ``status``.
@@ -28,9 +24,10 @@ def leader(rows: Sequence[dict[str, Any]], cases: pd.DataFrame, scale: float, hi
 
     Returns:
         By method, for the best alone: ``gap`` (best - runner-up in the printed unit, mean over patients), ``gap_low``
-        and ``gap_high`` (95 % bootstrap interval over patients), ``distinct`` (the interval excludes zero on the best's
-        side, and patients are not too few, see :func:`spectralcal.statistics.distinguishable_best`). Empty for ties,
-        for one method or one patient, and where a seed of either is missing.
+        and ``gap_high`` (95 % bootstrap interval over patients), ``adjusted_p`` (Wilcoxon, Holm-adjusted over the best
+        against every other complete method) and ``distinct`` (both say so, and patients are not too few, see
+        :func:`spectralcal.statistics.lead`). Empty for ties, for one method or one patient, and where a seed of either
+        is missing.
     """
     ranked = sorted((row for row in rows if row["rank"] is not pd.NA), key=lambda row: row["rank"])
     if len(ranked) < 2 or ranked[1]["rank"] == 1:
@@ -40,18 +37,23 @@ def leader(rows: Sequence[dict[str, Any]], cases: pd.DataFrame, scale: float, hi
     second = (max if higher else min)(seconds, key=lambda row: row["mean"])
     if {best["status"], second["status"]} != {"ok"}:
         return {}
-    pair = (best, second)
-    ours, theirs = (cases[cases.method == row["method"]] for row in pair)
-    both = ours.merge(theirs, on=["seed", "case", "patient"], suffixes=("_a", "_b"))
-    patients = both.patient.to_numpy()
+    complete = [row["method"] for row in ranked if row["status"] == "ok"]
+    # Only what every one of them has, so that all are compared on the same cases.
+    shared = cases[cases.method.isin(complete)].pivot(
+        index=["seed", "case", "patient"], columns="method", values="value"
+    )
+    shared = shared.dropna()
+    patients = shared.index.get_level_values("patient").to_numpy()
     if len(set(patients)) < 2:
         return {}
-    values = {row["method"]: (scale * both[name].to_numpy(), patients) for row, name in zip(pair, SIDES, strict=True)}
-    found = distinguishable_best(values, lower_is_better=not higher)
+    values = {name: (scale * shared[name].to_numpy(), patients) for name in complete}
+    # Means over cases rank, means over patients compare: with several cases a patient they may disagree, and the best
+    # is then not distinct.
+    found = lead(values, best["method"], second["method"], lower_is_better=not higher)
     interval = found.difference.interval
-    # Means over cases rank, means over patients compare: with several cases a patient they may disagree.
-    agrees = found.method == best["method"]
-    sign = 1.0 if agrees else -1.0
-    low, high = sorted((sign * interval.low, sign * interval.high))
-    distinct = agrees and found.distinguishable
-    return {best["method"]: {"gap": sign * interval.estimate, "gap_low": low, "gap_high": high, "distinct": distinct}}
+    return {
+        best["method"]: {
+            "gap": interval.estimate, "gap_low": interval.low, "gap_high": interval.high,
+            "adjusted_p": found.adjusted_p, "distinct": found.distinguishable,
+        }
+    }  # fmt: skip

@@ -68,8 +68,8 @@ def summarize(
         dataset, architecture, method, label, metric, protocol, unit, mean (over seeds), sd_seeds (sample standard
         deviation of the seeds' means, NaN for one), seeds, seeds_expected, cases, patients, missed (structures, over
         all seeds), low and high (95 % bootstrap interval of the mean over patients, NaN for fewer than two), pooled
-        (one score of all voxels), rank (1 is best; printed values that are equal share a rank), gap, gap_low, gap_high
-        and distinct (of the best, see :func:`spectralcal.tables._leader.leader`), paper_value, paper_note,
+        (one score of all voxels), rank (1 is best; printed values that are equal share a rank), gap, gap_low, gap_high,
+        adjusted_p and distinct (of the best, see :func:`spectralcal.tables._leader.leader`), paper_value, paper_note,
         paper_status, status (``ok``, ``incomplete``, ``missing``, ``undefined``).
 
     Raises:
