@@ -11,9 +11,9 @@ import pandas as pd
 from spectralcal.claims._catalogue import catalogue
 from spectralcal.claims._finding import Finding
 from spectralcal.claims._study import Study
-from spectralcal.claims.ledger import Entry, functions, ledger
+from spectralcal.claims.ledger import Entry, decide, roles
 from spectralcal.config import parse_config
-from spectralcal.grid import study_cells
+from spectralcal.grid import Cell, study_cells
 from spectralcal.paths import StudyPaths
 from spectralcal.results import COLUMNS, Results
 
@@ -38,13 +38,28 @@ class Made:
 
     def findings(self, claim: str) -> dict[str, Finding]:
         """Findings of a claim by place."""
-        roles = self.results.config.claims.model_dump()
-        _, function = functions()[claim]
-        return {f.where: f for f in function(Study(self.results, roles), catalogue()[claim])}
+        return {finding.where: finding for finding in self.entry(claim).findings}
+
+    def write(self, name: str, arrays: Callable[[Cell], Mapping[str, np.ndarray]]) -> Made:
+        """Write ``spectra`` or ``calibration`` of every cell."""
+        for cell in study_cells(self.results.config):
+            np.savez(getattr(self.paths.cell(cell), name), **arrays(cell))
+        return self
+
+    def write_histories(self, columns: Callable[[Cell], Mapping[str, np.ndarray]]) -> Made:
+        """Write the training history of every cell."""
+        for cell in study_cells(self.results.config):
+            pd.DataFrame(dict(columns(cell))).to_csv(self.paths.cell(cell).history, index=False)
+        return self
+
+    @property
+    def cases(self) -> np.ndarray:
+        """Names of the test cases."""
+        return np.array(sorted(set(pd.read_parquet(self.paths.cases).case)))
 
     def entry(self, claim: str) -> Entry:
         """A claim with its verdict."""
-        return next(entry for entry in ledger(self.results) if entry.claim.id == claim)
+        return decide(Study(self.results, roles(self.results.config)), catalogue()[claim])
 
 
 def write_study(
@@ -60,7 +75,6 @@ def write_study(
     patients: int = 8,
     missing: Sequence[tuple[str, str, int]] = (),
     noise: float = 0.002,
-    roles: Mapping[str, str] | None = None,
     edit: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
     training: Mapping[str, object] | None = None,
 ) -> Made:
@@ -85,7 +99,7 @@ def write_study(
             "datasets": {name: {"kind": (kinds or {}).get(name)} for name in datasets},
             "architectures": {name: {} for name in architectures},
             "experiments": {name: {**grid, "methods": found} for name, found in experiments.items()},
-            "claims": {"main": "main", **(roles or {name: name for name in further or {}})},
+            "claims": {"main": "main", **{name: name for name in further or {}}},
             "training": dict(training or {}),
         },
         "the test",

@@ -1,0 +1,179 @@
+"""The ledger as a page: one screen of counts, a table, a short paragraph a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spectralcal.claims._catalogue import ANY, NAMED
+from spectralcal.claims._finding import (
+    CONSTRUCTION,
+    FEWEST_SEEDS,
+    NOT_MEASURED,
+    PRINTED,
+    STUDY,
+    VERDICTS,
+    Finding,
+    number,
+)
+from spectralcal.claims.ledger import Entry, place
+from spectralcal.config import StudyConfig
+from spectralcal.results import Results
+from spectralcal.statistics import FEWEST_TO_RANK
+
+#: what the paper states of its training (Sec. 4.1)
+STATED = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 2, "patch": (96, 96, 96)}
+SOURCES = {
+    STUDY: "this study's runs",
+    PRINTED: "the paper's printed numbers",
+    CONSTRUCTION: "first principles",
+}
+
+
+def page(entries: Sequence[Entry], results: Results) -> str:
+    """Markdown."""
+    parts = [
+        "# Claims ledger",
+        _opening(entries, results),
+        _by_verdict(entries),
+        _by_place(entries, results),
+        _reading(results.config),
+        "## All claims",
+        _table(entries),
+        "## Claim by claim",
+        *(_paragraph(entry, results) for entry in entries),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _opening(entries: Sequence[Entry], results: Results) -> str:
+    counts = ", ".join(f"**{sum(e.verdict == v for e in entries)} {v}**" for v in VERDICTS)
+    config = results.config
+    named = ", ".join(results.title(name) for name in config.datasets)
+    return f"Study {config.study} ({named}): {len(entries)} claims of the paper, {counts}."
+
+
+def _by_verdict(entries: Sequence[Entry]) -> str:
+    rows = ["| | claims | supported | refuted | inconclusive | not measured |", "|---|---:|---:|---:|---:|---:|"]
+    kinds = {
+        "on data sets that the paper names": [e for e in entries if e.claim.kind == NAMED],
+        "on training in general": [e for e in entries if e.claim.kind == ANY],
+        "decided without training": [e for e in entries if e.claim.kind not in (NAMED, ANY)],
+    }
+    for text, chosen in kinds.items():
+        counts = [str(sum(entry.verdict == verdict for entry in chosen)) for verdict in VERDICTS]
+        rows.append(f"| {text} | {len(chosen)} | {' | '.join(counts)} |")
+    return "\n".join(rows)
+
+
+def _by_place(entries: Sequence[Entry], results: Results) -> str:
+    """Findings by data set, printed tables and constructions."""
+    places: dict[str, list[Finding]] = {}
+    for entry in entries:
+        for finding in entry.findings:
+            name = SOURCES[finding.source] if finding.source != STUDY else place(results, finding)
+            places.setdefault(name, []).append(finding)
+    rows = ["| findings by source | supported | refuted | inconclusive | not measured |", "|---|---:|---:|---:|---:|"]
+    for name in sorted(places, key=lambda name: (name in SOURCES.values(), name.lower())):
+        counts = [str(sum(f.verdict == verdict for f in places[name])) for verdict in VERDICTS]
+        rows.append(f"| {name} | {' | '.join(counts)} |")
+    return "\n".join(rows)
+
+
+def _reading(config: StudyConfig) -> str:
+    said = [
+        f"How to read it. A finding on a data set is *supported* or *refuted* only if its 95 % bootstrap interval over "
+        f"patients lies on one side and every single training does too, with at least {FEWEST_SEEDS} seeds and "
+        f"{FEWEST_TO_RANK} test patients; otherwise it is *inconclusive*, whatever the means say. A missing cell or "
+        "file makes it *not measured*, and the hole is named. A claim as a whole must hold on each data set that it is "
+        "about: one refuted finding refutes it, one data set that was not run leaves it not measured. Claims about "
+        "training in general are tested on any real data; synthetic data never count, they show that the measurement "
+        "works. Printed numbers stand for everything that rounds to them: they can refute what the text says about "
+        "them, and never support a claim. Where a claim is not about architectures, the first of the experiment is "
+        "taken. Intervals allow for few patients and for picking the best of several methods, not for the number of "
+        "data sets and claims: were all methods equal, chance alone would refute about one in ten claims on six data "
+        "sets."
+    ]
+    differing = [_deviation(config, name) for name in config.datasets]
+    if any(differing):
+        said.append(
+            "Settings that differ from those that the paper states: " + "; ".join(filter(None, differing)) + "."
+        )
+    return "\n\n".join(said)
+
+
+def _deviation(config: StudyConfig, data_set: str) -> str:
+    training = config.training_of(data_set, next(iter(config.architectures)))
+    found = {key: getattr(training, key) for key in STATED}
+    other = [f"{key} {_text(found[key])} ({_text(value)})" for key, value in STATED.items() if found[key] != value]
+    return f"{data_set}: {', '.join(other)}" if other else ""
+
+
+def _text(value: object) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _table(entries: Sequence[Entry]) -> str:
+    rows = ["| | claim | place | verdict | effect | rests on |", "|---|---|---|---|---|---|"]
+    for entry in entries:
+        claim, group = entry.claim, [f for f, c in zip(entry.findings, entry.counted, strict=True) if c]
+        measured = [finding for finding in group if finding.verdict != NOT_MEASURED]
+        effect = _effect(measured[0]) if len(measured) == 1 else ""
+        cells = [f"[{claim.id}](#{claim.id.lower()})", claim.claim, claim.place, f"**{entry.verdict}**", effect,
+                 _basis(entry, measured)]  # fmt: skip
+        rows.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join(rows)
+
+
+def _basis(entry: Entry, measured: Sequence[Finding]) -> str:
+    if not measured:
+        return "printed numbers" if entry.verdict != NOT_MEASURED else "nothing"
+    if measured[0].source == CONSTRUCTION:
+        return "construction" if len(measured) == 1 else f"{len(measured)} constructions"
+    sets = f"{len(measured)} data set{'' if len(measured) == 1 else 's'}"
+    return f"{sets}, {_resting(measured)}"
+
+
+def _resting(found: Sequence[Finding]) -> str:
+    seeds = min(f.seeds for f in found)
+    said = [f"{seeds} seed{'' if seeds == 1 else 's'}"]
+    if patients := sum(f.patients for f in found):
+        said.append(f"{patients} patient{'' if patients == 1 else 's'}")
+    if cases := sum(f.cases for f in found):
+        said.append(f"{cases} case{'' if cases == 1 else 's'}")
+    return ", ".join(said)
+
+
+def _paragraph(entry: Entry, results: Results) -> str:
+    claim = entry.claim
+    parts = [
+        f"### {claim.id}",
+        f"{claim.claim} ({claim.place}; {entry.group.lower()}.) **{entry.verdict.capitalize()}.** {entry.reason}",
+        f"Rule: {claim.measured_by}; supported if {claim.supported_if}, refuted if {claim.refuted_if}. In print: "
+        f"{claim.printed}",
+    ]
+    lines = []
+    holes: dict[str, list[str]] = {}
+    for finding in entry.findings:
+        name = place(results, finding)
+        if finding.verdict == NOT_MEASURED:
+            holes.setdefault(finding.found, []).append(name)
+            continue
+        basis = f" ({_resting([finding])})" if finding.seeds else ""
+        evidence = f" Evidence: `{finding.evidence}`." if finding.evidence else ""
+        lines.append(f"* {name}: *{finding.verdict}*{basis}. {finding.found}.{evidence}")
+    lines += [f"* {', '.join(names)}: *not measured*: {reason}." for reason, names in holes.items()]
+    return "\n\n".join([*parts, "\n".join(lines)])
+
+
+def _effect(finding: Finding) -> str:
+    if not np.isfinite(finding.value):
+        return ""
+    unit = f" {finding.unit}" if finding.unit else ""
+    span = "" if finding.interval == "exact" else f" [{number(finding.low)}, {number(finding.high)}]"
+    return f"{number(finding.value)}{unit}{span}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

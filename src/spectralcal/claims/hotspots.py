@@ -1,0 +1,154 @@
+"""Claims on images: hotspots of the logit map (Figure 8, Appendix A.9) and confidence at boundaries (Figure 2a)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spectralcal.claims._catalogue import Claim
+from spectralcal.claims._finding import (
+    INCONCLUSIVE,
+    SUPPORTED,
+    Finding,
+    Hole,
+    Part,
+    above,
+    below,
+    conclude,
+    every,
+)
+from spectralcal.claims._sample import Sample
+from spectralcal.claims._study import ECE, Study
+
+TITLE = "Hotspots and boundaries"
+#: the share of doubt is taken within this many voxels of the true boundary
+NEAR = 2
+BOUNDARY = ECE._replace(protocol="boundary")
+
+
+def hotspots_are_errors(study: Study, claim: Claim) -> list[Finding]:
+    """C38: high-frequency hotspots of cross-entropy's logits lie on its errors, at boundaries."""
+
+    def on(name: str) -> Finding:
+        stored, evidence = _stored(study, name)
+        found = np.stack([_chosen(arrays, arrays["error"]) for arrays in stored])  # (seeds, N, 2)
+        near = np.stack([arrays["distance"] for arrays in stored])
+        sample = _sample(study, name, stored[0]["cases"], np.dstack([found, near]))
+        parts = [
+            Part("Spearman's correlation of hotspots and errors beyond the boundary-matched null",
+                 sample.measure(lambda m: m[..., 0, 0] - m[..., 0, 1]), above(0), below(0)),
+            Part("that of their magnitude with the distance to the boundary", sample.measure(lambda m: m[..., 0, 2]),
+                 below(0), above(0)),
+        ]  # fmt: skip
+        return conclude(name, parts, evidence)
+
+    return study.each(claim, "main", on)
+
+
+def lowered_at_hotspots(study: Study, claim: Claim) -> list[Finding]:
+    """C39: where our confidence is lower than cross-entropy's coincides with the hotspots, beyond chance."""
+
+    def on(name: str) -> Finding:
+        stored, evidence = _stored(study, name)
+        (ours,) = study.named("main", "Ours")
+
+        def of(method: str) -> np.ndarray:
+            return np.stack([_chosen(a, a["difference"][list(map(str, a["methods"])).index(method)]) for a in stored])
+
+        if not all(ours in map(str, arrays["methods"]) for arrays in stored):
+            raise Hole(f"the hotspots were not compared with {ours}")
+        control = all("ce" in map(str, arrays["methods"]) for arrays in stored)
+        columns = np.dstack([of(ours), of("ce")] if control else [of(ours)])
+        sample = _sample(study, name, stored[0]["cases"], columns)
+        beyond = sample.measure(lambda m: m[..., 0, 0] - m[..., 0, 1])
+        parts = [Part("Spearman's correlation of hotspots and confidence difference beyond the boundary-matched null",
+                      beyond, above(0), below(0))]  # fmt: skip
+        if control:
+            more = sample.measure(lambda m: m[..., 0, 0] - m[..., 0, 2])
+            parts.append(Part("Ours - cross-entropy of another seed", more, above(0), below(0)))
+        note = "" if control else "Without a second seed there is no control: any second network may coincide"
+        return conclude(name, parts, evidence, note=note)
+
+    return study.each(claim, "main", on)
+
+
+def sharper_boundaries(study: Study, claim: Claim) -> list[Finding]:
+    """C45: doubt lies closer to the true boundary than with focal loss or label smoothing, and is better calibrated."""
+
+    def on(name: str) -> Finding:
+        methods = study.named("main", "FL", "LS", "Ours")
+        sample = study.scores("main", name, methods, [BOUNDARY])
+        parts = [
+            Part(f"boundary ECE, {loss} - Ours", sample.measure(lambda m, i=i: m[..., i, 0] - m[..., 2, 0]), above(0),
+                 below(0), ECE.unit)
+            for i, loss in enumerate(("FL", "LS"))
+        ]  # fmt: skip
+        shares, case = _doubt_near_boundary(study, name, methods)
+        said = ", ".join(f"{loss} {share:.3f}" for loss, share in zip(("FL", "LS", "Ours"), shares, strict=True))
+        note = f"Share of (1 - confidence) within {NEAR} voxels of the boundary in one case ({case}): {said}"
+        agrees = shares[2] > max(shares[:2])
+
+        def rule(verdicts) -> str:
+            found = every(verdicts)
+            # One case cannot decide, but it can contradict.
+            return INCONCLUSIVE if found == SUPPORTED and not agrees else found
+
+        return conclude(name, parts, study.table("main", "protocols"), rule=rule, note=note)
+
+    return study.each(claim, "main", on)
+
+
+def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], str]:
+    """Hotspot files of all seeds."""
+    results, architecture = study.results, study.architecture("main")
+    seeds = results.config.experiments[study.experiment("main")].seeds
+    found = []
+    for seed in seeds:
+        arrays = results.hotspots(data_set, architecture, seed)
+        if arrays is None or "cases" not in arrays:
+            raise Hole(f"no hotspots of {data_set}, {architecture}, seed {seed}; run `spectralcal hotspots`")
+        found.append(arrays)
+    if any(not np.array_equal(arrays["cases"], found[0]["cases"]) for arrays in found):
+        raise Hole("the hotspots of the seeds are of other cases; run `spectralcal hotspots` again")
+    return found, str(results.paths.hotspots(data_set, architecture, seeds[0])).replace(f"seed={seeds[0]}", "seed=*")
+
+
+def _chosen(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+    """(N, 2): signed Spearman correlation and the mean of its null, out of (N, strengths, coefficients, 3)."""
+    strength = list(map(str, arrays["strengths"])).index("signed")
+    coefficient = list(map(str, arrays["coefficients"])).index("spearman")
+    return values[:, strength, coefficient, :2]
+
+
+def _sample(study: Study, data_set: str, cases: np.ndarray, values: np.ndarray) -> Sample:
+    """From (seeds, N, Q) numbers by case."""
+    patients = study.patients("main", data_set)
+    names = [patients.get(str(case), str(case)) for case in cases]
+    sample = Sample.of_cases(["ce"], values.transpose(2, 0, 1)[None], names)
+    if not np.isfinite(sample.values).any(axis=(0, 2, 3)).all():
+        raise Hole("no test case has hotspots")
+    return sample
+
+
+def _doubt_near_boundary(study: Study, data_set: str, methods: list[str]) -> tuple[list[float], str]:
+    from spectralcal.metrics.regions import boundary_band
+
+    results, architecture = study.results, study.architecture("main")
+    seed = results.config.experiments[study.experiment("main")].seeds[0]
+    maps = results.maps(data_set, architecture, seed)
+    if maps is None:
+        raise Hole(f"no maps of {data_set}, {architecture}, seed {seed}; run `spectralcal maps`")
+    stored = list(map(str, maps["methods"]))
+    if lacking := [method for method in methods if method not in stored]:
+        raise Hole(f"the maps lack {', '.join(lacking)}")
+    reference = maps["reference"]
+    # In voxels: unit spacing.
+    band = boundary_band(reference, reference, np.ones(reference.ndim), NEAR)
+    shares = []
+    for method in methods:
+        doubt = 1.0 - maps["confidence"][stored.index(method)].astype(float)
+        shares.append(float(doubt[band].sum() / doubt.sum()) if doubt.sum() > 0 else 0.0)
+    return shares, str(maps["case"])
+
+
+GROUP = {"C38": hotspots_are_errors, "C39": lowered_at_hotspots, "C45": sharper_boundaries}
+CLAIM = GROUP

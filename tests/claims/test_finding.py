@@ -1,0 +1,115 @@
+"""What a number must look like before it decides anything."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spectralcal.claims import _finding as f
+from spectralcal.claims._finding import Measure, Part
+
+REAL = st.floats(-100, 100)
+
+
+def part(measure, bound=0.0):
+    return Part("effect", measure, f.above(bound), f.below(bound))
+
+
+def measured(value, low, high, by_seed, patients=10):
+    return Measure(value, low, high, "patients", tuple(by_seed), patients, patients)
+
+
+def test_interval_and_every_seed_must_be_on_one_side():
+    assert part(measured(1, 0.5, 2, (1, 1, 1))).verdict == f.SUPPORTED
+    assert part(measured(-1, -2, -0.5, (-1, -1, -1))).verdict == f.REFUTED
+    assert part(measured(1, -0.1, 2, (1, 1, 1))).verdict == f.INCONCLUSIVE
+    assert part(measured(1, 0.5, 2, (2, 2, -0.1))).verdict == f.INCONCLUSIVE
+    assert part(measured(1, 0.5, 2, (1, 1, 0.0))).verdict == f.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_few_seeds_decide_nothing_and_say_so(seeds):
+    few = measured(1, 0.5, 2, [1.0] * seeds)
+    assert part(few).verdict == f.INCONCLUSIVE
+    assert f"{seeds} seed" in few.shortage
+    assert ("spread over seeds is unknown" in few.shortage) == (seeds == 1)
+
+
+def test_few_patients_decide_nothing():
+    assert part(measured(1, 0.5, 2, (1, 1, 1), patients=5)).verdict == f.INCONCLUSIVE
+    assert part(measured(1, 0.5, 2, (1, 1, 1), patients=6)).verdict == f.SUPPORTED
+
+
+def test_computations_and_printed_numbers_need_no_seeds():
+    assert part(f.exact(1)).verdict == f.SUPPORTED
+    assert part(Measure(1, 0.9, 1.1, "rounding")).verdict == f.SUPPORTED
+    assert part(Measure(0.02, -0.03, 0.07, "rounding")).verdict == f.INCONCLUSIVE
+
+
+def test_no_value_is_a_hole_but_in_print_it_is_lost():
+    nothing = float("nan")
+    assert part(measured(nothing, nothing, nothing, (nothing,) * 3)).verdict == f.NOT_MEASURED
+    assert part(Measure(nothing, -math.inf, math.inf, "rounding")).verdict == f.INCONCLUSIVE
+    assert part(f.over_seeds([0.3, nothing, 0.4])).verdict == f.NOT_MEASURED
+    assert part(f.over_seeds([])).verdict == f.NOT_MEASURED
+
+
+def test_a_loss_within_the_margin_but_beyond_chance_is_a_loss():
+    def kept(low, high):
+        value = (low + high) / 2
+        return Part("gain", measured(value, low, high, (value,) * 3), f.at_least(-0.5), f.below(0)).verdict
+
+    assert kept(-0.4, 0.3) == f.SUPPORTED
+    assert kept(-0.4, -0.1) == f.REFUTED
+    assert kept(-0.6, 0.3) == f.INCONCLUSIVE
+
+
+@given(st.lists(REAL, min_size=3, max_size=6), st.floats(0, 10), st.floats(0, 10))
+def test_a_wider_interval_never_decides_what_a_narrower_left_open(seeds, below, more):
+    value = sum(seeds) / len(seeds)
+    narrow = part(measured(value, value - below, value + below, seeds)).verdict
+    wide = part(measured(value, value - below - more, value + below + more, seeds)).verdict
+    assert wide in (narrow, f.INCONCLUSIVE)
+
+
+@given(st.lists(REAL, min_size=3, max_size=6), st.floats(0, 10), REAL)
+def test_supported_and_refuted_exchange_with_the_sign(seeds, half, bound):
+    value = sum(seeds) / len(seeds)
+    plus = part(measured(value, value - half, value + half, seeds), bound).verdict
+    minus = part(measured(-value, -value - half, -value + half, [-s for s in seeds]), -bound).verdict
+    exchanged = {f.SUPPORTED: f.REFUTED, f.REFUTED: f.SUPPORTED}
+    assert minus == exchanged.get(plus, plus)
+
+
+def test_every_and_agreed():
+    s, r, i, n = f.VERDICTS
+    assert f.every([s, s]) == s
+    assert f.every([s, i]) == i
+    assert f.every([s, i, n]) == n
+    assert f.every([s, i, n, r]) == r
+    assert f.every([]) == n
+    assert f.agreed([r, r]) == r
+    assert f.agreed([s, r]) == i
+    assert f.agreed([s, n]) == n
+
+
+def test_a_finding_shows_the_part_that_decided_it():
+    good, bad = part(f.exact(2)), Part("the other", f.exact(-3), f.above(0), f.below(0), "mm")
+    found = f.conclude("here", [good, bad], "table1", f.CONSTRUCTION, note="A note")
+    assert (found.verdict, found.effect, found.value, found.unit) == (f.REFUTED, "the other", -3, "mm")
+    assert found.found == "effect: 2; the other: -3 mm. A note"
+
+
+def test_many_parts_are_counted_and_the_odd_ones_named():
+    parts = [part(f.exact(1))] * 5 + [Part("odd", f.exact(-1), f.above(0), f.below(0))]
+    found = f.conclude("here", parts, "", f.CONSTRUCTION)
+    assert found.found == "6 conditions: 5 supported, 1 refuted (odd: -1)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.4, "0.4"), (1234.5, "1.23e+03"), (1e-5, "1.00e-05"), (math.inf, "∞"), (math.nan, "unknown")],
+)
+def test_numbers_are_short(value, text):
+    assert f.number(value) == text

@@ -1,0 +1,147 @@
+"""What the paper's own numbers say, recomputed from its tables by another way."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import spectralcal
+from spectralcal.claims import _finding as f
+from spectralcal.claims._printed import LOST, WHERE, Rounded, _decimals, printed, rank_range, ratio, smallest
+
+PAPER = Path(spectralcal.__file__).parent / "paper"
+#: of a printed number with one decimal
+HALF = 0.05 - 1e-7
+TRUTH = st.floats(0, 50)
+
+
+def as_printed(value):
+    rounded = round(value, 1)
+    return Rounded(rounded, rounded - HALF, rounded + HALF)
+
+
+@pytest.fixture
+def empty(make):
+    """A study of a data set that the paper does not have."""
+    return make(datasets=["phantom"])
+
+
+@given(TRUTH, TRUTH)
+def test_the_true_difference_is_within_that_of_the_printed_numbers(a, b):
+    found = as_printed(a) - as_printed(b)
+    assert found.low - 1e-6 <= a - b <= found.high + 1e-6
+    negative = -as_printed(a)
+    assert negative.low <= -round(a, 1) <= negative.high
+
+
+@given(st.lists(TRUTH, min_size=2, max_size=7))
+def test_rank_and_minimum_are_within_their_ranges(values):
+    cells = [as_printed(value) for value in values]
+    rank = rank_range(cells[0], cells[1:])
+    true = 1 + sum(other < values[0] for other in values[1:])
+    assert rank.low <= true <= rank.high
+    least = smallest(cells)
+    assert least.low - 1e-6 <= min(values) <= least.high + 1e-6
+
+
+def test_a_lost_number_leaves_open_what_it_could_change():
+    five, nine = as_printed(5.0), as_printed(9.0)
+    assert rank_range(five, [nine, LOST])[1:] == (1, 2)
+    assert smallest([five, LOST]).low == -np.inf
+    assert (smallest([five, LOST]) - nine).measure.low == -np.inf
+
+
+def test_quotients():
+    found = ratio(as_printed(1.0), as_printed(2.0))
+    assert found.low == pytest.approx(0.95 / 2.05, rel=1e-5)
+    assert found.high == pytest.approx(1.05 / 1.95, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("table", "metric", "decimals"),
+    [("table1", "DSC", 1), ("table1", "HD95", 2), ("table2", "ECE", 1), ("table3", "ECE", 4), ("table4", "DSC", 3)],
+)
+def test_printed_decimals(table, metric, decimals):
+    assert _decimals(table, metric) == decimals
+
+
+def test_cells_are_read_with_their_rounding():
+    cell = printed("table2", "BraTS2020", "ECE", "Ours")
+    assert (cell.value, cell.low, cell.high) == pytest.approx((1.5, 1.45, 1.55), abs=1e-6)
+    assert printed("table1", "BraTS2020", "DSC", "FL") == LOST
+
+
+def pivot(table, metric):
+    frame = pd.read_csv(PAPER / f"{table}.csv")
+    return frame[frame.metric == metric].pivot(index="dataset", columns="method", values="value")
+
+
+def test_lowest_ece_in_print(empty):
+    found = empty.findings("C01")[WHERE]
+    rows = pivot("table2", "ECE")
+    margins = rows.drop(columns="Ours").min(axis=1) - rows.Ours
+    assert (margins > 0).all()
+    assert found.verdict == f.SUPPORTED
+    assert found.value == pytest.approx(margins["BraTS2020"])
+
+
+def test_a_tie_in_print_is_inconclusive(empty):
+    rows = pivot("table2", "SCE")
+    assert rows.drop(columns="Ours").min(axis=1)["ACDC"] == rows.Ours["ACDC"]
+    found = empty.findings("C02")[WHERE]
+    assert found.verdict == f.INCONCLUSIVE
+    assert "1 inconclusive (ACDC" in found.found
+
+
+def test_the_sentence_on_tace_is_contradicted_by_promise(empty):
+    rows = pivot("table2", "TACE").loc["PROMISE2012"]
+    assert (rows < rows.Ours).sum() == 5
+    found = empty.findings("C04")[WHERE]
+    assert found.verdict == f.REFUTED
+    assert found.effect.startswith("PROMISE2012")
+    assert found.value == pytest.approx(rows.drop(["Ours", "CRaC"]).min() - rows.Ours)
+    entry = empty.entry("C04")
+    assert entry.verdict == f.REFUTED
+    assert "printed numbers contradict" in entry.reason
+
+
+def test_flare_contradicts_that_boundaries_improve_modestly(empty):
+    found = empty.findings("C27")[WHERE]
+    rows = pivot("table3", "HD95").loc["FLARE2021"]
+    assert found.verdict == f.REFUTED
+    assert found.value == pytest.approx(100 * (1 - rows["L_CE + L_Spectral w/o W"] / rows["L_CE"]))
+
+
+def test_mean_ranks_of_the_complete_rows(empty):
+    from scipy.stats import rankdata
+
+    frame = pd.concat([pd.read_csv(PAPER / f"table{n}.csv") for n in (1, 2)])
+    rows = frame.pivot(index=["dataset", "metric"], columns="method", values="value").dropna()
+    signs = np.where(rows.index.get_level_values("metric") == "DSC", -1, 1)
+    lowest = rankdata(rows.to_numpy() * signs[:, None], axis=1, method="min").mean(0)
+    means = dict(zip(rows.columns, lowest, strict=True))
+    found = empty.findings("C36")[WHERE]
+    assert len(rows) == 34
+    assert found.effect.startswith("mean rank over the 34")
+    assert found.value == pytest.approx(min(v for k, v in means.items() if k != "Ours") - means["Ours"])
+    assert found.verdict == f.SUPPORTED
+
+
+def test_sweeps_in_print(empty):
+    rows = pd.read_csv(PAPER / "table4.csv")
+    window = rows[(rows.dataset == "BraTS2020") & (rows.metric == "ECE") & rows.method.str.startswith("W=")]
+    values = window.set_index(window.method.str[2:].astype(int)).value.sort_index()
+    found = empty.findings("C31")[WHERE]
+    assert found.verdict == f.SUPPORTED
+    assert found.value == pytest.approx(min(values.iloc[0], values.iloc[-1]) - values.iloc[1:-1].min())
+    assert empty.findings("C30")[WHERE].verdict == f.INCONCLUSIVE
+    assert empty.findings("C26")[WHERE].verdict == f.SUPPORTED
+
+
+@pytest.mark.parametrize("claim", ["C01", "C26", "C28", "C36"])
+def test_print_never_supports_a_claim(empty, claim):
+    assert empty.findings(claim)[WHERE].verdict == f.SUPPORTED
+    assert empty.entry(claim).verdict == f.NOT_MEASURED
