@@ -47,6 +47,35 @@ def diagnose(config: StudyConfig | None) -> str:
     return "\n".join(lines)
 
 
+def time_and_project(config: StudyConfig, at_once: int) -> str:
+    """Time a few steps of every kind of cell here and say how long the study takes, as text.
+
+    Args:
+        config: the study.
+        at_once: cells that will run side by side on this machine.
+    """
+    from spectralcal.costs import known_costs, timed_costs
+    from spectralcal.projection import all_cells, missing_cells, project
+    from spectralcal.projection_text import projection_table, projection_work
+    from spectralcal.timing import time_study
+
+    content, failed = time_study(config)
+    gpu, missing = content["gpu"], missing_cells(config)
+    whole = project(config, *all_cells(config), timed_costs(config, gpu))
+    lines = [
+        f"timing      {content['device']}, torch {content['torch']}, {content['threads']} CPU thread(s) a cell",
+        projection_table(whole, config, at_once),
+        *(f"  {dataset} with {architecture}: {reason}" for (dataset, architecture), reason in failed.items()),
+    ]
+    busy = os.getloadavg()[0] - content["threads"]
+    if not gpu and busy > 0.5:
+        lines.append(f"  other work kept {busy:.1f} of {os.cpu_count()} cores busy: on a free machine steps are faster")
+    if missing != all_cells(config):
+        rest = projection_work(project(config, *missing, known_costs(config, gpu)), at_once)
+        lines.append(f"of these still to do: {rest}")
+    return "\n".join(lines)
+
+
 def dataset_lines(config: StudyConfig) -> list[str]:
     """One line per registered data set: in place, downloadable, or missing; `*` marks those of the study."""
     lines = []
