@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 RUN    := $(VENV)/bin/snakemake --cores all
 CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
-.PHONY: demo test lint open paper clean
+.PHONY: demo test lint open open-report paper clean
 
 demo: $(VENV)/.installed  ## the phantom study: data to report, in minutes, nothing downloaded but packages
 	$(RUN) --configfile config/demo.yaml
@@ -22,6 +22,9 @@ lint: $(VENV)/.installed  ## style of Python and Snakemake files, and generated 
 
 open: $(VENV)/.installed  ## the study on hippocampus and ACDC
 	$(RUN) --configfile config/open.yaml
+
+open-report: $(VENV)/.installed  ## every table, figure and verdict of that study from results/open alone: no data, no GPU
+	$(PYTHON) -m spectralcal report --config config/open.yaml
 
 paper: $(VENV)/.installed  ## the paper's full study; its six data sets must be in place
 	$(RUN)

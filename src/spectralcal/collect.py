@@ -14,6 +14,7 @@ from spectralcal.cells import CASE_COLUMNS, write_text
 from spectralcal.config import StudyConfig
 from spectralcal.errors import ResultError
 from spectralcal.grid import Cell, study_cells
+from spectralcal.integrity import altered
 from spectralcal.paths import CellPaths, StudyPaths
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 #: rows of a row group: large enough to pack well, small enough that a reader can skip most cells
 GROUP_ROWS = 50_000
+_CASES = "cases.csv"
 _STATUS = ("dataset", "architecture", "method", "seed", "status", "fingerprint")
 
 
@@ -97,12 +99,15 @@ def _tables(
 
 
 def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
+    record = json.loads(files.evaluation.read_text())
+    if altered(files.folder, {name: value for name, value in record.get("files", {}).items() if name == _CASES}):
+        raise ValueError(f"altered since {files.evaluation.name} was written")
     table = read_scores(files.cases)
     for name, value in vars(cell).items():
         found = table.column(name).unique().to_pylist()
         if found != [value]:
             raise ValueError(f"expected scores of {name} {value!r}, found {found[:3]}")
-    return table, json.loads(files.evaluation.read_text())["fingerprint"]
+    return table, record["fingerprint"]
 
 
 def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

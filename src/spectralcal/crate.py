@@ -126,7 +126,7 @@ def _add_product(
 ) -> None:
     """A table, figure or the collected scores: its files, and the action that made them from cells."""
     kind, name = record["kind"], record["name"]
-    place = {"tables": "tables/", "figures": "#figures/"}.get(kind, "" if kind == "scores" else f"{kind}/")
+    place = {"tables": "tables/", "figures": "#figures/"}.get(kind, "")
     files = []
     for file, value in record["files"].items():
         more = {}

@@ -46,6 +46,10 @@ def explain(config: StudyConfig, path: Path, row: Sequence[str] = (), column: st
         record = read_record(paths.record("scores", "cases")) or {}
         sound, what = seal_holds(record) is not False, "scores of all cells of the study"
         return _lines(_product(paths, record, what, _command(config, "collect"), sound))
+    if path in (paths.claims.resolve(), paths.claims.with_suffix(".md").resolve()):
+        record = read_record(paths.record("claims", "claims")) or {}
+        sound, what = seal_holds(record) is not False, f"verdicts on the paper's claims by the study '{config.study}'"
+        return _lines(_product(paths, record, what, _command(config, "claims"), sound))
     return _lines(_other(config, paths, path))
 
 

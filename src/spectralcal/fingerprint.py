@@ -70,10 +70,18 @@ def code_digest(*modules: str, ignore: frozenset[str] = STEERING) -> str:
         file = _source(module)
         if file is None:
             continue
-        tree = ast.parse(file.read_text())
-        queue += _imports(tree)
-        found[module] = ast.dump(_Meaning().visit(tree))
+        found[module], imports = _read(file.read_text())
+        queue += imports
     return digest(found)
+
+
+# A plan asks for the code of hundreds of methods, which share nearly all modules.
+@functools.cache
+def _read(source: str) -> tuple[str, tuple[str, ...]]:
+    """What the source of a module means, as text, and what it imports."""
+    tree = ast.parse(source)
+    imports = tuple(_imports(tree))
+    return ast.dump(_Meaning().visit(tree)), imports
 
 
 def _source(module: str) -> Path | None:

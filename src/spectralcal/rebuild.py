@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -50,12 +51,14 @@ def rebuild_study(config: StudyConfig) -> Rebuilt:
 
 def _steps(config: StudyConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     from spectralcal.crate import write_crate
-    from spectralcal.reporting import figure_step, table_step
+    from spectralcal.reporting import claims_step, figure_step, table_step
 
     for name in config.tables:
         yield f"table {name}", lambda name=name: table_step(config, name)
     for name in config.figures:
         yield f"figure {name}", lambda name=name: figure_step(config, name)
+    if config.claims:
+        yield "claims", lambda: claims_step(config)
     yield "provenance", lambda: write_crate(config)
 
 
@@ -74,12 +77,15 @@ def _missing_inputs(config: StudyConfig) -> Iterator[str]:
     paths = StudyPaths(config)
     for name, output in config.figures.items():
         for need in registry.constant("figures", output.source or name, "NEEDS") or ():
-            grid = config.experiments[output.experiment]
-            places = [
-                getattr(paths, need)(dataset, architecture, grid.seeds[0])
-                for dataset in grid.datasets
-                for architecture in grid.architectures
-            ]
+            grid, options = config.experiments[output.experiment], output.options
+            keys = itertools.product(grid.datasets, grid.architectures, grid.seeds[:1])
+            if need == "hotspots":
+                shown = (
+                    [options.get("dataset") or grid.datasets[0]],
+                    [options.get("architecture") or grid.architectures[0]],
+                )
+                keys = itertools.product(*shown, grid.seeds)
+            places = [getattr(paths, need)(*key) for key in keys]
             holes = [place for place in places if not place.is_file()]
             if holes:
                 yield f"{len(holes)} of {len(places)} files of {need} for the figure {name}, {holes[0]} first"

@@ -14,7 +14,7 @@ from spectralcal.grid import Cell, experiment_cells
 from spectralcal.integrity import file_hashes, sealed
 from spectralcal.paths import StudyPaths
 from spectralcal.provenance import environment
-from spectralcal.recipe import output_recipe
+from spectralcal.recipe import claims_recipe, output_recipe
 
 VERBS = {"tables": "table", "figures": "figure"}
 
@@ -44,6 +44,21 @@ def record_output(config: StudyConfig, kind: str, name: str, files: Iterable[Pat
     )
 
 
+def record_claims(config: StudyConfig, files: Iterable[Path]) -> Path:
+    """Write the record of the claims ledger that was just made."""
+    roles = config.claims.model_dump(exclude_none=True) if config.claims else {}
+    return write_record(
+        config,
+        "claims",
+        "claims",
+        files,
+        command=f"spectralcal claims --config {StudyPaths(config).resolved_config}",
+        cells=dict.fromkeys(cell for experiment in roles.values() for cell in experiment_cells(config, experiment)),
+        experiments=roles,
+        recipe=claims_recipe(config),
+    )
+
+
 def write_record(
     config: StudyConfig,
     kind: str,
@@ -58,7 +73,7 @@ def write_record(
 
     Args:
         config: the study.
-        kind: "tables", "figures" or another sort of product; names a folder under ``provenance``.
+        kind: "tables", "figures", "claims" or "scores"; names a folder under ``provenance``.
         name: the product's name.
         files: what was written.
         command: what makes it again.

@@ -12,7 +12,7 @@ from spectralcal.config import StudyConfig
 from spectralcal.console import say
 from spectralcal.errors import ConfigError, choices
 from spectralcal.paths import StudyPaths
-from spectralcal.records import record_output
+from spectralcal.records import record_claims, record_output
 from spectralcal.results import Results
 
 
@@ -50,6 +50,15 @@ def figure_step(config: StudyConfig, name: str) -> None:
     write_text(path.with_suffix(".md"), figure.caption + "\n")
     record_output(config, "figures", name, [path.with_suffix(suffix) for suffix in (".pdf", ".png", ".csv", ".md")])
     say(f"{name}: {path}")
+
+
+def claims_step(config: StudyConfig) -> None:
+    """Write the claims ledger of the study as CSV (tidy) and Markdown (as read)."""
+    from spectralcal.claims import step
+
+    step.claims_step(config)
+    path = StudyPaths(config).claims
+    record_claims(config, [path, path.with_suffix(".md")])
 
 
 def _output(config: StudyConfig, kind: str, name: str) -> Any:

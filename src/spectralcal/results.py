@@ -16,6 +16,8 @@ from spectralcal.grid import Cell, experiment_cells, experiment_methods, parse_m
 from spectralcal.paths import StudyPaths
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from spectralcal.metrics import CalibrationHistogram
 
 COLUMNS = (
@@ -31,6 +33,7 @@ COLUMNS = (
     "value",
     "status",
 )
+KEYS = ("dataset", "architecture", "method", "seed")
 
 
 class Results:
@@ -46,23 +49,47 @@ class Results:
     def __init__(self, config: StudyConfig) -> None:
         self.config = config
         self.paths = StudyPaths(config)
+        self._rows: dict[str, pd.DataFrame] = {}
 
     @cached_property
-    def _frame(self) -> pd.DataFrame:
+    def _table(self) -> Path:
+        """The file of all scores, known to be one."""
+        import pyarrow.parquet as pq
+
         try:
-            frame = pd.read_parquet(self.paths.cases)
+            found = pq.read_schema(self.paths.cases).names
         except (OSError, ValueError) as error:
             raise ResultError(f"{self.paths.cases}: cannot be read ({error}); run `spectralcal collect`") from error
-        missing = [name for name in COLUMNS if name not in frame]
+        missing = [name for name in COLUMNS if name not in found]
         if missing:
             raise ResultError(f"{self.paths.cases}: column '{missing[0]}' is missing; run `spectralcal collect` again")
-        return frame
+        return self.paths.cases
+
+    @cached_property
+    def _scored(self) -> set[tuple]:
+        """Keys of the cells that have scores."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        found: set[tuple] = set()
+        for batch in pq.ParquetFile(self._table).iter_batches(columns=list(KEYS)):
+            distinct = pa.Table.from_batches([batch]).group_by(list(KEYS)).aggregate([])
+            found.update(zip(*(distinct.column(key).to_pylist() for key in KEYS), strict=True))
+        return found
+
+    def _rows_near(self, experiment: str) -> pd.DataFrame:
+        """Rows of every combination of an experiment's keys: memory goes by the experiment, not by the study."""
+        if experiment not in self._rows:
+            cells = [vars(cell) for cell in self.cells(experiment)]
+            filters = [(key, "in", {cell[key] for cell in cells}) for key in KEYS]
+            self._rows[experiment] = pd.read_parquet(self._table, filters=filters)
+        return self._rows[experiment]
 
     def scores(self, experiment: str) -> pd.DataFrame:
         """Tidy scores of an experiment's cells: dataset, architecture, method, seed, case, patient, class, metric,
         protocol, value, status."""
         wanted = pd.DataFrame([vars(cell) for cell in self.cells(experiment)])
-        return self._frame.merge(wanted, on=["dataset", "architecture", "method", "seed"], how="inner")
+        return self._rows_near(experiment).merge(wanted, on=list(KEYS), how="inner")
 
     def cells(self, experiment: str) -> list[Cell]:
         """All cells that an experiment should have, whether complete or not."""
@@ -70,13 +97,7 @@ class Results:
 
     def missing(self, experiment: str) -> list[Cell]:
         """Cells of an experiment without scores."""
-        keys = ["dataset", "architecture", "method", "seed"]
-        found = set(self._frame[keys].drop_duplicates().itertuples(index=False, name=None))
-        return [
-            cell
-            for cell in self.cells(experiment)
-            if (cell.dataset, cell.architecture, cell.method, cell.seed) not in found
-        ]
+        return [cell for cell in self.cells(experiment) if tuple(vars(cell).values()) not in self._scored]
 
     def methods(self, experiment: str) -> list[str]:
         """Canonical method names of an experiment, in the order of the configuration."""
@@ -181,6 +202,11 @@ class Results:
     def run(self, cell: Cell) -> dict | None:
         """Provenance of a cell's training (run.json)."""
         path = self.paths.cell(trained_cell(self.config, cell)).run
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def network(self, cell: Cell) -> dict | None:
+        """What was trained (model.json): architecture, options, classes and ``parameters``."""
+        path = self.paths.cell(trained_cell(self.config, cell)).model
         return json.loads(path.read_text()) if path.is_file() else None
 
     def evaluation(self, cell: Cell) -> dict | None:

@@ -1,8 +1,8 @@
 """Results that leave a machine and results that come to it: no images, no weights, no paths, and no silent mixing.
 
 An archive holds, for each finished cell, its scores, histograms, spectra, history and records; the splits and the
-manifests (names, grids and hashes of cases); the configuration without paths; the tables as they were. From it,
-tables, figures and verdicts can be made again without data and without a GPU (:mod:`spectralcal.rebuild`).
+manifests (names, grids and hashes of cases); the configuration without paths; tables and verdicts as they were. From
+it, all of them and the figures can be made again without data and without a GPU (:mod:`spectralcal.rebuild`).
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ from spectralcal.recipe import evaluation_recipe, training_settings
 #: what an archive holds of a cell; weights are left out because they may give training images away
 TRAINING = ("model", "history", "run")
 SCORES = ("cases", "calibration", "spectra", "evaluation")
+#: folders whose files hold voxels of images
+IMAGES = ("maps", "hotspots")
 _PART = r"[A-Za-z0-9_.,@=+-]+"
 _FILES = r"cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
 _NAME = NAME.strip("^$")
 ALLOWED = re.compile(
-    rf"config\.json|splits/{_NAME}\.json|manifests/{_NAME}\.csv|tables/{_NAME}\.(?:csv|md|tex)"
+    rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.csv|tables/{_NAME}\.(?:csv|md|tex)"
     rf"|cells/dataset={_PART}/arch={_PART}/method={_PART}/seed=\d+/(?:{_FILES})"
+    rf"|(?:maps|hotspots)/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
 )
 _CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)")
 
@@ -49,8 +52,13 @@ class Merged:
     notes: list[str] = field(default_factory=list)
 
 
-def export_study(config: StudyConfig, out: Path) -> str:
+def export_study(config: StudyConfig, out: Path, *, images: bool = False) -> str:
     """Pack the finished cells of a study.
+
+    Args:
+        config: the study.
+        out: the archive.
+        images: also pack what figures show of images (maps, hotspots): slices and volumes of patients.
 
     Returns:
         SHA-256 of the archive; equal results give equal archives.
@@ -82,6 +90,10 @@ def export_study(config: StudyConfig, out: Path) -> str:
     files |= {f"manifests/{d}.csv": m for d in config.datasets if (m := manifest_of(paths, d)) is not None}
     tables = config.results / "tables"
     files |= {f"tables/{t.name}": t for t in sorted(tables.glob("*")) if ALLOWED.fullmatch(f"tables/{t.name}")}
+    for folder in IMAGES if images else ():
+        found = sorted((config.results / folder).rglob("*.npz"))
+        files |= {file.relative_to(config.results).as_posix(): file for file in found}
+    files |= {f.name: f for f in (paths.claims, paths.claims.with_suffix(".md")) if f.is_file()}
     files["config.json"] = (json.dumps(shareable(config), indent=2) + "\n").encode()
     made = environment()
     about = {"study": config.study, "spectralcal": made["spectralcal"], "commit": made["commit"], "cells": listed}
@@ -302,12 +314,13 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, found: CellPaths, 
 
 
 def _take_rest(folder: Path, paths: StudyPaths) -> None:
-    """Splits, manifests and, for a study that is new here, its configuration and tables."""
+    """Splits, manifests, images and, for a study that is new here, its configuration, tables and verdicts."""
     new = not paths.resolved_config.is_file()
-    for file in sorted(folder.glob("splits/*")) + sorted(folder.glob("manifests/*")):
+    images = [file for name in IMAGES for file in sorted((folder / name).rglob("*.npz"))]
+    for file in [*sorted(folder.glob("splits/*")), *sorted(folder.glob("manifests/*")), *images]:
         _place(file, paths.config.results / file.relative_to(folder))
     if new:
-        for file in [folder / "config.json", *sorted(folder.glob("tables/*"))]:
+        for file in [folder / "config.json", *sorted(folder.glob("claims.*")), *sorted(folder.glob("tables/*"))]:
             _place(file, paths.config.results / file.relative_to(folder))
 
 

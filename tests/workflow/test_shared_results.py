@@ -1,0 +1,194 @@
+"""Results that travel, and names that bite: a study of files called after shell commands, in folders called likewise,
+run by real Snakemake, exported, and taken up by another machine that has neither data nor weights."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from studies import minimal, tiny
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "environment.yml", "notebooks")
+EVIL = "a b; touch hacked; 'q' \"d\" $(touch hacked) `touch hacked` & é 患"
+NAME = "own"
+
+
+def write_raw(root, count=6):
+    """An nnU-Net raw folder whose cases have the strangest names."""
+    random = np.random.default_rng(1)
+    label = np.zeros((16, 16, 16), np.uint8)
+    label[4:12, 5:11, 4:10] = 1
+    for index in range(count):
+        image = (100 + 20 * label + random.normal(0, 10, label.shape)).astype(np.float32)
+        for name, array in ((f"imagesTr/{EVIL} {index}_0000", image), (f"labelsTr/{EVIL} {index}", label)):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), root / f"{name}.nii.gz")
+    described = {"channel_names": {"0": "T1"}, "labels": {"background": 0, "organ": 1}}
+    (root / "dataset.json").write_text(json.dumps({**described, "numTraining": count, "file_ending": ".nii.gz"}))
+
+
+class Place:
+    """A machine: a copy of the project in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+        for part in PARTS:
+            source, ignored = ROOT / part, shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, folder / part, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
+        self.write()
+
+    def write(self, seeds=(0,), **changes):
+        entry = {"kind": "nnunet_raw", "path": f"raw {EVIL}"}
+        grid = {**minimal()["experiments"]["main"], "methods": ["ce", "ce+temperature", "spectral@window=2"]}
+        grid |= {"datasets": [NAME], "seeds": list(seeds)}
+        content = tiny(
+            ".",
+            datasets={NAME: entry},
+            results_root=f"results {EVIL}",
+            figures_root=f"figures {EVIL}",
+            experiments={"main": grid},
+            description=EVIL,
+            tables={"table1": {"experiment": "main"}},
+            figures={"figure2": {"experiment": "main"}},
+            **changes,
+        )
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(content, allow_unicode=True))
+
+    def call(self, *command):
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SPECTRALCAL_DATA")}
+        found = subprocess.run(
+            [sys.executable, "-m", *command], cwd=self.folder, env={**environment, "PYTHONPATH": "src"},
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert not (self.folder / "hacked").exists()
+        return found.returncode, found.stdout + found.stderr
+
+    def snakemake(self, *arguments):
+        return self.call("snakemake", "--configfile", "tiny.yaml", "--cores", "2", *arguments)
+
+    def spectralcal(self, *arguments):
+        code, text = self.call("spectralcal", *arguments)
+        assert code == 0, text
+        return text
+
+    @property
+    def results(self):
+        return self.folder / f"results {EVIL}" / "tiny"
+
+    def planned(self):
+        code, text = self.snakemake("-n")
+        assert code == 0, text
+        return set(re.findall(r"^Job \d+: (.*)$", text, re.M))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("home") / "project of mine; touch hacked; 'é'")
+    write_raw(place.folder / f"raw {EVIL}")
+    code, text = place.snakemake()
+    assert code == 0, text
+    return place
+
+
+@pytest.fixture(scope="module")
+def archive(home):
+    home.spectralcal("export", "--out", "x y.zip", "tiny.yaml")
+    return home.folder / "x y.zip"
+
+
+@pytest.fixture
+def away(tmp_path):
+    return Place(tmp_path / "away")
+
+
+def test_names_that_are_commands_are_names(home):
+    split = json.loads((home.results / f"splits/{NAME}.json").read_text())
+    scores = pd.read_csv(home.results / f"cells/dataset={NAME}/arch=unet/method=ce/seed=0/cases.csv")
+    assert set(scores.case) == {*split["test"], "pooled"}
+    assert all(case.startswith(EVIL) for case in split["test"])
+    assert list(home.folder.parent.rglob("hacked")) == []
+    code, text = home.snakemake()
+    assert code == 0
+    assert "Nothing to be done" in text
+
+
+def test_a_finished_study_is_as_it_was_recorded(home):
+    assert "3 cells checked: nothing altered" in home.spectralcal("verify", "--config", "tiny.yaml", "--data")
+    crate = json.loads((home.results / "provenance.json").read_text())
+    made = next(e for e in crate["@graph"] if e["@id"] == "#make/tables/table1")
+    assert len(made["object"]) == 3
+    run = json.loads((home.results / f"cells/dataset={NAME}/arch=unet/method=ce/seed=0/run.json").read_text())
+    keys = "fingerprint parts seeds device precision seconds peak_memory_mb energy resumes files seal"
+    assert set(keys.split()) <= set(run)
+    assert {"commit", "dirty", "packages"} <= set(run["environment"])
+    assert set(run["parts"]) == {"recipe", "manifest", "split"}
+
+
+def test_explain_finds_what_it_is_given(home):
+    text = home.spectralcal("explain", f"results {EVIL}/tiny/tables/table1.csv")
+    assert "3 of 3 complete" in text
+    text = home.spectralcal("explain", f"figures {EVIL}/tiny/figure2.png", "--config", "tiny.yaml")
+    assert "figure 'figure2'" in text
+
+
+def test_another_machine_neither_trains_nor_asks_for_data(home, archive, away):
+    assert "3 cells taken" in away.spectralcal("import", str(archive), "--config", "tiny.yaml")
+    assert not list(away.folder.rglob("*.safetensors"))
+    jobs = away.planned()
+    assert not [
+        job for job in jobs if "training" in job or "scoring" in job or "preparing" in job or "splitting" in job
+    ]
+    code, text = away.snakemake()
+    assert code == 0, text
+    tables = [pd.read_csv(place.results / "tables/table1.csv") for place in (home, away)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_another_machine_fills_the_rest_of_the_grid_only(archive, away):
+    away.spectralcal("import", str(archive), "--config", "tiny.yaml")
+    write_raw(away.folder / f"raw {EVIL}")
+    away.write(seeds=(0, 1))
+    trained = {job for job in away.planned() if "training" in job or "scoring" in job}
+    assert trained == {
+        f"{work} on {NAME} (unet, seed 1)"
+        for work in ("training ce", "training spectral@window=2", "scoring ce", "scoring ce+temperature",
+                     "scoring spectral@window=2")
+    }  # fmt: skip
+
+
+def test_changed_settings_train_shared_cells_again(archive, away):
+    away.spectralcal("import", str(archive), "--config", "tiny.yaml")
+    write_raw(away.folder / f"raw {EVIL}")
+    away.write(methods={"spectral": {"weight": 0.5}})
+    jobs = away.planned()
+    assert f"training spectral@window=2 on {NAME} (unet, seed 0)" in jobs
+    assert f"training ce on {NAME} (unet, seed 0)" not in jobs
+
+
+def test_report_needs_one_command(archive, away):
+    away.spectralcal("import", str(archive), "--config", "tiny.yaml")
+    text = away.spectralcal("report", "--config", "tiny.yaml")
+    assert "missing: 1 of 1 files of maps for the figure figure2" in text
+    assert "3 made, 0 failed" in text
+
+
+def test_an_altered_score_stops_a_report(archive, away):
+    away.spectralcal("import", str(archive), "--config", "tiny.yaml")
+    path = away.results / f"cells/dataset={NAME}/arch=unet/method=ce/seed=0/cases.csv"
+    path.write_text(path.read_text().replace("0.", "0.9", 1))
+    code, text = away.call("spectralcal", "verify", "--config", "tiny.yaml")
+    assert code == 1
+    assert "cases.csv: altered since evaluation.json was written" in text
+    code, text = away.call("spectralcal", "collect", "--config", "tiny.yaml")
+    assert code == 1
+    assert "altered since evaluation.json was written" in text
