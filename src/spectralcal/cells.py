@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -285,8 +286,8 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
             validation_batches=validation_batches, validation_dice=validation_dice, report=report, notify=say,
         )  # fmt: skip
 
-    save_file(result.weights, _temporary(files.weights))
-    os.replace(_temporary(files.weights), files.weights)
+    with _whole(files.weights) as temporary:
+        save_file(result.weights, temporary)
     classes, spatial_dims = label_facts(config, cell.dataset)
     network = {
         "architecture": cell.architecture,
@@ -409,7 +410,10 @@ def _adopt(files: CellPaths, stamp: dict[str, str]) -> bool:
     staged = CellPaths(files.staged)
     if not staged.evaluation.is_file():
         return False
-    found = json.loads(staged.evaluation.read_text())
+    try:
+        found = json.loads(staged.evaluation.read_text())
+    except ValueError:  # cut off by a power cut: as good as not there
+        found = {}
     matches = all(found.get(key) == value for key, value in stamp.items())
     matches = matches and not altered(staged.folder, found.get("files", {}))
     if matches:
@@ -433,10 +437,8 @@ def cases_text(cell: Cell, rows: list[dict[str, Any]]) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file in one atomic step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    with _whole(path) as temporary:
+        temporary.write_text(text)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -446,10 +448,8 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write a compressed npz in one atomic step."""
-    temporary = _temporary(path)
-    with temporary.open("wb") as stream:
+    with _whole(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
-    os.replace(temporary, path)
 
 
 def _bus(device: torch.device) -> str | None:
@@ -459,11 +459,23 @@ def _bus(device: torch.device) -> str | None:
     if device.type != "cuda":
         return None
     found = torch.cuda.get_device_properties(device)
+    if not hasattr(found, "pci_bus_id"):
+        return None  # before torch 2.9
     return f"{found.pci_domain_id:08x}:{found.pci_bus_id:02x}:{found.pci_device_id:02x}.0"
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A name to write to: on disk under its own name when the block ends well, gone when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())  # else a power cut may leave the new name with nothing behind it
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _fingerprint_of(path: Path) -> str | None:

@@ -151,6 +151,7 @@ def report(config: Config = DEFAULT) -> None:
 def export_(
     study: Annotated[str, typer.Argument(help="Name of a study, its results folder or its configuration.")],
     out: Annotated[Path | None, typer.Option(help="The archive; <study>-results.zip by default.")] = None,
+    images: Annotated[bool, typer.Option(help="Also the volumes and slices that figures show of patients.")] = False,
 ) -> None:
     """Pack the results of a study without images and weights, for another machine."""
     from spectralcal.locate import find_study
@@ -158,7 +159,7 @@ def export_(
 
     found = find_study(study)
     out = out or Path(f"{found.study}-results.zip")
-    typer.echo(f"{export_study(found, out)}  {out}")
+    typer.echo(f"{export_study(found, out, images=images)}  {out}")
 
 
 @app.command("import")
@@ -222,7 +223,7 @@ def provenance(config: Config = DEFAULT) -> None:
 @app.command()
 def claims(config: Config = DEFAULT) -> None:
     """Decide every claim of the paper from the results (CSV and a page in Markdown)."""
-    from spectralcal.claims.step import claims_step
+    from spectralcal.reporting import claims_step
 
     claims_step(_study(config))
 
@@ -236,12 +237,28 @@ def where(config: Config = DEFAULT) -> None:
 
 
 @app.command()
-def doctor(config: Annotated[Path | None, typer.Option("--config", "-c")] = None) -> None:
+def doctor(
+    config: Annotated[Path | None, typer.Option("--config", "-c")] = None,
+    time: Annotated[
+        bool, typer.Option("--time", help="Time a few steps and project how long the study takes.")
+    ] = False,
+) -> None:
     """Say what is installed, which device there is and which data sets are in place."""
-    from spectralcal.doctor import diagnose
+    study = _study(config or DEFAULT) if config or time or DEFAULT.is_file() else None
+    if not time:
+        from spectralcal.doctor import diagnose
 
-    study = _study(config) if config else (_study(DEFAULT) if DEFAULT.is_file() else None)
-    typer.echo(diagnose(study))
+        typer.echo(diagnose(study))
+        return
+    from spectralcal.projection import cells_at_once
+    from spectralcal.slots import gpu_slot, slot_count
+
+    at_once = cells_at_once(study, os.cpu_count() or 1, slot_count(study.compute))
+    with gpu_slot(study.compute):
+        from spectralcal.doctor import diagnose, time_and_project
+
+        typer.echo(diagnose(study))
+        typer.echo(time_and_project(study, at_once))
 
 
 @datasets_app.command("list")

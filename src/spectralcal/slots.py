@@ -55,7 +55,7 @@ def gpu_slot(compute: ComputeConfig) -> Iterator[str | None]:
     finally:
         lock.release()
         if before is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         else:
             os.environ["CUDA_VISIBLE_DEVICES"] = before
 

@@ -352,3 +352,12 @@ def test_real_acdc_patient(real_data, tmp_path, monkeypatch):
             before = (case.reference() == value).sum() * np.prod(case.original_spacing_mm)
             after = (case.label() == value).sum() * np.prod(case.spacing_mm)
             assert after == pytest.approx(before, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "a\\b", "a\nb", "a\x00b", "é" * 101])
+def test_ids_that_are_no_folder_names_are_refused(make_set, tmp_path, monkeypatch, name):
+    dataset, root = make_set(count=1)
+    found = [_renamed(dataset.cases(root)[0], name)]
+    monkeypatch.setattr(type(dataset), "cases", lambda self, root: found)
+    with pytest.raises(DataError, match="because it names a folder"):
+        prepare_dataset(dataset, root, tmp_path / "out")

@@ -1,13 +1,18 @@
-"""A tiny study whose verbs run as processes of their own, so that tests can kill them, starve them and run them again."""
+"""A tiny study whose verbs run as processes of their own, so that tests can kill them and run them again.
+
+The processes are forked from a server that has imported what verbs import: a kill is a kill, but a start costs nothing.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -22,6 +27,9 @@ PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "config.yaml", "e
 #: the method whose loss keeps a history: it resumes exactly only if everything is in the checkpoint
 METHOD = "spectral"
 STEPS, INTERVAL = 40, 5
+PRELOADED = ("spectralcal.cells", "spectralcal.training.train", "spectralcal.evaluation.evaluate",
+             "spectralcal.evaluation.calibrate", "spectralcal.models.unet", "spectralcal.losses.spectral",
+             "spectralcal.preparation.prepare", "spectralcal.datasets.phantom", "monai.inferers", "pandas")  # fmt: skip
 #: all tries and the slow faults, as `make faults` asks for
 ALL = os.environ.get("SPECTRALCAL_FAULTS") == "all"
 
@@ -70,21 +78,14 @@ class Study:
         """Files of the study's only cell."""
         return self.paths.cell(Cell("phantom", "unet", METHOD, 0))
 
-    def start(self, *arguments: str, before: str = "") -> subprocess.Popen:
+    def start(self, *arguments: str, before: str = "") -> Verb:
         """A verb in a process; `before` is Python that runs in it first."""
-        code = f"{before}\nfrom spectralcal.cli import main; main()"
-        environment = {k: v for k, v in os.environ.items() if k not in ("SPECTRALCAL_GPUS", "CUDA_VISIBLE_DEVICES")}
-        environment |= {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "SPECTRALCAL_CONFIG": str(self.file)}
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=self.folder,
-        )  # fmt: skip
+        return Verb(self, arguments, before)
 
     def verb(self, *arguments: str, before: str = "") -> tuple[int, str]:
         """Exit code and output of a verb."""
         process = self.start(*arguments, before=before)
-        text, _ = process.communicate(timeout=300)
-        return process.returncode, text
+        return process.wait(), process.text()
 
     def do(self, *arguments: str, before: str = "") -> str:
         """Output of a verb that must succeed."""
@@ -106,6 +107,55 @@ class Study:
 
         with safe_open(self.cell.checkpoint, framework="pt") as file:
             return json.loads(file.metadata()["checkpoint"])["step"]
+
+
+class Verb:
+    """A running verb."""
+
+    def __init__(self, study: Study, arguments: tuple[str, ...], before: str) -> None:
+        server = multiprocessing.get_context("forkserver")
+        server.set_forkserver_preload(list(PRELOADED))
+        # Beside the study's folder: that one may be a disk that is full.
+        place = study.folder.with_name(f"{study.folder.name}-output")
+        place.mkdir(exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=place)
+        os.close(descriptor)
+        self._output = Path(name)
+        self.process = server.Process(target=_run, args=(str(study.folder), str(study.file), name, arguments, before))
+        self.process.start()
+
+    def wait(self, seconds: float = 300) -> int:
+        """The exit code; negative, a signal's number."""
+        self.process.join(seconds)
+        assert self.process.exitcode is not None, f"still running after {seconds} s: {self.text()}"
+        return self.process.exitcode
+
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.is_alive()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.join()
+
+    def text(self) -> str:
+        """What it printed so far."""
+        return self._output.read_text()
+
+
+def _run(folder: str, config: str, output: str, arguments: tuple[str, ...], before: str) -> None:
+    descriptor = os.open(output, os.O_WRONLY | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.chdir(folder)
+    for name in ("SPECTRALCAL_GPUS", "CUDA_VISIBLE_DEVICES"):
+        os.environ.pop(name, None)
+    os.environ["SPECTRALCAL_CONFIG"] = config
+    exec(before, {})
+    from spectralcal.cli import main
+
+    main(list(arguments))
 
 
 def cell_arguments() -> list[str]:
@@ -134,7 +184,7 @@ class Project:
     """A copy of the project in `folder`, for runs of Snakemake itself."""
 
     def __init__(self, folder: Path, **changes) -> None:
-        self.folder = folder
+        self.folder, self.runs = folder, 0
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
@@ -151,16 +201,22 @@ class Project:
         """Snakemake on the study, in a session of its own."""
         command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments]
         known = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SPECTRALCAL_DATA", "SPECTRALCAL_GPUS")}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=known | {"OMP_NUM_THREADS": "1"} | (environment or {}),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+        self.runs += 1
+        with self.log.open("w") as log:  # no pipe: cells may outlive Snakemake and would hold it open
+            return subprocess.Popen(
+                command, cwd=self.folder, env=known | {"OMP_NUM_THREADS": "1"} | (environment or {}),
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def log(self) -> Path:
+        """Output of the last run."""
+        return self.folder / f"run-{self.runs}.log"
 
     def run(self, *arguments: str, **options) -> tuple[int, str]:
         """Exit code and output of Snakemake on the study."""
         process = self.start(*(arguments or ("--cores", "2")), **options)
-        text, _ = process.communicate(timeout=580)
-        return process.returncode, text
+        return process.wait(580), self.log.read_text()
 
     def cell(self, method: str = METHOD) -> CellPaths:
         """Files of a cell."""

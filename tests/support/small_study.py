@@ -22,7 +22,7 @@ REGIONS = ("all", "reference", "union", "boundary")
 #: temperature of the probabilities by loss: above 1 is over-confident
 TEMPERATURE = {"ce": 2.2, "focal": 0.6, "ls": 0.75, "mbls": 1.35, "svls": 1.2, "crac": 1.1, "spectral": 1.02}
 CALIBRATION = {"ECE": 0.02, "SCE": 0.012, "TACE": 0.03}
-PROTOCOLS = ("paper", "crac-legacy", "boundary")
+PROTOCOLS = ("paper", "crac-legacy", "boundary", "union")
 POOLED = "nixon"
 
 

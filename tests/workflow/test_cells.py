@@ -62,7 +62,7 @@ def test_scores_are_tidy_and_complete(finished):
     assert set(scores.case) == {*test, "pooled"}
     per_case = scores[scores.case == test[0]]
     assert set(per_case[per_case.metric == "DSC"]["class"]) == {"organ", "lesion", "vessel"}
-    assert set(per_case.protocol) == {"paper", "crac-legacy", "boundary", "truth", "truth-boundary"}
+    assert set(per_case.protocol) == {"paper", "crac-legacy", "union", "boundary", "truth", "truth-boundary"}
     assert set(scores[scores.case == "pooled"].protocol) == {"nixon"}
     assert scores[scores.status == "ok"].value.notna().all()
 

@@ -66,6 +66,7 @@ def project(tmp_path_factory):
     code, text = project.snakemake()
     assert code == 0, text
     assert "The study 'tiny' is complete." in text
+    project.log = text
     return project
 
 
@@ -124,6 +125,20 @@ def test_an_experiment_that_grows_runs_its_new_cells_only(project):
         "training ce on phantom (unet, seed 1)",
         "training spectral on phantom (unet, seed 1)",
     }
+
+
+def test_a_run_begins_with_its_projection(project):
+    """A dry run says it too; nothing that is up to date is counted."""
+    experiments = {"main": {**project.content["experiments"]["main"], "seeds": [0, 1]}}
+    project.write(experiments=experiments)
+    _, text = project.snakemake("-n")
+    project.write()
+    assert "projection: 2 trainings and 2 scorings, " in text
+    assert " of computing, at best " in text
+    assert "projection" not in project.snakemake("-n")[1]
+    assert (
+        "projection: 2 trainings and 2 scorings (12 steps); how long they take here is not known yet: " in project.log
+    )
 
 
 def test_a_partial_report_shows_the_hole(project):

@@ -1,4 +1,5 @@
 # Loads and validates the configuration, names every path, and constrains every wildcard.
+import os
 import re
 import shlex
 import sys
@@ -12,9 +13,12 @@ sys.path.insert(0, str(SOURCE))  # the rules find the package without an install
 
 from spectralcal import recipe, registry, steps
 from spectralcal.config import parse_config
+from spectralcal.costs import known_costs
 from spectralcal.errors import SpectralcalError
 from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.paths import StudyPaths
+from spectralcal.projection import cells_at_once, missing_cells, project
+from spectralcal.projection_text import projection_lines
 from spectralcal.sharing import is_shared
 from spectralcal.single_run import StudyRun
 from spectralcal.slots import slot_count
@@ -110,13 +114,44 @@ def needed_datasets():
     )
 
 
+def projected(trainings, scorings):
+    """How long these cells take, in a line or two; empty if there are none."""
+    cores, nodes, places = (
+        getattr(workflow.global_resources.get(name), "value", None)
+        for name in ("_cores", "_nodes", "gpu")
+    )
+    at_once = cells_at_once(study, cores or 1, places or 0)
+    if nodes and nodes < sys.maxsize:  # a cluster: cells are jobs
+        at_once = nodes
+    return projection_lines(
+        project(study, trainings, scorings, known_costs(study, gpu=bool(GPU))),
+        at_once,
+        os.path.relpath(workflow.configfiles[-1]),
+    )
+
+
+def jobs_of(rule):
+    """The cells for which a rule will run."""
+    return [
+        cell_of(job.wildcards)
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == rule
+    ]
+
+
 # The place to stop before any job. An input function would wrap the message in a traceback.
 try:
     message = missing_data(study, needed_datasets())
 except SpectralcalError as error:
     message = str(error)
 if message:
-    raise WorkflowError(message)
+    raise WorkflowError(
+        "\n\n".join([message, projected(*missing_cells(study))]).strip()
+    )
+# A dry run calls no onstart; a run says it there, where it knows its jobs.
+dry = workflow.is_main_process and workflow.output_settings.dryrun
+if dry and (projection := projected(*missing_cells(study))):
+    print(projection, file=sys.stderr)
 
 
 def evaluation_inputs(wildcards):
@@ -187,8 +222,12 @@ def claims_inputs(wildcards):
     files = []
     for dataset in main.datasets:
         architecture = main.architectures[0]
-        files.append(paths.maps(dataset, architecture, main.seeds[0]))
-        files += [paths.hotspots(dataset, architecture, seed) for seed in main.seeds]
+        seeds = [
+            seed for seed in main.seeds if (dataset, architecture, seed) in PREDICTED
+        ]
+        if main.seeds[0] in seeds:
+            files.append(paths.maps(dataset, architecture, main.seeds[0]))
+        files += [paths.hotspots(dataset, architecture, seed) for seed in seeds]
     return [str(file) for file in files]
 
 
@@ -208,6 +247,8 @@ onstart:
         run.begin(local=workflow.local_exec)
     except SpectralcalError as error:
         raise WorkflowError(str(error)) from None
+    if projection := projected(jobs_of("train"), jobs_of("evaluate")):
+        print(projection, file=sys.stderr)
 
 
 onsuccess:

@@ -109,10 +109,10 @@ def _spacing(
 def _checked_ids(dataset: Dataset, cases: list[Case]) -> list[Case]:
     seen: set[str] = set()
     for case in cases:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", case.id):
+        if not re.fullmatch(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*", case.id) or len(case.id.encode()) > 200:
             raise DataError(
-                f"{dataset.name}: case id '{case.id}': expected letters, digits, '.', '_' and '-' only, "
-                "because it names a folder; rename the file"
+                f"{dataset.name}: case id {case.id!r}: expected at most 200 bytes without slashes, control characters "
+                "and a leading dot, because it names a folder; rename the file"
             )
         if case.id in seen:
             raise DataError(f"{dataset.name}: case id '{case.id}' occurs twice; remove or rename one of the files")
