@@ -82,6 +82,8 @@ class Results:
         if experiment not in self._rows:
             cells = [vars(cell) for cell in self.cells(experiment)]
             filters = [(key, "in", {cell[key] for cell in cells}) for key in KEYS]
+            if not self._scored:  # columns of a table without rows have no type to compare with
+                filters = None
             self._rows[experiment] = pd.read_parquet(self._table, filters=filters)
         return self._rows[experiment]
 
@@ -220,10 +222,21 @@ class Results:
         ``methods`` (M,), ``prediction`` (M, *S), ``confidence`` (M, *S), all on the prepared grid."""
         return self._read(self.paths.maps(dataset, architecture, seed))
 
+    def map_numbers(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """What maps say in numbers (:func:`spectralcal.imageless.map_numbers`), also of shared results, which have no
+        images: ``case``, ``methods`` (M,) and ``doubt_near_boundary`` (M,)."""
+        from spectralcal.imageless import map_numbers
+
+        maps = self.maps(dataset, architecture, seed)
+        shared = self.paths.numbers("maps", dataset, architecture, seed)
+        return self._read(shared) if maps is None else map_numbers(maps)
+
     def hotspots(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
         """High frequencies of cross-entropy's confidence against the other methods' confidence, case by case: the
-        arrays that :func:`spectralcal.evaluation.hotspots_step.hotspots_step` describes."""
-        return self._read(self.paths.hotspots(dataset, architecture, seed))
+        arrays that :func:`spectralcal.evaluation.hotspots_step.hotspots_step` describes; of shared results those
+        without images."""
+        found = self._read(self.paths.hotspots(dataset, architecture, seed))
+        return self._read(self.paths.numbers("hotspots", dataset, architecture, seed)) if found is None else found
 
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
         return self._read(getattr(self.paths.cell(cell), kind))

@@ -45,7 +45,7 @@ def hippocampus(folder, cases=6):
 
 @pytest.fixture
 def study(tmp_path):
-    content = tiny(".", datasets={"hippocampus": {}})
+    content = tiny(".", datasets={"hippocampus": {}}, compute={"device": "cpu"})
     content["experiments"]["main"]["datasets"] = ["hippocampus"]
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
     return tmp_path
