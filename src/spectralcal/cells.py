@@ -161,10 +161,11 @@ def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn
         check_patch(patch, spatial_dims)
     except ValueError as error:
         raise ConfigError(f"training.patch of '{cell.dataset}' with '{cell.architecture}': {error}") from error
-    torch.manual_seed(stream_seed("weights", cell.dataset, cell.architecture, cell.seed))
+    network = config.network_of(cell.architecture)
+    torch.manual_seed(stream_seed("weights", cell.dataset, network, cell.seed))
     given, options = config.architectures[cell.architecture].options, network_options(config, cell)
     try:
-        return build_model(cell.architecture, in_channels, len(classes) + 1, spatial_dims=spatial_dims, **options)
+        return build_model(network, in_channels, len(classes) + 1, spatial_dims=spatial_dims, **options)
     except ValueError as error:
         filled = [f"{name} {list(options[name])}" for name in options if name not in given]
         source = f" ({' and '.join(filled)}: of the cell, where options name none)" if filled else ""
@@ -178,10 +179,11 @@ def network_options(config: StudyConfig, cell: Cell) -> dict[str, Any]:
 
     manifest = StudyPaths(config).manifest(cell.dataset)
     spacing_mm = None
-    if takes(cell.architecture, "spacing_mm") and manifest.is_file():
+    network = config.network_of(cell.architecture)
+    if takes(network, "spacing_mm") and manifest.is_file():
         spacing_mm = typical_spacing_mm(case.spacing_mm for case in read_manifest(manifest))
     patch = config.training_of(cell.dataset, cell.architecture).patch
-    return resolved_options(cell.architecture, config.architectures[cell.architecture].options, patch, spacing_mm)
+    return resolved_options(network, config.architectures[cell.architecture].options, patch, spacing_mm)
 
 
 def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
@@ -198,8 +200,12 @@ def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.
     files = StudyPaths(config).cell(trained_cell(config, cell))
     model = build_network(config, cell, in_channels)
     classes, spatial_dims = label_facts(config, cell.dataset)
-    expected = {"architecture": cell.architecture, "in_channels": in_channels, "num_classes": len(classes) + 1,
-                "spatial_dims": spatial_dims}  # fmt: skip
+    expected = {
+        "architecture": config.network_of(cell.architecture),
+        "in_channels": in_channels,
+        "num_classes": len(classes) + 1,
+        "spatial_dims": spatial_dims,
+    }
     found = _read_json(files.model)
     for name, value in expected.items():
         if found.get(name, value) != value:
@@ -290,7 +296,7 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         save_file(result.weights, temporary)
     classes, spatial_dims = label_facts(config, cell.dataset)
     network = {
-        "architecture": cell.architecture,
+        "architecture": config.network_of(cell.architecture),
         "options": network_options(config, cell),
         "in_channels": in_channels,
         "num_classes": len(classes) + 1,
@@ -308,7 +314,7 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         # Batches, augmentations and dropout have one seed a step each, made from these names (training/seeds.py).
         "seeds": {
             "cell": cell.seed,
-            "weights": stream_seed("weights", cell.dataset, cell.architecture, cell.seed),
+            "weights": stream_seed("weights", cell.dataset, config.network_of(cell.architecture), cell.seed),
             "streams": list(stream),
             "split": config.split_of(cell.dataset).seed,
         },

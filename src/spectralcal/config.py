@@ -178,6 +178,11 @@ class DatasetConfig(Section):
 class ArchitectureConfig(Section):
     """One architecture of the study: its options and what it overrides."""
 
+    network: str | None = Field(
+        None,
+        description="The registered network; null: the entry's own name. With it, one network can stand in a study "
+        "under several names, with other options or another optimiser.",
+    )
     options: dict[str, Any] = Field({}, description="Options of the network (keyword arguments of its class).")
     training: dict[str, Any] = Field({}, description="Keys of `training` that differ for this architecture.")
 
@@ -292,8 +297,9 @@ class StudyConfig(Section):
             self.preparation_of(name)
             self.training_of(name)
         for name, entry in self.architectures.items():
-            registry.require("models", name, f"architectures.{name}")
-            _check_options("models", name, entry.options, f"architectures.{name}.options")
+            where = f"architectures.{name}" if entry.network is None else f"architectures.{name}.network"
+            registry.require("models", self.network_of(name), where)
+            _check_options("models", self.network_of(name), entry.options, f"architectures.{name}.options")
             self.training_of(None, name)
         for name, options in self.methods.items():
             registry.require("losses", name, f"methods.{name}")
@@ -363,6 +369,10 @@ class StudyConfig(Section):
     def kind_of(self, dataset: str) -> str:
         """Name of the registered file that reads a data set."""
         return self.datasets[dataset].kind or dataset
+
+    def network_of(self, architecture: str) -> str:
+        """Name of the registered file that builds an architecture of the study."""
+        return self.architectures[architecture].network or architecture
 
     def options_of(self, dataset: str) -> dict[str, Any]:
         """Keyword arguments of a data set's class, its path among them."""

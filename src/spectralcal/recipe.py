@@ -53,7 +53,8 @@ def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
 def training_recipe(config: StudyConfig, cell: Cell) -> str:
     """Digest for the weights of a cell."""
     loss = parse_method(cell.method, config.methods).loss
-    code = code_digest("training.train", f"losses.{loss}", f"models.{cell.architecture}", "models._options")
+    network = config.network_of(cell.architecture)
+    code = code_digest("training.train", f"losses.{loss}", f"models.{network}", "models._options")
     return digest(training_settings(config, cell), code)
 
 
@@ -67,7 +68,7 @@ def evaluation_recipe(config: StudyConfig, cell: Cell) -> str:
         "post_hoc": method.post_hoc,
     }
     steps = [] if method.post_hoc is None else ["evaluation.calibrate", f"posthoc.{method.post_hoc}"]
-    code = code_digest("evaluation.evaluate", f"models.{cell.architecture}", *steps)
+    code = code_digest("evaluation.evaluate", f"models.{config.network_of(cell.architecture)}", *steps)
     return digest(settings, training_recipe(config, trained_cell(config, cell)), code)
 
 

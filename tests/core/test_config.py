@@ -55,6 +55,14 @@ def test_overrides_go_from_study_to_data_set_to_architecture():
             minimal(datasets={"phantom": {"training": {"batch": 3}}}),
             r"datasets\.phantom\.training\.batch: unknown key; did you mean 'patch'\?",
         ),
+        (
+            minimal(architectures={"unet": {}, "large": {"network": "net"}}),
+            r"architectures\.large\.network: unknown architecture 'net'; expected .*'unet'",
+        ),
+        (
+            minimal(architectures={"unet": {}, "large": {"network": "unet", "options": {"chanels": [4]}}}),
+            r"architectures\.large\.options\.chanels: unknown key",
+        ),
         (minimal(architectures={"net": {}}), r"architectures\.net: unknown architecture 'net'; expected .*'unet'"),
         (
             minimal(methods={"spectral": {"windw": 3}}),

@@ -179,6 +179,26 @@ def test_a_patch_that_cannot_be_taken_fails_before_training(finished):
     assert not StudyPaths(small).cell(cell).folder.exists()
 
 
+def test_one_network_under_two_names_differs_by_what_its_entry_says(tmp_path):
+    options = {"channels": [4, 8, 8]}
+    entries = {"unet": {"options": options}, "unet_sgd": {"network": "unet", "options": options}}
+    entries["unet_sgd"]["training"] = {"optimizer": "sgd", "steps": 2}
+    config = study(tmp_path, architectures=entries)
+    steps.prepare_step(config, "phantom")
+    steps.split_step(config, "phantom")
+    other = Cell("phantom", "unet_sgd", "ce", 0)
+    first, second = (cells.build_network(config, cell, 1) for cell in (CE, other))
+    for name, weight in first.state_dict().items():
+        assert weight.equal(second.state_dict()[name])
+    assert training_recipe(config, CE) != training_recipe(config, other)
+    assert training_recipe(config, CE) == training_recipe(study(tmp_path), CE)
+    train_cell(config, other)
+    evaluate_cell(config, other)
+    run = json.loads(StudyPaths(config).cell(other).run.read_text())
+    assert run["settings"]["training"]["optimizer"] == "sgd"
+    assert Results(config).network(other)["architecture"] == "unet"
+
+
 def test_a_planned_network_takes_the_cells_patch_and_spacing(finished):
     folder = finished.results_root.parent
     experiments = {"main": {**tiny("")["experiments"]["main"], "architectures": ["nnunet"]}}
