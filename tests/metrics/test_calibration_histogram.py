@@ -160,6 +160,21 @@ def test_certain_and_right_is_perfect_and_certain_and_wrong_is_worst():
     assert right.reliability(0).count.tolist() == [8] + [0] * 13 + [4]
 
 
+@pytest.mark.parametrize("confidence", [0.0, 2.0**-20, 8 / 15, 0.5, 0.75, 1.0])
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_voxel(confidence, label):
+    """Of one voxel every error is the distance between its probability and its label."""
+    p = np.array([[confidence], [1 - confidence]], np.float32)
+    h = CalibrationHistogram(2).update(p, np.array([label]))
+    off = abs(float(p[0, 0]) - (label == 0))
+    best = float(p.max())
+    assert h.ece() == h.mce() == pytest.approx(abs(best - (p[:, 0].argmax() == label)), abs=1e-7)
+    assert h.sce() == h.ace() == pytest.approx(off, abs=1e-7)
+    assert h.brier() == pytest.approx(2 * off**2, abs=1e-7)
+    assert h.nll() == pytest.approx(-np.log(max(1 - off, np.finfo(np.float32).tiny)), rel=1e-6, abs=1e-7)
+    assert h.count == 1
+
+
 def test_uniform_probabilities_on_uniform_labels_are_calibrated():
     p = np.full((4, 4000), 0.25, np.float32)
     h = CalibrationHistogram(4).update(p, np.arange(4000) % 4)
@@ -349,6 +364,8 @@ P, Y = volume((6, 5))
         (P * 2, Y, None, r"in \[0, 1\]"),
         (np.log(P), Y, None, "softmax"),
         (np.where(P > 0.5, np.nan, P).astype(np.float32), Y, None, "finite"),
+        (np.where(P > 0.5, np.inf, P).astype(np.float32), Y, None, "finite"),
+        (P - np.float32(0.01), Y, None, r"in \[0, 1\]"),
         (P * 0.9, Y, None, "sum to 1"),
         (P, np.where(Y == 3, 4, Y), None, r"0\.\.3"),
         (P, Y - 1, None, r"0\.\.3"),
@@ -375,6 +392,30 @@ def test_a_bad_last_chunk_leaves_no_trace():
         h.update(p, y)
     assert h.count == 0
     assert h.arrays()["count"].size == 0
+
+
+@pytest.mark.parametrize(("change", "accepted"), [(-0.9e-5, True), (-1.1e-5, False), (0.9e-5, True), (1.1e-5, False)])
+def test_tolerance_of_the_range(change, accepted):
+    """Probabilities of 0 and 1 that are off by rounding count as 0 and 1; further off they are refused."""
+    p = np.array([[1 + max(change, 0)], [min(change, 0)]])
+    h = CalibrationHistogram(2)
+    if accepted:
+        h.update(p, np.zeros(1, int))
+        assert (h.ece(), h.brier(), h.nll()) == (0, 0, 0)
+    else:
+        with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+            h.update(p, np.zeros(1, int))
+
+
+@pytest.mark.parametrize(("total", "accepted"), [(0.9951, True), (0.9949, False), (1.0049, True), (1.0051, False)])
+def test_tolerance_of_the_sum(total, accepted):
+    h = CalibrationHistogram(2)
+    p = np.array([[0.5], [total - 0.5]])
+    if accepted:
+        assert h.update(p, np.zeros(1, int)).count == 1
+    else:
+        with pytest.raises(ValueError, match=r"sum to 1 over the class axis within 0\.005"):
+            h.update(p, np.zeros(1, int))
 
 
 def test_bad_histograms_are_refused():

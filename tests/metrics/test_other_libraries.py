@@ -50,6 +50,24 @@ def test_calibration_errors_of_torchmetrics(classes, scale, bins):
     assert h.sce() == pytest.approx(np.mean(each), abs=1e-11)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_certain_voxels_of_torchmetrics(share):
+    """Probabilities of exactly 0 and 1, alone and among others; no probability in between is an edge."""
+    p, y = probabilities((20, 18, 16), 4, 2.0, seed=4)
+    certain = np.random.default_rng(5).random(y.shape) < share
+    p[:, certain] = np.eye(4, dtype=np.float32)[:, p.argmax(0)[certain]]
+    h = CalibrationHistogram(4).update(p, y)
+    assert h.ece() == pytest.approx(torchmetrics_error(p.max(0), p.argmax(0) == y), abs=1e-12)
+    assert h.sce() == pytest.approx(np.mean([torchmetrics_error(p[c], y == c) for c in range(4)]), abs=1e-11)
+
+
+def test_one_voxel_of_torchmetrics():
+    p = np.array([0.3, 0.6, 0.1], np.float32)[:, None]
+    for label in range(3):
+        h = CalibrationHistogram(3).update(p, np.array([label]))
+        assert h.ece() == pytest.approx(torchmetrics_error(p.max(0), [label == 1]), abs=1e-12)
+
+
 def test_a_small_volume_by_the_public_function_of_torchmetrics():
     from torchmetrics.functional.classification import multiclass_calibration_error
 

@@ -47,6 +47,12 @@ def test_bad_input_is_refused():
         region_mask("edge", TARGET, PREDICTION, (1, 1))
     with pytest.raises(ValueError, match="one shape"):
         region_mask("all", TARGET, PREDICTION[1:], (1, 1))
+    for name in REGIONS:
+        with pytest.raises(ValueError, match="at least one voxel"):
+            region_mask(name, TARGET[:0], PREDICTION[:0], (1, 1))
+    for spacing in ((1, 0), (1, -2), (1, np.inf)):
+        with pytest.raises(ValueError, match="spacing_mm"):
+            region_mask("boundary", TARGET, PREDICTION, spacing)
     with pytest.raises(ValueError, match="integer label maps"):
         region_mask("all", TARGET.astype(float), PREDICTION, (1, 1))
     with pytest.raises(ValueError, match="spacing_mm"):

@@ -167,11 +167,13 @@ def test_directions():
     assert there.asd != back.asd
 
 
-@pytest.mark.parametrize("spacing", [(1, 1), (1, 1, 0), (1, 1, -1), (1, 1, math.nan), 1.0])
+@pytest.mark.parametrize("spacing", [(1, 1), (1, 1, 0), (1, 1, -1), (1, 1, math.nan), (1, 1, math.inf), 1.0])
 def test_bad_spacing_is_refused(spacing):
     mask = np.ones((3, 3, 3), bool)
     with pytest.raises(ValueError, match="spacing_mm must be 3 positive numbers"):
         surface_distances(mask, mask, spacing)
+    with pytest.raises(ValueError, match="spacing_mm must be 3 positive numbers"):
+        surface_distances_by_label(mask.astype(np.uint8), mask.astype(np.uint8), [1], spacing)
 
 
 @given(st.integers(0, 10**6), st.sampled_from([2, 3]), st.sampled_from([np.uint8, np.int64, np.int16]))
@@ -212,5 +214,12 @@ def test_bad_input_is_refused():
         surface_distances(mask, mask[:2], (1, 1))
     with pytest.raises(ValueError, match="must be a mask"):
         surface_distances(mask * 2, mask, (1, 1))
+    with pytest.raises(ValueError, match="must be a mask"):
+        surface_distances(np.where(mask, np.nan, 0), mask, (1, 1))
+    with pytest.raises(ValueError, match="at least one voxel"):
+        surface_distances(mask[:0], mask[:0], (1, 1))
+    labels = mask.astype(np.uint8)
+    with pytest.raises(ValueError, match="integer label maps of one shape"):
+        surface_distances_by_label(labels[:0], labels[:0], [1], (1, 1))
     with pytest.raises(ValueError, match="tolerance_mm"):
         surface_distances(mask, mask, (1, 1)).nsd(-1)

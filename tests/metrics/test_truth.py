@@ -48,11 +48,15 @@ def test_bad_input_is_refused():
     for function in (excess_brier, true_calibration_error):
         with pytest.raises(ValueError, match="one shape"):
             function(q, q[:, 1:])
+        with pytest.raises(ValueError, match="at least one voxel"):
+            function(q[:, :0], q[:, :0])
         with pytest.raises(ValueError, match="probabilities must"):
             function(np.log(q), q)
         with pytest.raises(ValueError, match="posterior must"):
             function(q, q * 2)
         with pytest.raises(ValueError, match="probabilities must"):
             function(np.full_like(q, np.nan), q)
+        with pytest.raises(ValueError, match="posterior must"):
+            function(q, np.where(q == q.max(), np.inf, q))
         with pytest.raises(ValueError, match="mask must"):
             function(q, q, np.ones(q.shape[1:]))

@@ -114,6 +114,10 @@ class Tally:
         row = np.stack([packed >> _COUNT, packed & ((1 << _COUNT) - 1), self.hits[:, label]])
         return row if self._emptied is None else row + self._emptied[:, :, label]
 
+    def take(self, sums: np.ndarray) -> None:
+        """Add (3, 2, C, cells) counts, sums of remainders and :attr:`hits` that were made elsewhere."""
+        self._emptied = sums if self._emptied is None else self._emptied + sums
+
     def _empty(self) -> None:
         if self._emptied is None:
             self._emptied = np.zeros((3, *self.hits.shape), np.int64)
@@ -178,7 +182,7 @@ def _count_compiled(count_voxels, probabilities, labels, mask, tally: Tally) -> 
     mask = np.zeros(0, np.uint8) if mask is None else np.ascontiguousarray(mask).view(np.uint8)
     labels = np.ascontiguousarray(labels)
     arguments = (read_only(flat), *strides, read_only(labels), read_only(mask), _limits(), tally.grid.layout)
-    refused, brier, nll = count_voxels(*arguments, _mantissa(), tally.packed, tally.hits, tally.low)
+    refused, brier, nll = count_voxels(*arguments, mantissa_tables(), tally.packed, tally.hits, tally.low)
     if refused:
         kept = (probabilities, labels) if not mask.size else (probabilities[:, mask != 0], labels[mask != 0])
         _check(*kept)
@@ -208,7 +212,7 @@ def _limits() -> tuple[np.float32, np.float32, np.float32, np.int32]:
 
 
 @lru_cache(maxsize=1)
-def _mantissa() -> tuple[np.ndarray, np.ndarray]:
+def mantissa_tables() -> tuple[np.ndarray, np.ndarray]:
     """Logarithm of each float32 mantissa cut to 8 bits, and what one unit of the remainder adds relative to it."""
     mantissa = 1 + np.arange(256) / 256
     return np.log(mantissa), 2.0**-23 / mantissa
@@ -252,7 +256,7 @@ def _count_voxels(probabilities: np.ndarray, labels: np.ndarray, tally: Tally) -
 
     brier = squared - int(((truth * _SQUARE_UNIT).astype(np.int64) << 11).sum()) + (voxels << 40)
     bits = np.maximum(truth, _TINY).view(np.int32)
-    logarithm, inverse = (table.take(bits >> 15 & 0xFF) for table in _mantissa())
+    logarithm, inverse = (table.take(bits >> 15 & 0xFF) for table in mantissa_tables())
     r = (bits & 0x7FFF) * inverse
     series = r * (1.0 - r * (0.5 - r * (1.0 / 3 - r * 0.25)))
     nll = (-(((bits >> 23) - 127) * 0.6931471805599453 + logarithm + series) * _UNIT + 0.5).astype(np.int64)
@@ -260,21 +264,35 @@ def _count_voxels(probabilities: np.ndarray, labels: np.ndarray, tally: Tally) -
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    num_classes = probabilities.shape[0]
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        off = float(np.abs(probabilities.sum(axis=0) - np.float32(1)).max())
     low, high = float(probabilities.min()), float(probabilities.max())
+    check_values(low, high, off, int(labels.min()), int(labels.max()), probabilities.shape[0])
+
+
+def check_values(low: float, high: float, off: float, first: int, last: int, num_classes: int) -> None:
+    """Refuse voxels by their extremes.
+
+    Args:
+        low, high: smallest and largest probability.
+        off: largest distance of a voxel's sum from 1.
+        first, last: smallest and largest label.
+        num_classes: C.
+
+    Raises:
+        ValueError: probabilities outside [0, 1], not finite or not summing to one; labels that are no class.
+    """
     if not (low >= -RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):  # also true for NaN
         raise ValueError(
             f"probabilities must be finite and in [0, 1], got {low:.6g} to {high:.6g}: apply softmax to logits"
         )
-    total = probabilities.sum(axis=0)
-    off = float(np.abs(total - np.float32(1)).max())
     if off > SUM_TOLERANCE:
         raise ValueError(
             f"probabilities must sum to 1 over the class axis within {SUM_TOLERANCE:g}, got a sum off by {off:.4g}: "
             "check the axis of softmax, and give (C, *spatial) a batch axis where it could be read as (B, C, *spatial)"
         )
-    if labels.min() < 0 or labels.max() >= num_classes:
+    if first < 0 or last >= num_classes:
         raise ValueError(
-            f"target labels must be in 0..{num_classes - 1} for {num_classes} classes, got {int(labels.min())}.."
-            f"{int(labels.max())}: remap them, or leave such voxels out with mask"
+            f"target labels must be in 0..{num_classes - 1} for {num_classes} classes, got {first}..{last}: remap "
+            "them, or leave such voxels out with mask"
         )

@@ -77,6 +77,8 @@ class CalibrationHistogram:
     ) -> CalibrationHistogram:
         """Count voxels. Nothing is counted when an error is raised.
 
+        Probabilities on a CUDA device are counted there, in the same integers; only the cells are copied.
+
         Args:
             probabilities: (B, C, *spatial) with target (B, *spatial), or (C, *spatial) with target (*spatial);
                 NumPy arrays or torch tensors, any float type, any memory layout. Shapes that fit both (a volume of
@@ -85,27 +87,42 @@ class CalibrationHistogram:
             target: integer labels in 0..C-1.
             mask: booleans in target's shape, True where a voxel counts; labels elsewhere may be anything. A mask
                 without a True adds nothing.
-            threads: how many count at once; every number of threads gives the same bits. 1 by default, because studies
-                run a process per core; more helps where the loops are compiled.
+            threads: how many count at once on a CPU; every number of threads gives the same bits. 1 by default, because
+                studies run a process per core; more helps where the loops are compiled.
 
         Raises:
             ValueError: shapes, types or values other than these, or arrays without a voxel.
         """
-        target = to_numpy(target)
+        in_place = _in_place(probabilities)
+        if in_place:
+            from spectralcal.metrics.on_device import CHUNK, as_tensor, count_tensors
+
+            target, mask = (x if x is None else as_tensor(x, probabilities.device) for x in (target, mask))
+        else:
+            target, mask = (x if x is None else to_numpy(x) for x in (target, mask))
         shape = tuple(probabilities.shape)
-        classes, rest = self._class_axis(shape, target.shape)
-        if target.dtype.kind not in "iub":
+        classes, rest = self._class_axis(shape, tuple(target.shape))
+        if not _integers(target):
             raise ValueError(f"target must hold integer labels, got {target.dtype}: cast it to an integer type")
-        if target.size == 0:
-            raise ValueError(f"target must hold at least one voxel, got shape {target.shape}")
-        if mask is not None:
-            mask = to_numpy(mask)
-            if mask.dtype != bool or mask.shape != target.shape:
-                raise ValueError(
-                    f"mask must be boolean in the target's shape {target.shape}, got {mask.dtype} {mask.shape}"
-                )
+        if 0 in rest:
+            raise ValueError(f"target must hold at least one voxel, got shape {rest}")
+        if mask is not None and (str(mask.dtype).removeprefix("torch.") != "bool" or tuple(mask.shape) != rest):
+            raise ValueError(f"mask must be boolean in the target's shape {rest}, got {mask.dtype} {tuple(mask.shape)}")
         if not isinstance(threads, int) or threads < 1:
             raise ValueError(f"threads must be an integer of at least 1, got {threads!r}")
+
+        def where(box: tuple[slice, ...]) -> tuple[slice, ...]:
+            return (slice(None), *box) if classes == 0 else (box[0], slice(None), *box[1:])
+
+        if in_place:
+            values = probabilities.detach()
+            parts = (
+                (values[where(box)].swapaxes(0, classes).reshape(self.num_classes, -1),
+                 target[box].reshape(-1), None if mask is None else mask[box].reshape(-1))
+                for box in slabs(rest, CHUNK)
+            )  # fmt: skip
+            collect(self._cells, [count_tensors(parts, self.num_classes, self._grid)])
+            return self
         count_voxels = kernel_if_it_pays("count_voxels", target.size * self.num_classes)
 
         def count(boxes: Sequence[tuple[slice, ...]]) -> Tally:
@@ -114,9 +131,8 @@ class CalibrationHistogram:
                 keep = None if mask is None else mask[box].reshape(-1)
                 if keep is not None and not keep.any():
                     continue
-                where = (slice(None), *box) if classes == 0 else (box[0], slice(None), *box[1:])
-                values = to_numpy(probabilities[where])
-                p = np.moveaxis(values, classes, 0).reshape(self.num_classes, -1).astype(np.float32, copy=False)
+                values = to_numpy(probabilities[where(box)])
+                p = values.swapaxes(0, classes).reshape(self.num_classes, -1).astype(np.float32, copy=False)
                 tally.add(p, target[box].reshape(-1), keep, count_voxels)
             return tally
 
@@ -333,3 +349,14 @@ class CalibrationHistogram:
 
     def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self._cells.count, self._cells.confidence, self._cells.hits
+
+
+def _in_place(probabilities: object) -> bool:
+    """Whether to count where the probabilities are, instead of copying them to the CPU."""
+    return bool(getattr(probabilities, "is_cuda", False))
+
+
+def _integers(array: object) -> bool:
+    if isinstance(array, np.ndarray):
+        return array.dtype.kind in "iub"
+    return not (array.is_floating_point() or array.is_complex())

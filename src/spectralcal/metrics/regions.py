@@ -81,14 +81,15 @@ def region_mask(name: str, target: np.ndarray, prediction: np.ndarray, spacing_m
         spacing_mm: distance of neighbouring voxel centres along each axis.
 
     Raises:
-        ValueError: no such region, or label maps that are not integers of one shape.
+        ValueError: no such region, or label maps that are not integers of one shape with a voxel.
     """
     if name not in REGIONS:
         raise ValueError(f"region must be one of {', '.join(REGIONS)}, got '{name}'")
     target, prediction = np.asarray(target), np.asarray(prediction)
-    if target.shape != prediction.shape or target.dtype.kind not in "iub" or prediction.dtype.kind not in "iub":
+    integers = target.dtype.kind in "iub" and prediction.dtype.kind in "iub"
+    if target.shape != prediction.shape or target.size == 0 or not integers:
         raise ValueError(
-            f"target and prediction must be integer label maps of one shape, got {target.dtype} {target.shape} and "
-            f"{prediction.dtype} {prediction.shape}"
+            "target and prediction must be integer label maps of one shape with at least one voxel, got "
+            f"{target.dtype} {target.shape} and {prediction.dtype} {prediction.shape}"
         )
     return REGIONS[name](target, prediction, spacing_mm)

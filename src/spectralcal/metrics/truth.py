@@ -16,7 +16,7 @@ def excess_brier(probabilities: np.ndarray, posterior: np.ndarray, mask: np.ndar
         A value in [0, 2]; nan if the mask has no True.
 
     Raises:
-        ValueError: shapes differ, or values that are no probabilities.
+        ValueError: shapes differ, no voxel, or values that are no probabilities.
     """
     return _voxel_mean(np.square(_difference(probabilities, posterior)).sum(axis=0), mask)
 
@@ -32,13 +32,14 @@ def true_calibration_error(probabilities: np.ndarray, posterior: np.ndarray, mas
 
 def _difference(probabilities: np.ndarray, posterior: np.ndarray) -> np.ndarray:
     p, q = np.asarray(probabilities, np.float64), np.asarray(posterior, np.float64)
-    if p.shape != q.shape or p.ndim < 2:
+    if p.shape != q.shape or p.ndim < 2 or p.size == 0:
         raise ValueError(
-            f"expected probabilities and posterior of one shape (C, *spatial), got {p.shape} and {q.shape}"
+            "expected probabilities and posterior of one shape (C, *spatial) with at least one voxel, got "
+            f"{p.shape} and {q.shape}"
         )
     for name, array in (("probabilities", p), ("posterior", q)):
         off = np.abs(array.sum(axis=0) - 1)
-        if not (array.min(initial=0) >= -1e-5 and off.max(initial=0) <= 5e-3):
+        if not (array.min() >= -1e-5 and off.max() <= 5e-3):
             raise ValueError(f"{name} must be at least 0 and sum to 1 over the class axis: apply softmax to logits")
     return p - q
 
