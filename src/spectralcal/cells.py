@@ -381,7 +381,8 @@ def _evaluate(
     model = load_network(config, cell, data.test[0].image().shape[0])
     classes, _ = label_facts(config, cell.dataset)
     name = parse_method(cell.method, config.methods).post_hoc
-    options = {}
+    # Few data sets have regions; what the others would inherit would make their prepared data obsolete.
+    options = {"nested": getattr(registry.load("datasets", config.kind_of(cell.dataset)), "nested", None)}
     if name is not None:
         step = registry.load("posthoc", name)()
         fit_post_hoc(step, model, data.validation, settings.patch, device=device, precision=precision)

@@ -86,3 +86,26 @@ def test_a_prediction_equal_to_the_posterior_has_no_true_error(reference):
     assert value(rows, "true_calibration_error", "truth")[0] == pytest.approx(0, abs=1e-6)
     assert value(rows, "excess_brier", "truth")[0] == pytest.approx(0, abs=1e-9)
     assert value(rows, "ECE")[0] > 0.1
+
+
+def test_nested_regions_are_scored_beside_the_classes(reference):
+    """Necrosis taken for enhancing tumour spoils both tissues and leaves core and whole as they are."""
+    from spectralcal.datasets.brats2020 import Brats2020
+
+    labels = reference.copy()
+    labels[3:5, 3:5, 3:5] = 3
+    swapped = np.array([0, 3, 2, 1], np.uint8)[labels]
+    names, nested = Brats2020.classes, Brats2020.nested
+    rows = score_case(one_hot(swapped, 4), labels, (1, 1, 2), names, EvaluationConfig(), nested=nested).rows
+    plain = score_case(one_hot(swapped, 4), labels, (1, 1, 2), names, EvaluationConfig()).rows
+    assert [r for r in rows if r["protocol"] != "nested"] == plain
+    for region in ("whole tumour", "tumour core"):
+        assert value(rows, "DSC", "nested", region) == (1, "ok")
+        assert value(rows, "HD95", "nested", region) == (0, "ok")
+    assert value(rows, "DSC", name="necrotic core")[0] == 0
+    without = np.where(labels == 2, 0, labels)
+    rows = score_case(one_hot(without, 4), labels, (1, 1, 2), names, EvaluationConfig(), nested=nested).rows
+    assert value(rows, "DSC", "nested", "tumour core")[0] == 1
+    assert value(rows, "DSC", "nested", "whole tumour")[0] == pytest.approx(2 * 216 / (216 + 224))
+    rows = score_case(one_hot(labels * 0, 4), labels, (1, 1, 2), names, EvaluationConfig(), nested=nested).rows
+    assert value(rows, "HD95", "nested", "tumour core")[1] == "missed"

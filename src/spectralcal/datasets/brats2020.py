@@ -14,7 +14,7 @@ class Brats2020(Dataset):
     """Four co-registered, skull-stripped sequences at 1 mm; 240 x 240 x 155 voxels.
 
     The stored labels are 1, 2 and 4; 4 becomes 3. The paper's figures show three tissue labels, so the classes are
-    tissues and not the challenge's nested regions.
+    tissues; the challenge's nested regions are scored beside them. Its third, the enhancing tumour, is a class already.
     """
 
     name = "brats2020"
@@ -24,6 +24,7 @@ class Brats2020(Dataset):
     channels = ("t1", "t1ce", "t2", "flair")
     classes = ("necrotic core", "oedema", "enhancing tumour")
     label_map: ClassVar[dict[int, int]] = {0: 0, 1: 1, 2: 2, 4: 3}
+    nested: ClassVar[dict[str, tuple[int, ...]]] = {"whole tumour": (1, 2, 3), "tumour core": (1, 3)}
     crop_nonzero = True
     licence = "CBICA data usage agreement, research only, no redistribution"
     citation = "Menze et al., IEEE TMI 34(10), 2015; Bakas et al., Sci Data 4:170117, 2017 and arXiv:1811.02629"

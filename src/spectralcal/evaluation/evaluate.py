@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ def evaluate_cases(
     device: torch.device,
     precision: str,
     transform: Transform = unchanged,
+    nested: Mapping[str, Sequence[int]] | None = None,
     advance: Callable[[str], None] = lambda case: None,
 ) -> CellScores:
     """Predict and score every case on its original grid.
@@ -69,6 +70,7 @@ def evaluate_cases(
         device: where to run.
         precision: "bf16" or "fp32".
         transform: applied to the logits; a post-hoc step goes here.
+        nested: name -> labels of regions that are scored beside the classes.
         advance: called with the name of each finished case.
     """
     model = model.to(device).eval()
@@ -88,6 +90,7 @@ def evaluate_cases(
             classes,
             evaluation,
             None if posterior is None else np.asarray(posterior),
+            nested,
         )
         rows += [{"case": case.id, "patient": case.patient, **row} for row in scores.rows]
         for region, histogram in scores.histograms.items():

@@ -18,6 +18,7 @@ from spectralcal.metrics import (
     excess_brier,
     region_mask,
     score,
+    surface_distances,
     surface_distances_by_label,
     true_calibration_error,
 )
@@ -31,6 +32,8 @@ NAMES = {"ece": "ECE", "sce": "SCE", "sce_foreground": "SCE_foreground", "tace":
          "signed_gap": "signed_gap", "brier": "Brier", "nll": "NLL"}  # fmt: skip
 #: class name of scores that belong to all classes together
 POOLED = "all"
+#: protocol of scores of regions that unite labels: beside the classes, never averaged with them
+NESTED = "nested"
 
 
 @dataclass
@@ -50,6 +53,7 @@ def score_case(
     classes: Sequence[str],
     settings: EvaluationConfig,
     posterior: np.ndarray | None = None,
+    nested: Mapping[str, Sequence[int]] | None = None,
 ) -> CaseScores:
     """All scores of one case.
 
@@ -60,9 +64,11 @@ def score_case(
         classes: names of the foreground classes 1 ... C-1.
         settings: tolerance of the normalised surface distance.
         posterior: (C, *spatial) true probabilities, where a phantom knows them.
+        nested: name -> labels of regions that a data set's challenge scores, such as the whole tumour.
 
     Returns:
-        One row per class and segmentation metric, one row per calibration metric and protocol that scores by case.
+        One row per class and segmentation metric, the same per nested region under the protocol "nested", and one row
+        per calibration metric and protocol that scores by case.
     """
     prediction = probabilities.argmax(0).astype(reference.dtype)
     rows: list[dict[str, Any]] = []
@@ -71,6 +77,10 @@ def score_case(
     for label, name in zip(labels, classes, strict=True):
         overlap = dice(prediction == label, reference == label)
         rows += _segmentation_rows(name, overlap, distances[label], settings)
+    for name, united in (nested or {}).items():
+        masks = np.isin(prediction, united), np.isin(reference, united)
+        found = surface_distances(*masks, tuple(spacing_mm))
+        rows += _segmentation_rows(name, dice(*masks), found, settings, NESTED)
     distance = boundary_distance(reference, spacing_mm)
     # The same voxels as the region's own function, without a second distance transform.
     band = np.zeros(reference.shape, bool) if distance is None else distance.within(BOUNDARY_MM, reference.shape)
@@ -105,7 +115,7 @@ def calibration_rows(histograms: Mapping[str, CalibrationHistogram], protocol: s
 
 
 def _segmentation_rows(
-    name: str, overlap: float, distances: SurfaceDistances, settings: EvaluationConfig
+    name: str, overlap: float, distances: SurfaceDistances, settings: EvaluationConfig, protocol: str = "paper"
 ) -> list[dict[str, Any]]:
     values = {
         "DSC": overlap,
@@ -115,7 +125,7 @@ def _segmentation_rows(
         "HD": distances.hd,
         "NSD": distances.nsd(settings.nsd_tolerance_mm),
     }
-    return [_row(name, metric, "paper", value, distances.status) for metric, value in values.items()]
+    return [_row(name, metric, protocol, value, distances.status) for metric, value in values.items()]
 
 
 def _row(class_name: str, metric: str, protocol: str, value: float, status: str = "ok") -> dict[str, Any]:
