@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 RUN    := $(VENV)/bin/snakemake --cores all
 CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
-.PHONY: demo test lint open open-report paper clean
+.PHONY: demo test faults lint open open-report paper clean
 
 demo: $(VENV)/.installed  ## the phantom study: data to report, in minutes, nothing downloaded but packages
 	$(RUN) --configfile config/demo.yaml
@@ -13,6 +13,9 @@ demo: $(VENV)/.installed  ## the phantom study: data to report, in minutes, noth
 
 test: $(VENV)/.installed  ## unit, contract and workflow tests
 	$(PYTHON) -m pytest -n $(CORES) --dist loadfile
+
+faults: $(VENV)/.installed  ## every fault, for real, and their table: 20 minutes; as root with full disks and a SLURM cluster
+	SPECTRALCAL_FAULTS=all $(PYTHON) -m pytest -rs -n $(CORES) --dist loadfile tests/faults tests/workflow/test_slurm.py
 
 lint: $(VENV)/.installed  ## style of Python and Snakemake files, and generated files in sync
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -143,3 +143,24 @@ def test_moved_results_are_read_where_they_are(study, tmp_path):
     shutil.copytree(study.results, tmp_path / "elsewhere/small")
     found = study_of(tmp_path / "elsewhere/small/tables/table1.csv")
     assert found.results == tmp_path / "elsewhere/small"
+
+
+def test_what_is_no_product_of_a_cell_is_known_too(study):
+    paths = StudyPaths(study)
+    for path, what in (
+        (paths.provenance, "as an RO-Crate"),
+        (paths.report, "the report"),
+        (paths.maps("phantom", "unet", 1), "maps of phantom, unet, seed 1"),
+        (paths.numbers("hotspots", "phantom", "unet", 1), "their numbers without images"),
+        (paths.shared_manifest("phantom"), "cases of phantom"),
+    ):
+        assert what in fields(explain(study, path))["what"]
+    told = fields(explain(study, paths.maps("phantom", "unet", 1)))
+    assert told["command"].startswith("spectralcal maps --dataset phantom --arch unet --seed 1 --config ")
+
+
+def test_a_loss_is_named_with_its_options(study):
+    told = fields(explain(study, StudyPaths(study).cell(CE).folder))
+    assert told["loss"] == "ce"
+    told = fields(explain(study, StudyPaths(study).cell(Cell("phantom", "unet", "spectral", 0)).folder))
+    assert told["loss"].startswith("spectral: bands 5, window 50, ")

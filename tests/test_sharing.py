@@ -3,7 +3,9 @@
 import json
 import shutil
 import zipfile
+from io import BytesIO
 
+import numpy as np
 import pandas as pd
 import pytest
 from recorded import recorded
@@ -18,6 +20,10 @@ from spectralcal.sharing import export_study, import_study, is_shared, shareable
 from spectralcal.verify import verify_study
 
 METHODS = ("ce", "ce+temperature", "spectral")
+VOXELS = {
+    "maps": {"image", "reference", "prediction", "confidence", "spacing_mm"},
+    "hotspots": {"shown_image", "shown_reference", "shown_baseline", "shown_confidence", "shown_hotspots"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,16 @@ def test_no_image_no_weight_and_no_path_leaves(home):
     with zipfile.ZipFile(archive) as content:
         names = content.namelist()
         texts = {name: content.read(name) for name in names if not name.endswith(".npz")}
-    assert not [name for name in names if name.endswith((".safetensors", ".npy", ".png")) or "maps" in name]
+        images = {array: content.read(array) for array in names if array.startswith("numbers/")}
+    assert not [name for name in names if name.endswith((".safetensors", ".npy", ".png"))]
+    assert not [name for name in names if name.startswith(("maps/", "hotspots/"))]
+    assert len(images) == 4  # maps and hotspots of two seeds
+    for name, content in images.items():
+        kind, seed = name.split("/")[1], int(name[-5])
+        original = getattr(StudyPaths(config), kind)("phantom", "unet", seed)
+        with np.load(original) as whole, np.load(BytesIO(content)) as shared:
+            assert "methods" in shared.files
+            assert set(whole.files) - set(shared.files) >= VOXELS[kind]
     assert len([name for name in names if name.endswith("cases.csv")]) == len(study_cells(config))
     folder = str(config.results_root.parent).encode()
     assert [name for name, text in texts.items() if folder in text] == []

@@ -151,13 +151,22 @@ def report(config: Config = DEFAULT) -> None:
 def export_(
     study: Annotated[str, typer.Argument(help="Name of a study, its results folder or its configuration.")],
     out: Annotated[Path | None, typer.Option(help="The archive; <study>-results.zip by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Plain files in a folder in place of an archive: for a repository.")
+    ] = None,
     images: Annotated[bool, typer.Option(help="Also the volumes and slices that figures show of patients.")] = False,
 ) -> None:
     """Pack the results of a study without images and weights, for another machine."""
     from spectralcal.locate import find_study
+    from spectralcal.publish import publish_study
     from spectralcal.sharing import export_study
 
     found = find_study(study)
+    if folder is not None:
+        if out is not None:
+            raise ConfigError("expected --out or --folder, received both")
+        typer.echo(publish_study(found, folder, images=images).text)
+        return
     out = out or Path(f"{found.study}-results.zip")
     typer.echo(f"{export_study(found, out, images=images)}  {out}")
 
@@ -226,6 +235,17 @@ def claims(config: Config = DEFAULT) -> None:
     from spectralcal.reporting import claims_step
 
     claims_step(_study(config))
+
+
+@app.command()
+def page(
+    source: Annotated[Path, typer.Argument(help="A table or the ledger in Markdown.")],
+    target: Annotated[Path, typer.Argument(help="The HTML file to write.")],
+) -> None:
+    """Turn a page in Markdown into one HTML file, as the report shows it."""
+    from spectralcal.webpage import webpage_step
+
+    webpage_step(source, target)
 
 
 @app.command()

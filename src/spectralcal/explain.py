@@ -181,13 +181,25 @@ def _other(config: StudyConfig, paths: StudyPaths, path: Path) -> list[tuple[str
                 ("what", f"prepared arrays of {dataset}"),
                 ("command", _command(config, "prepare", "--dataset", dataset)),
             ]
-    for verb in ("maps", "hotspots"):
-        place = re.fullmatch(rf".*/{verb}/dataset=([^/]+)/arch=([^/]+)/seed=(\d+)\.npz", path.as_posix())
-        if place:
-            names = ("--dataset", place[1], "--arch", place[2], "--seed", place[3])
-            return [("what", f"{verb} of {place[1]}, {place[2]}"), ("command", _command(config, verb, *names))]
+        if path == paths.shared_manifest(dataset).resolve():
+            return [("what", f"cases of {dataset}: names, grids and hashes, as they came with shared results")]
+    place = re.fullmatch(r".*/(maps|hotspots)/dataset=([^/]+)/arch=([^/]+)/seed=(\d+)\.npz", path.as_posix())
+    if place:
+        verb, dataset, architecture, seed = place.groups()
+        names = ("--dataset", dataset, "--arch", architecture, "--seed", seed)
+        shared = path.is_relative_to((config.results / "numbers").resolve())
+        what = f"{verb} of {dataset}, {architecture}, seed {seed}{', their numbers without images' if shared else ''}"
+        return [("what", what), ("command", _command(config, verb, *names))]
     if path == paths.resolved_config.resolve():
         return [("what", f"the configuration of the study '{config.study}' as validated")]
+    if path == paths.provenance.resolve():
+        what = "the records of all cells, tables and figures of the study, as an RO-Crate"
+        return [("what", what), ("command", _command(config, "provenance"))]
+    whole = [paths.report, *map(paths.notebook, config.notebooks)]
+    if path in [place.resolve() for place in whole]:
+        made = "the report" if path == paths.report.resolve() else f"the executed notebook {path.stem}"
+        what = f"{made}: it shows tables and figures, each of which can be explained by itself"
+        return [("what", what), ("shows", f"{config.results / 'tables'}, {config.figures_folder}")]
     raise ResultError(
         f"{path}: is no table, figure, cell, score, split or prepared array of the study '{config.study}'; "
         f"look under {config.results} and {config.figures_folder}"
@@ -207,8 +219,9 @@ def _made_by(environment: dict[str, Any]) -> str:
 
 
 def _options(values: dict[str, Any]) -> str:
-    wanted = {"loss": values["loss"], **values.get("loss_options", {})} if "loss" in values else values
-    return ", ".join(f"{key} {value}" for key, value in wanted.items())
+    if "loss" in values:
+        return ": ".join(filter(None, [values["loss"], _options(values.get("loss_options", {}))]))
+    return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
 def _lines(entries: list[tuple[str, str]]) -> str:

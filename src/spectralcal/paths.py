@@ -118,6 +118,11 @@ class StudyPaths:
         """High frequencies of cross-entropy's confidence in every test case, against the other methods' confidence."""
         return self.config.results / "hotspots" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
 
+    def numbers(self, kind: str, dataset: str, architecture: str, seed: int) -> Path:
+        """Numbers of a file of `kind` "maps" or "hotspots" without its images, shared in its place."""
+        place = Path(f"dataset={dataset}") / f"arch={architecture}" / f"seed={seed}.npz"
+        return self.config.results / "numbers" / kind / place
+
     @property
     def cases(self) -> Path:
         """All cells' scores in one tidy table."""

@@ -85,7 +85,9 @@ def _missing_inputs(config: StudyConfig) -> Iterator[str]:
                     [options.get("architecture") or grid.architectures[0]],
                 )
                 keys = itertools.product(*shown, grid.seeds)
-            places = [getattr(paths, need)(*key) for key in keys]
-            holes = [place for place in places if not place.is_file()]
+            places = [(getattr(paths, need)(*key), paths.numbers(need, *key)) for key in keys]
+            holes = [place for place, _ in places if not place.is_file()]
             if holes:
-                yield f"{len(holes)} of {len(places)} files of {need} for the figure {name}, {holes[0]} first"
+                numbers = need == "hotspots" and all(a.is_file() or b.is_file() for a, b in places)
+                what = f"{need} for the figure {name}{', whose numbers are there' if numbers else ''}"
+                yield f"{len(holes)} of {len(places)} files of {what}, {holes[0]} first"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,8 @@ COLUMNS = (
     "value",
     "status",
 )
+#: columns that every training history has
+HISTORY = ("step", "loss")
 KEYS = ("dataset", "architecture", "method", "seed")
 
 
@@ -199,23 +202,30 @@ class Results:
         """Training history of a cell: step, learning_rate, loss, loss_<term>, gradient_<term> (norm at the logits),
         gradient_norm, seconds and what the loss reports of itself."""
         path = self.paths.cell(trained_cell(self.config, cell)).history
-        return pd.read_csv(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            found = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{path}: damaged ({error}); delete it and train the cell again") from error
+        if lacking := [name for name in HISTORY if name not in found]:
+            raise ResultError(
+                f"{path}: expected columns {', '.join(HISTORY)}, found no '{lacking[0]}'; train the cell again"
+            )
+        return found
 
     def run(self, cell: Cell) -> dict | None:
         """Provenance of a cell's training (run.json)."""
-        path = self.paths.cell(trained_cell(self.config, cell)).run
-        return json.loads(path.read_text()) if path.is_file() else None
+        return self._record(self.paths.cell(trained_cell(self.config, cell)).run)
 
     def network(self, cell: Cell) -> dict | None:
         """What was trained (model.json): architecture, options, classes and ``parameters``."""
-        path = self.paths.cell(trained_cell(self.config, cell)).model
-        return json.loads(path.read_text()) if path.is_file() else None
+        return self._record(self.paths.cell(trained_cell(self.config, cell)).model)
 
     def evaluation(self, cell: Cell) -> dict | None:
         """What a cell was scored with (evaluation.json): fingerprint, device, seconds and, after a post-hoc step,
         ``post_hoc`` with what was fitted."""
-        path = self.paths.cell(cell).evaluation
-        return json.loads(path.read_text()) if path.is_file() else None
+        return self._record(self.paths.cell(cell).evaluation)
 
     def maps(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
         """One case seen by every method: ``case``, ``rule``, ``spacing_mm``, ``image`` (*S), ``reference`` (*S),
@@ -241,11 +251,17 @@ class Results:
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
         return self._read(getattr(self.paths.cell(cell), kind))
 
+    def _record(self, path: Path) -> dict | None:
+        try:
+            return json.loads(path.read_text()) if path.is_file() else None
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
+
     def _read(self, path) -> dict[str, np.ndarray] | None:
         if not path.is_file():
             return None
         try:
             with np.load(path, allow_pickle=False) as content:
                 return {key: content[key] for key in content.files}
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error

@@ -1,12 +1,14 @@
 """Results that leave a machine and results that come to it: no images, no weights, no paths, and no silent mixing.
 
 An archive holds, for each finished cell, its scores, histograms, spectra, history and records; the splits and the
-manifests (names, grids and hashes of cases); the configuration without paths; tables and verdicts as they were. From
-it, all of them and the figures can be made again without data and without a GPU (:mod:`spectralcal.rebuild`).
+manifests (names, grids and hashes of cases); what maps and hotspots say in numbers; the configuration without paths;
+tables and verdicts as they were. From it, all of them and the figures can be made again without data and without a GPU
+(:mod:`spectralcal.rebuild`). The same files can lie in a repository (:mod:`spectralcal.publish`).
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,12 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import numpy as np
+
 from spectralcal.archive import LIMIT_BYTES, unpack_archive, write_archive
 from spectralcal.checks import check_cell, read_record, weights_conflict
 from spectralcal.config import NAME, StudyConfig, load_config
 from spectralcal.errors import ConfigError, DataError, ResultError
 from spectralcal.fingerprint import file_digest
 from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.imageless import hotspot_numbers, map_numbers
 from spectralcal.paths import CellPaths, StudyPaths
 from spectralcal.recipe import evaluation_recipe, training_settings
 
@@ -37,8 +42,9 @@ _NAME = NAME.strip("^$")
 ALLOWED = re.compile(
     rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.csv|tables/{_NAME}\.(?:csv|md|tex)"
     rf"|cells/dataset={_PART}/arch={_PART}/method={_PART}/seed=\d+/(?:{_FILES})"
-    rf"|(?:maps|hotspots)/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
+    rf"|(?:numbers/)?(?:maps|hotspots)/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
 )
+_PERSONAL = r"(?<![\w.])/(?:home|Users)/[\w.-]+|\b[A-Za-z]:\\{1,2}Users\\{1,2}[\w.-]+"
 _CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)")
 
 
@@ -64,10 +70,29 @@ def export_study(config: StudyConfig, out: Path, *, images: bool = False) -> str
         SHA-256 of the archive; equal results give equal archives.
 
     Raises:
-        ResultError: no cell is finished, or a cell was altered since it was recorded.
+        ResultError: as :func:`shared_files`.
     """
-    from spectralcal.provenance import environment
+    from spectralcal import __version__
 
+    files, listed = shared_files(config, images=images)
+    return write_archive(out, files, {"study": config.study, "spectralcal": __version__, "cells": listed})
+
+
+def shared_files(config: StudyConfig, *, images: bool = False) -> tuple[dict[str, Path | bytes], list[dict[str, Any]]]:
+    """What of a study is shared.
+
+    Args:
+        config: the study.
+        images: as for :func:`export_study`.
+
+    Returns:
+        Content by its name below the results folder (files, or bytes where they differ from the file's), and the cells
+        with the fingerprints of their weights and scores.
+
+    Raises:
+        ResultError: no cell is finished, a cell was altered since it was recorded, or a file names a folder of this
+            machine.
+    """
     paths = StudyPaths(config)
     files: dict[str, Path | bytes] = {}
     listed = []
@@ -89,15 +114,16 @@ def export_study(config: StudyConfig, out: Path, *, images: bool = False) -> str
     files |= {f"splits/{d}.json": _split_text(paths.split(d)) for d in config.datasets if paths.split(d).is_file()}
     files |= {f"manifests/{d}.csv": m for d in config.datasets if (m := manifest_of(paths, d)) is not None}
     tables = config.results / "tables"
-    files |= {f"tables/{t.name}": t for t in sorted(tables.glob("*")) if ALLOWED.fullmatch(f"tables/{t.name}")}
+    drawn = {f"tables/{t.name}": t for t in sorted(tables.glob("*")) if ALLOWED.fullmatch(f"tables/{t.name}")}
+    drawn |= {f.name: f for f in (paths.claims, paths.claims.with_suffix(".md")) if f.is_file()}
+    files |= {name: _at_default_place(config, file) for name, file in drawn.items()}
     for folder in IMAGES if images else ():
-        found = sorted((config.results / folder).rglob("*.npz"))
+        found = sorted((config.results / folder).glob("*/*/*.npz"))
         files |= {file.relative_to(config.results).as_posix(): file for file in found}
-    files |= {f.name: f for f in (paths.claims, paths.claims.with_suffix(".md")) if f.is_file()}
+    files |= _numbers(config)
     files["config.json"] = (json.dumps(shareable(config), indent=2) + "\n").encode()
-    made = environment()
-    about = {"study": config.study, "spectralcal": made["spectralcal"], "commit": made["commit"], "cells": listed}
-    return write_archive(out, files, about)
+    _check_places(config, files)
+    return files, listed
 
 
 def import_study(
@@ -150,8 +176,10 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
     record = read_record(files.evaluation) or {}
     if record.get("recipe") != evaluation_recipe(config, cell):
         return False
-    manifest = paths.manifest(cell.dataset)
-    return not manifest.is_file() or record.get("parts", {}).get("manifest") == file_digest(manifest)
+    parts, manifest, split = record.get("parts", {}), paths.manifest(cell.dataset), paths.split(cell.dataset)
+    if split.is_file() and (read_record(split) or {}).get("hash") != parts.get("split"):
+        return False
+    return not manifest.is_file() or parts.get("manifest") == file_digest(manifest)
 
 
 def manifest_of(paths: StudyPaths, dataset: str) -> Path | None:
@@ -177,6 +205,49 @@ def _without_folders(value: Any) -> Any:
             if kind(value).is_absolute() or value.startswith("~"):
                 return kind(value).name
     return value
+
+
+def _at_default_place(config: StudyConfig, file: Path) -> Path | bytes:
+    """A table or verdict; where it names files of an absolute results folder, as if that were the default one."""
+    root, default = config.results_root, StudyConfig.model_fields["results_root"].default
+    if not root.is_absolute() or str(root) not in (text := file.read_text()):
+        return file
+    return text.replace(str(root), str(default)).encode()
+
+
+def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
+    """What the files with images say in numbers: drawn from them, or as they came with shared results."""
+    found: dict[str, Path | bytes] = {}
+    for kind, numbers in (("maps", map_numbers), ("hotspots", hotspot_numbers)):
+        shared = config.results / "numbers"
+        found |= {f"numbers/{f.relative_to(shared).as_posix()}": f for f in sorted(shared.glob(f"{kind}/*/*/*.npz"))}
+        for file in sorted((config.results / kind).glob("*/*/*.npz")):
+            buffer = io.BytesIO()
+            try:
+                with np.load(file, allow_pickle=False) as content:
+                    np.savez_compressed(buffer, **numbers({key: content[key] for key in content.files}))
+            except (OSError, ValueError, EOFError, KeyError) as error:
+                raise ResultError(f"{file}: damaged ({error}); delete it and run `spectralcal {kind}` again") from error
+            found[f"numbers/{file.relative_to(config.results).as_posix()}"] = buffer.getvalue()
+    return found
+
+
+def _check_places(config: StudyConfig, files: dict[str, Path | bytes]) -> None:
+    """No text that leaves may name a folder of this machine, or with it a person."""
+    roots = [Path.home(), Path.cwd(), *(getattr(config, f"{name}_root") for name in ("results", "prepared", "figures"))]
+    roots += [root for root in (config.data_root,) if root is not None]
+    named = {str(root.resolve()) for root in roots if len(root.resolve().parts) > 2}
+    places = re.compile("|".join([_PERSONAL, *(rf"{re.escape(name)}(?![\w-])" for name in sorted(named))]))
+    for name, content in files.items():
+        if Path(name).suffix == ".npz":
+            continue
+        text = (content if isinstance(content, bytes) else content.read_bytes()).decode(errors="replace")
+        if found := places.search(text):
+            source = content if isinstance(content, Path) else name
+            raise ResultError(
+                f"{source}: names the folder {found[0]!r} of this machine, which must not leave it; "
+                "give paths relative to the study in its configuration and make the file again"
+            )
 
 
 def _split_text(path: Path) -> bytes:
@@ -316,7 +387,7 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, found: CellPaths, 
 def _take_rest(folder: Path, paths: StudyPaths) -> None:
     """Splits, manifests, images and, for a study that is new here, its configuration, tables and verdicts."""
     new = not paths.resolved_config.is_file()
-    images = [file for name in IMAGES for file in sorted((folder / name).rglob("*.npz"))]
+    images = [file for name in (*IMAGES, "numbers") for file in sorted((folder / name).rglob("*.npz"))]
     for file in [*sorted(folder.glob("splits/*")), *sorted(folder.glob("manifests/*")), *images]:
         _place(file, paths.config.results / file.relative_to(folder))
     if new:

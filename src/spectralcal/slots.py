@@ -7,6 +7,7 @@ first slot of every device is taken before the second of any, so that few cells 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -99,6 +100,7 @@ def _lock_folder() -> Path:
     kind = "pretend-slots" if PRETEND in os.environ else "slots"
     folder = Path(tempfile.gettempdir()) / f"spectralcal-{os.getuid()}" / kind
     folder.parent.mkdir(mode=0o700, exist_ok=True)
-    if folder.parent.stat().st_uid != os.getuid():
+    found = folder.parent.lstat()  # a link of another user's would lead anywhere
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
         raise ResultError(f"{folder.parent}: expected a folder of this user, found another's; set TMPDIR elsewhere")
     return folder

@@ -16,6 +16,10 @@ import pytest
 import yaml
 from studies import minimal, tiny
 
+from spectralcal.fingerprint import file_digest
+from spectralcal.integrity import seal_holds
+from spectralcal.recipe import cell_fingerprint
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "environment.yml", "notebooks")
 EVIL = "a b; touch hacked; 'q' \"d\" $(touch hacked) `touch hacked` & é 患"
@@ -111,6 +115,26 @@ def away(tmp_path):
     return Place(tmp_path / "away")
 
 
+@pytest.fixture(scope="module")
+def tree(home):
+    home.spectralcal("export", "--folder", "public; touch hacked/tiny", "tiny.yaml")
+    return home.folder / "public; touch hacked/tiny"
+
+
+@pytest.fixture
+def clone(away, tree):
+    """A clone of a repository that holds the results as plain files, whose dates mean nothing."""
+    shutil.copytree(tree, away.results)
+    files = [file for file in away.results.rglob("*") if file.is_file()]
+    for file, when in zip(files, np.random.default_rng(0).permutation(len(files)), strict=True):
+        os.utime(file, (1_700_000_000 + when, 1_700_000_000 + when))
+    return away
+
+
+def content_of(folder):
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
 def test_names_that_are_commands_are_names(home):
     split = json.loads((home.results / f"splits/{NAME}.json").read_text())
     scores = pd.read_csv(home.results / f"cells/dataset={NAME}/arch=unet/method=ce/seed=0/cases.csv")
@@ -127,11 +151,38 @@ def test_a_finished_study_is_as_it_was_recorded(home):
     crate = json.loads((home.results / "provenance.json").read_text())
     made = next(e for e in crate["@graph"] if e["@id"] == "#make/tables/table1")
     assert len(made["object"]) == 3
-    run = json.loads((home.results / f"cells/dataset={NAME}/arch=unet/method=ce/seed=0/run.json").read_text())
-    keys = "fingerprint parts seeds device precision seconds peak_memory_mb energy resumes files seal"
-    assert set(keys.split()) <= set(run)
-    assert {"commit", "dirty", "packages"} <= set(run["environment"])
-    assert set(run["parts"]) == {"recipe", "manifest", "split"}
+
+
+def test_a_cell_says_what_it_was_made_of_and_what_it_cost(home):
+    cell = home.results / f"cells/dataset={NAME}/arch=unet/method=ce/seed=0"
+    manifest = home.folder / f"prepared/tiny/{NAME}/manifest.csv"
+    split = json.loads((home.results / f"splits/{NAME}.json").read_text())
+    run, scores = (json.loads((cell / name).read_text()) for name in ("run.json", "evaluation.json"))
+    for record in (run, scores):
+        assert record["fingerprint"] == cell_fingerprint(**{f"{k}_hash" if k != "recipe" else k: v
+                                                            for k, v in record["parts"].items()})  # fmt: skip
+        assert record["parts"]["manifest"] == file_digest(manifest)
+        assert record["parts"]["split"] == split["hash"]
+        assert re.fullmatch("[0-9a-f]{16}", record["parts"]["recipe"])
+        assert record["device"].startswith("cpu")
+        assert record["precision"] in ("fp32", "bf16")
+        assert record["seconds"] > 0
+        assert record["peak_memory_mb"] > 50
+        made = record["environment"]
+        assert {"commit", "dirty", "python", "platform", "spectralcal"} <= set(made)
+        assert {"torch", "monai", "numpy", "scipy"} <= set(made["packages"])
+        assert all(file_digest(cell / name) == found for name, found in record["files"].items())
+        assert seal_holds(record)
+    assert set(run["files"]) == {"weights.safetensors", "model.json", "history.csv"}
+    assert set(scores["files"]) == {"cases.csv", "calibration.npz", "spectra.npz"}
+    assert scores["weights"] == run["files"]["weights.safetensors"]
+    assert run["resumes"] == 0
+    assert run["seeds"]["cell"] == 0
+    assert run["seeds"]["streams"] == [NAME, 0]
+    assert {"weights", "split"} <= set(run["seeds"])
+    assert "energy" in run
+    assert run["energy"] is None or all(joules >= 0 for joules in run["energy"].values())
+    assert run["settings"]["loss"] == "ce"
 
 
 def test_explain_finds_what_it_is_given(home):
@@ -192,3 +243,37 @@ def test_an_altered_score_stops_a_report(archive, away):
     code, text = away.call("spectralcal", "collect", "--config", "tiny.yaml")
     assert code == 1
     assert "altered since evaluation.json was written" in text
+
+
+def test_a_clone_without_data_makes_the_same_report(tree, clone):
+    assert not [job for job in clone.planned() if re.match("(training|scoring|preparing|splitting)", job)]
+    published = content_of(tree)
+    for file in clone.results.glob("tables/*"):
+        file.unlink()
+    assert "3 made, 0 failed" in clone.spectralcal("report", "--config", "tiny.yaml")
+    found = content_of(clone.results)
+    changed = {str(name) for name, content in published.items() if found.get(name) != content}
+    assert changed <= {"config.json"}  # its folders are this test's, not the default ones
+    assert not [job for job in clone.planned() if re.match("(training|scoring|preparing|splitting)", job)]
+
+
+def test_a_clone_with_data_reruns_any_cell_alone(tree, clone):
+    write_raw(clone.folder / f"raw {EVIL}")
+    assert not [job for job in clone.planned() if re.match("(training|scoring|preparing|splitting)", job)]
+    cell = Path(f"cells/dataset={NAME}/arch=unet/method=spectral@window=2/seed=0")
+    shutil.rmtree(clone.results / cell)
+    code, text = clone.snakemake(str((clone.results / cell / "cases.csv").relative_to(clone.folder)))
+    assert code == 0, text
+    made = {job for job in re.findall(r"^Job \d+: (.*)$", text, re.M) if re.match("(training|scoring)", job)}
+    assert made == {f"{work} spectral@window=2 on {NAME} (unet, seed 0)" for work in ("training", "scoring")}
+    published, found = content_of(tree), content_of(clone.results)
+    own = {name for name in published if cell in name.parents}
+    # The same numbers, byte for byte; the records say when and where they were made.
+    assert {name.name for name in own if found[name] != published[name]} <= {
+        "run.json",
+        "evaluation.json",
+        "history.csv",
+    }
+    assert {str(name) for name in published.keys() - own if found.get(name) != published[name]} <= {"config.json"}
+    assert "3 cells checked: nothing altered" in clone.spectralcal("verify", "--config", "tiny.yaml")
+    assert not [job for job in clone.planned() if re.match("(training|scoring|preparing|splitting)", job)]

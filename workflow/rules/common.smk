@@ -181,10 +181,18 @@ def title(kind, name):
     return registry.constant(kind, getattr(study, kind)[name].source or name, "TITLE")
 
 
-# Of shared cells there are no weights to predict images with.
-PREDICTED = {
-    (cell.dataset, cell.architecture, cell.seed) for cell in CELLS if cell not in SHARED
+# Of shared cells there are no weights to predict images with. What is drawn of one architecture and seed is drawn of all
+# its methods: if one of them is shared, the numbers that came along stay.
+PREDICTED = {(cell.dataset, cell.architecture, cell.seed) for cell in CELLS} - {
+    (cell.dataset, cell.architecture, cell.seed) for cell in SHARED
 }
+
+
+def in_report(caption):
+    """The text of a figure's caption for the report, which reads it as reStructuredText; empty before there is one."""
+    file = Path(caption)
+    text = file.read_text() if file.is_file() else ""
+    return re.sub(r"([\\*`_|])", r"\\\1", text).strip()
 
 
 def figure_inputs(wildcards):
@@ -238,6 +246,8 @@ def targets():
         *(str(paths.figure(name)) for name in study.figures),
         *(str(paths.notebook(name)) for name in study.notebooks),
         *([str(paths.claims)] if study.claims else []),
+        *(str(study.results / f"pages/{name}.html") for name in study.tables),
+        *([str(study.results / "pages/claims.html")] if study.claims else []),
         str(paths.provenance),
     ]
 

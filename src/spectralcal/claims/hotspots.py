@@ -18,10 +18,9 @@ from spectralcal.claims._finding import (
 )
 from spectralcal.claims._sample import Sample
 from spectralcal.claims._study import ECE, Study
+from spectralcal.imageless import NEAR
 
 TITLE = "Hotspots and boundaries"
-#: the share of doubt is taken within this many voxels of the true boundary
-NEAR = 2
 BOUNDARY = ECE._replace(protocol="boundary")
 
 
@@ -130,23 +129,15 @@ def _sample(study: Study, data_set: str, cases: np.ndarray, values: np.ndarray) 
 
 
 def _doubt_near_boundary(study: Study, data_set: str, methods: list[str]) -> tuple[list[float], str]:
-    from spectralcal.metrics.regions import boundary_band
-
     results, architecture = study.results, study.architecture("main")
     seed = results.config.experiments[study.experiment("main")].seeds[0]
-    maps = results.maps(data_set, architecture, seed)
+    maps = results.map_numbers(data_set, architecture, seed)
     if maps is None:
         raise Hole(f"no maps of {data_set}, {architecture}, seed {seed}; run `spectralcal maps`")
     stored = list(map(str, maps["methods"]))
     if lacking := [method for method in methods if method not in stored]:
         raise Hole(f"the maps lack {', '.join(lacking)}")
-    reference = maps["reference"]
-    # In voxels: unit spacing.
-    band = boundary_band(reference, reference, np.ones(reference.ndim), NEAR)
-    shares = []
-    for method in methods:
-        doubt = 1.0 - maps["confidence"][stored.index(method)].astype(float)
-        shares.append(float(doubt[band].sum() / doubt.sum()) if doubt.sum() > 0 else 0.0)
+    shares = [float(maps["doubt_near_boundary"][stored.index(method)]) for method in methods]
     return shares, str(maps["case"])
 
 

@@ -115,6 +115,8 @@ def draw(table: pd.DataFrame, view: SliceView | None, arrays: Mapping[str, np.nd
 
 
 def _shown(view: SliceView | None, arrays: Mapping[str, np.ndarray]) -> str:
+    if view is None and len(arrays.get("cases", ())):
+        return f"Without images: shared numbers. Frequencies above {float(arrays['cutoff']):g} cycles/voxel."
     if view is None:
         return "No case has been measured."
     return (
