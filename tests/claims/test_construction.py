@@ -24,8 +24,8 @@ def test_figure_1_depends_on_the_reading(nothing):
     entry = nothing.entry("C19")
     verdicts = {finding.where: finding.verdict for finding in entry.findings}
     assert entry.verdict == f.INCONCLUSIVE
-    assert verdicts["confidence map, background 1, mean removed"] == f.SUPPORTED
-    assert verdicts["foreground map, background 0, mean removed"] == f.REFUTED
+    assert verdicts["confidence map (background 1, mean removed)"] == f.SUPPORTED
+    assert verdicts["foreground map (background 0, mean removed)"] == f.REFUTED
     assert nothing.entry("C20").verdict == f.INCONCLUSIVE
 
 

@@ -1,6 +1,7 @@
 """The ledger as a whole: complete, the same every time, and never kinder than its results."""
 
 import csv
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -151,10 +152,30 @@ def test_page_opens_with_counts_that_add_up(phantom, entries):
     assert sum(counts.values()) == len(catalogue())
     rows = [line.split("|")[3:7] for line in lines if line.startswith(("| on ", "| decided "))]
     assert [sum(int(row[i]) for row in rows) for i in range(4)] == list(counts.values())
-    assert lines.index("## All claims") < 40
+    first = lines[: lines.index("## How to read it")]
+    assert len(first) < 40
+    for entry in entries:
+        if entry.verdict != f.NOT_MEASURED:
+            link = f"[{entry.claim.id}](#{entry.claim.id.lower()})"
+            assert any(f"**{entry.verdict.capitalize()}** {link}: {entry.claim.claim}" in line for line in first)
     for claim in catalogue():
         assert f"### {claim}" in lines
         assert f"[{claim}](#{claim.lower()})" in text
+
+
+def test_first_screen_stays_one_screen_when_everything_is_decided(entries, phantom):
+    decided = [dataclasses.replace(entry, verdict=f.INCONCLUSIVE) for entry in entries]
+    lines = page(decided, phantom).splitlines()
+    first = lines[: lines.index("## How to read it")]
+    assert len(first) < 40
+    (line,) = (line for line in first if line.startswith("* **Inconclusive**"))
+    assert line.count("](#") == len(entries)
+
+
+def test_claims_can_be_read_alone():
+    """Each stands by itself in the lists of the first screen, away from its neighbours."""
+    leaning = ("It ", "Its ", "The same ", "The other ", "They ", "These ")
+    assert [claim.id for claim in catalogue().values() if claim.claim.startswith(leaning)] == []
 
 
 def test_every_table_row_has_the_columns_of_its_head(entries, phantom):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import browser
 import pytest
 import yaml
 from studies import tiny
@@ -200,3 +201,48 @@ def test_cells_run_side_by_side_on_cpu_cores(project):
     code, text = project.snakemake()
     assert code == 0, text
     assert "Execute 2 jobs..." in text
+
+
+@pytest.mark.skipif(not browser.CHROMIUM, reason="no Chromium: the report is not opened")
+def test_the_report_shows_its_results_in_a_browser(project, tmp_path):
+    """Self-contained: every picture and page is in the file, captions are those of the study, nothing complains."""
+    project.write(claims={"main": "main"})
+    code, text = project.snakemake()
+    assert code == 0, text
+    code, text = project.snakemake("--report", "report.html")
+    project.write()
+    assert code == 0, text
+
+    async def look(page):
+        await page.until("document.body.innerText.includes('Figures')")
+        menu = await page.value("document.body.innerText")
+        captions = await page.value("Object.fromEntries(Object.entries(results).map(([name, r]) => [name, r.caption]))")
+        # A data address that is cut short or of a wrong type would not become a picture.
+        widths = await page.value(
+            "Promise.all(Object.values(results).filter(r => r.mime_type.startsWith('image')).map(async r => {"
+            " const picture = new Image(); picture.src = r.data_uri; await picture.decode();"
+            " return picture.naturalWidth; }))"
+        )
+        ledger = await page.value("fetch(results['results/tiny/pages/claims.html'].data_uri).then(r => r.text())")
+        await page.value("[...document.querySelectorAll('a')].find(a => a.innerText.trim() === 'Figures').click()")
+        await page.until("Boolean(document.querySelector('tbody a'))")
+        await page.value("document.querySelector('tbody a').click()")
+        shown = await page.until("[...document.images].some(i => i.clientWidth > 300 && i.naturalWidth > 0)")
+        return menu, captions, widths, ledger, shown, page.complaints
+
+    (tmp_path / "browser").mkdir()
+    found = browser.visit(project.folder / "report.html", tmp_path / "browser", look)
+    menu, captions, widths, ledger, shown, complaints = found
+    assert {"Figures", "Tables", "Claims"} <= set(menu.split())
+    assert set(captions) == {
+        "figures/tiny/figure2.png", "results/tiny/pages/table1.html", "results/tiny/pages/claims.html",
+        "results/tiny/claims.csv",
+    }  # fmt: skip
+    drawn = (project.folder / "figures/tiny/figure2.md").read_text().split(".")[0]
+    assert drawn in captions["figures/tiny/figure2.png"].replace("\n", " ")
+    assert widths
+    assert min(widths) > 500
+    assert "<h1" in ledger
+    assert "Claims ledger" in ledger
+    assert shown
+    assert complaints == []

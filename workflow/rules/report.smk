@@ -57,12 +57,7 @@ rule table:
     input:
         rules.collect.output.cases,
     output:
-        csv=report(
-            str(study.results / "tables/{table}.csv"),
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        csv=str(study.results / "tables/{table}.csv"),
         markdown=str(study.results / "tables/{table}.md"),
         latex=str(study.results / "tables/{table}.tex"),
     log:
@@ -101,6 +96,8 @@ rule figure:
             study, "figures", wildcards.figure
         ),
         title=lambda wildcards: title("figures", wildcards.figure),
+        # Needs `output`, so that it is no reason to draw again: there is no caption before the figure is drawn.
+        caption=lambda wildcards, output: in_report(output.caption),
     message:
         "drawing {wildcards.figure}"
     shell:
@@ -116,14 +113,9 @@ rule claims:
             str(paths.claims),
             caption="../report/claims.rst",
             category="Claims",
-            labels={"claims": "all findings (table)"},
+            labels={"claims": "all findings (CSV)"},
         ),
-        markdown=report(
-            str(paths.claims.with_suffix(".md")),
-            caption="../report/claims.rst",
-            category="Claims",
-            labels={"claims": "the ledger (Markdown)"},
-        ),
+        markdown=str(paths.claims.with_suffix(".md")),
     log:
         str(study.results / "logs/claims.log"),
     conda:
@@ -134,6 +126,49 @@ rule claims:
         "deciding the paper's claims"
     shell:
         "python -m spectralcal claims 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
+
+
+# The report shows HTML in place; CSV and Markdown it would only hand out as files.
+rule table_page:
+    input:
+        rules.table.output.markdown,
+    output:
+        report(
+            str(study.results / "pages/{table}.html"),
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        str(study.results / "logs/page/{table}.log"),
+    conda:
+        ENVIRONMENT
+    params:
+        title=lambda wildcards: title("tables", wildcards.table),
+    message:
+        "making the page of {wildcards.table}"
+    shell:
+        "python -m spectralcal page {input:q} {output:q} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
+
+
+rule claims_page:
+    input:
+        rules.claims.output.markdown,
+    output:
+        report(
+            str(study.results / "pages/claims.html"),
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "the ledger"},
+        ),
+    log:
+        str(study.results / "logs/page/claims.log"),
+    conda:
+        ENVIRONMENT
+    message:
+        "making the page of the claims ledger"
+    shell:
+        "python -m spectralcal page {input:q} {output:q} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
 
 
 rule notebook:

@@ -24,6 +24,8 @@ from spectralcal.statistics import FEWEST_TO_RANK
 
 #: what the paper states of its training (Sec. 4.1)
 STATED = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 2, "patch": (96, 96, 96)}
+#: decided claims that the first screen has room to spell out
+IN_FULL = 16
 SOURCES = {
     STUDY: "this study's runs",
     PRINTED: "the paper's printed numbers",
@@ -37,8 +39,11 @@ def page(entries: Sequence[Entry], results: Results) -> str:
         "# Claims ledger",
         _opening(entries, results),
         _by_verdict(entries),
-        _by_place(entries, results),
+        _decided(entries),
+        "## How to read it",
         _reading(results.config),
+        "## Findings by source",
+        _by_place(entries, results),
         "## All claims",
         _table(entries),
         "## Claim by claim",
@@ -52,6 +57,27 @@ def _opening(entries: Sequence[Entry], results: Results) -> str:
     config = results.config
     named = ", ".join(results.title(name) for name in config.datasets)
     return f"Study {config.study} ({named}): {len(entries)} claims of the paper, {counts}."
+
+
+def _decided(entries: Sequence[Entry]) -> str:
+    """What a reader looks for first: which claims have a verdict, and from what; in full if they fit on a screen."""
+    lines = []
+    in_full = sum(entry.verdict != NOT_MEASURED for entry in entries) <= IN_FULL
+    for verdict in VERDICTS:
+        chosen = [entry for entry in entries if entry.verdict == verdict]
+        if in_full and verdict != NOT_MEASURED:
+            lines += [
+                f"* **{verdict.capitalize()}** {_link(entry)}: {entry.claim.claim} "
+                f"*({_basis(entry, _measured(entry))})*"
+                for entry in chosen
+            ]
+        elif chosen:
+            lines.append(f"* **{verdict.capitalize()}**: {', '.join(map(_link, chosen))}")
+    return "\n".join(lines)
+
+
+def _link(entry: Entry) -> str:
+    return f"[{entry.claim.id}](#{entry.claim.id.lower()})"
 
 
 def _by_verdict(entries: Sequence[Entry]) -> str:
@@ -83,24 +109,25 @@ def _by_place(entries: Sequence[Entry], results: Results) -> str:
 
 def _reading(config: StudyConfig) -> str:
     said = [
-        f"How to read it. A finding on a data set is *supported* or *refuted* only if its 95 % bootstrap interval over "
-        f"patients lies on one side and every single training does too, with at least {FEWEST_SEEDS} seeds and "
-        f"{FEWEST_TO_RANK} test patients; otherwise it is *inconclusive*, whatever the means say. A missing cell or "
-        "file makes it *not measured*, and the hole is named. A claim as a whole must hold on each data set that it is "
-        "about: one refuted finding refutes it, one data set that was not run leaves it not measured. Claims about "
-        "training in general are tested on any real data; synthetic data never count, they show that the measurement "
-        "works. Printed numbers stand for everything that rounds to them: they can refute what the text says about "
-        "them, and never support a claim. Where a claim is not about architectures, the first of the experiment is "
-        "taken. Intervals allow for few patients and for picking the best of several methods, not for the number of "
-        "data sets and claims: were all methods equal, chance alone would refute about one in ten claims on six data "
-        "sets."
+        "A finding on a data set is *supported* or *refuted* only if its 95 % bootstrap interval over patients lies on "
+        f"one side and every single training does too, with at least {FEWEST_SEEDS} seeds and {FEWEST_TO_RANK} test "
+        "patients; otherwise it is *inconclusive*, whatever the means say.",
+        "A missing cell or file makes it *not measured*, and the hole is named.",
+        "A claim as a whole must hold on each data set that it is about: one refuted finding refutes it, one data set "
+        "that was not run leaves it not measured. Claims about training in general are tested on any real data.",
+        "Synthetic data never count; they show that the measurement works.",
+        "Printed numbers stand for everything that rounds to them: they can refute what the text says about them, and "
+        "never support a claim.",
+        "Where a claim is not about architectures, the first of the experiment is taken.",
+        "Intervals allow for few patients and for picking the best of several methods, not for the number of data sets "
+        "and claims: were all methods equal, chance alone would refute about one in ten claims on six data sets.",
     ]
     differing = [_deviation(config, name) for name in config.datasets]
     if any(differing):
         said.append(
             "Settings that differ from those that the paper states: " + "; ".join(filter(None, differing)) + "."
         )
-    return "\n\n".join(said)
+    return "\n".join(f"* {sentence}" for sentence in said)
 
 
 def _deviation(config: StudyConfig, data_set: str) -> str:
@@ -117,13 +144,18 @@ def _text(value: object) -> str:
 def _table(entries: Sequence[Entry]) -> str:
     rows = ["| | claim | place | verdict | effect | rests on |", "|---|---|---|---|---|---|"]
     for entry in entries:
-        claim, group = entry.claim, [f for f, c in zip(entry.findings, entry.counted, strict=True) if c]
-        measured = [finding for finding in group if finding.verdict != NOT_MEASURED]
+        claim, measured = entry.claim, _measured(entry)
         effect = _effect(measured[0]) if len(measured) == 1 else ""
-        cells = [f"[{claim.id}](#{claim.id.lower()})", claim.claim, claim.place, f"**{entry.verdict}**", effect,
+        cells = [_link(entry), claim.claim, claim.place, f"**{entry.verdict}**", effect,
                  _basis(entry, measured)]  # fmt: skip
         rows.append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n".join(rows)
+
+
+def _measured(entry: Entry) -> list[Finding]:
+    """Findings that the verdict rests on."""
+    found = zip(entry.findings, entry.counted, strict=True)
+    return [finding for finding, counts in found if counts and finding.verdict != NOT_MEASURED]
 
 
 def _basis(entry: Entry, measured: Sequence[Finding]) -> str:

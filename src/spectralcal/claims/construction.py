@@ -44,7 +44,7 @@ def softer_ring_more_power(study: Study, claim: Claim) -> list[Finding]:
             rises = int((np.diff(powers, axis=0) > 0).all(axis=0).sum())
             part = Part(f"bands of {powers.shape[1]} that rise at every step", exact(rises),
                         at_least(powers.shape[1]), below(powers.shape[1]))  # fmt: skip
-            name = f"{reading} map, background {background:g}, mean {'removed' if demean else 'kept'}"
+            name = f"{reading} map (background {background:g}, mean {'removed' if demean else 'kept'})"
             ratio = powers[-1] / np.where(powers[0] > 0, powers[0], np.nan)
             said = ", ".join("from nothing" if np.isnan(value) else f"{value:.2g}" for value in ratio)
             found.append(_built(name, [part], "figure1", f"Power at 0.5 over that at 1, low to high band: {said}"))
@@ -61,7 +61,7 @@ def certain_map_is_empty(study: Study, claim: Claim) -> list[Finding]:
     reference = power("foreground")
     return [
         _built(
-            f"{reading} map, background {background:g}",
+            f"{reading} map (background {background:g})",
             [Part("power apart from zero frequency, over a disc's", exact(power(reading) / reference), at_most(EMPTY),
                   above(EMPTY))],
             "figure1",

@@ -164,6 +164,8 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
     in_print = next((finding for finding in findings if finding.source == PRINTED), None)
     if in_print and in_print.verdict == REFUTED and verdict in (NOT_MEASURED, INCONCLUSIVE):
         return REFUTED, f"The paper's own printed numbers contradict it. By our runs: {reason}"
+    if in_print and in_print.verdict == REFUTED and verdict == SUPPORTED:
+        return verdict, f"{reason} The paper's own printed numbers contradict it."
     return verdict, reason
 
 

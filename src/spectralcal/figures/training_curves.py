@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from spectralcal.errors import ResultError
 from spectralcal.figures._axes import (
     handles,
     legend_below,
@@ -53,6 +54,9 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
         experiment: name of the experiment.
         dataset: data set to show; empty: the experiment's first.
         architecture: architecture to show; empty: the experiment's first.
+
+    Raises:
+        ResultError: a history lacks a column that belongs to its others.
     """
     dataset = pick(results, experiment, "datasets", dataset)
     architecture = pick(results, experiment, "architectures", architecture)
@@ -86,7 +90,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
         if not histories:
             parts.append(pd.DataFrame([{**identity, "status": "missing"}]))
         for seed, history in histories.items():
-            for panel, quantity, values in _quantities(history):
+            for panel, quantity, values in _quantities(history, f"{dataset}, {architecture}, {method}, seed {seed}"):
                 curve = {"seed": seed, "panel": panel, "quantity": quantity, "step": history.step, "value": values}
                 parts.append(pd.DataFrame({**identity, **curve, "status": "ok"}))
     table = pd.concat(parts, ignore_index=True)
@@ -127,16 +131,22 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _quantities(history: pd.DataFrame) -> list[tuple[str, str, pd.Series]]:
+def _quantities(history: pd.DataFrame, where: str) -> list[tuple[str, str, pd.Series]]:
     """Panel, quantity and values of a history; the first `loss_` column is the base term."""
     terms = [name.removeprefix("loss_") for name in history if name.startswith("loss_")]
+    entropies = [name for name in ("target", "sample") if f"{name}_entropy" in history]
+    lacking = [f"gradient_{name}" for name in terms if len(terms) > 1 and f"gradient_{name}" not in history]
+    lacking += ["target_entropy", "sample_entropy"] if len(entropies) == 1 else []
+    if lacking := [name for name in lacking if name not in history]:
+        raise ResultError(
+            f"{where}: history.csv: expected a column '{lacking[0]}', found {', '.join(history)}; train the cell again"
+        )
     out = [("base", "value", history[f"loss_{terms[0]}"])] if terms else []
     if len(terms) > 1:
         first, second = terms[:2]
         out.append(("regulariser", "value", history[[f"loss_{name}" for name in terms[1:]]].sum(axis=1)))
         base = history[f"gradient_{first}"]
         out.append(("ratio", "value", (history[f"gradient_{second}"] / base).where(base > 0)))
-    entropies = [name for name in ("target", "sample") if f"{name}_entropy" in history]
     return out + [("entropy", name, history[f"{name}_entropy"]) for name in entropies]
 
 

@@ -13,6 +13,7 @@ from spectralcal.figures._choose import chosen_cells, counted, holes, opening, p
 from spectralcal.figures._drawn import Drawn
 from spectralcal.figures.style import FAINT, TWO_COLUMNS, Look, looks, ordered, size
 from spectralcal.results import Results
+from spectralcal.tables._summary import check_finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,8 @@ def true_calibration(
         truth: voxels of the true error: "truth" for all, "truth-boundary" for the band around the boundary.
 
     Raises:
-        ResultError: the data set has no true calibration error, or the protocol was not scored.
+        ResultError: the data set has no true calibration error, the protocol was not scored, or a score is not finite
+            although its status is ok.
     """
     dataset = pick(results, experiment, "datasets", dataset)
     architecture = pick(results, experiment, "architectures", architecture)
@@ -152,6 +154,7 @@ def _by_case(scores: pd.DataFrame, metric: str, protocol: str, dataset: str) -> 
             f"{dataset}: expected scores {metric} of protocol '{protocol}', found none; only a data set with a known "
             "posterior has a true calibration error (phantom)"
         )
+    check_finite(chosen, f"{dataset}, {metric} ({protocol})")
     return chosen.groupby(["method", "case", "patient"]).value.mean()
 
 

@@ -130,12 +130,7 @@ def check_scores(chosen: pd.DataFrame, block: pd.DataFrame, where: str) -> None:
         raise ResultError(
             f"{where}: expected one score a case and class, found two of {_name(twice, keys)}; collect again"
         )
-    broken = chosen[~np.isfinite(chosen.value) & ~chosen.status.isin(UNDEFINED)]
-    if len(broken):
-        raise ResultError(
-            f"{where}: expected a finite score, found {broken.value.iloc[0]} with status '{broken.status.iloc[0]}' for "
-            f"{_name(broken, keys)}; evaluate that cell again"
-        )
+    check_finite(chosen, where)
     scored = {
         name: frozenset(zip(group.case, group["class"], strict=True))
         for name, group in chosen.groupby(["method", "seed"])
@@ -148,6 +143,24 @@ def check_scores(chosen: pd.DataFrame, block: pd.DataFrame, where: str) -> None:
                 f"{name[0]}, seed {name[1]} and {len(scored[first])} for {first[0]}, seed {first[1]}, or other cases; "
                 "evaluate those cells again"
             )
+
+
+def check_finite(chosen: pd.DataFrame, where: str) -> None:
+    """Refuse scores without a value that do not say why.
+
+    Args:
+        chosen: scores.
+        where: what they are of, for the message.
+
+    Raises:
+        ResultError: a score is not finite although its status says that it is there.
+    """
+    broken = chosen[~np.isfinite(chosen.value.astype(float)) & ~chosen.status.isin(UNDEFINED)]
+    if len(broken):
+        raise ResultError(
+            f"{where}: expected a finite score, found {broken.value.iloc[0]} with status '{broken.status.iloc[0]}' for "
+            f"{_name(broken, ['method', 'seed', 'case', 'class'])}; evaluate that cell again"
+        )
 
 
 def case_means(scores: pd.DataFrame) -> pd.DataFrame:

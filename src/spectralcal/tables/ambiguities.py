@@ -18,7 +18,7 @@ from spectralcal.tables._cell import tex
 from spectralcal.tables._lines import heading, markdown_row
 from spectralcal.tables._paper import FOLDER
 from spectralcal.tables._render import Table, latex_table
-from spectralcal.tables._summary import POOL, Column
+from spectralcal.tables._summary import POOL, Column, check_finite
 from spectralcal.tables.table1 import COLUMNS as SEGMENTATION
 from spectralcal.tables.table1 import PROTOCOL
 from spectralcal.tables.table2 import COLUMNS as CALIBRATION
@@ -44,6 +44,7 @@ def ambiguities(results: Results, experiment: str, experiments: tuple[str, ...] 
 
     Raises:
         ConfigError: an experiment that the study does not have.
+        ResultError: a score that is not finite although its status is ok.
     """
     names = (experiment, *experiments)
     for name in names:
@@ -53,6 +54,11 @@ def ambiguities(results: Results, experiment: str, experiments: tuple[str, ...] 
     scores = pd.concat([results.scores(name) for name in names]).drop_duplicates(
         ["dataset", "architecture", "method", "seed", "case", "class", "metric", "protocol"]
     )
+    read = scores[scores.metric.isin([column.metric for column in COLUMNS])]
+    for (dataset, architecture, metric, protocol), block in read.groupby(
+        ["dataset", "architecture", "metric", "protocol"], sort=False
+    ):
+        check_finite(block, f"{dataset}, {architecture}, {metric} ({protocol})")
     wanted = dict.fromkeys((cell.dataset, cell.architecture, cell.method) for n in names for cell in results.cells(n))
     frame = pd.DataFrame([*_readings(results, scores, wanted), *_protocols(scores)], columns=_FIELDS)
     return Table(frame, _markdown(results, names, frame), _latex(results, names, frame))

@@ -61,14 +61,15 @@ def efficiency(results: Results, experiment: str) -> Table:
 def _cost(results: Results, cell: Cell) -> dict[str, float | str]:
     run, network, scored = results.run(cell), results.network(cell), results.evaluation(cell)
     nan = float("nan")
-    seconds = run["seconds"] if run else nan
+    run, network, scored = run or {}, network or {}, scored or {}
+    steps = run.get("settings", {}).get("training", {}).get("steps", nan)
     return {
-        "step_ms": 1e3 * seconds / run["settings"]["training"]["steps"] if run else nan,
-        "training_s": seconds,
-        "peak_memory_mb": run.get("peak_gpu_memory_mb", run["peak_memory_mb"]) if run else nan,
-        "parameters_m": network["parameters"] / 1e6 if network else nan,
-        "scoring_s": scored.get("seconds", nan) if scored else nan,
-        "device": run["device"] if run else "",
+        "step_ms": 1e3 * run.get("seconds", nan) / steps,
+        "training_s": run.get("seconds", nan),
+        "peak_memory_mb": run.get("peak_gpu_memory_mb", run.get("peak_memory_mb", nan)),
+        "parameters_m": network.get("parameters", nan) / 1e6,
+        "scoring_s": scored.get("seconds", nan),
+        "device": run.get("device", ""),
     }
 
 
