@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from disks import change, filled, missing, small_disk
-from faulty import INTERVAL, KILL_AT, Study, digest, numbers, train_arguments
+from faulty import INTERVAL, KILL_AT, Study, digest, numbers, thorough, train_arguments
 
 needs_disk = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 PREPARE = ("prepare", "--dataset", "phantom")
@@ -66,6 +66,7 @@ def test_disk_full_while_writing_a_checkpoint(whole, disk, tally):
     tally("disk full while writing a checkpoint", lost=lost, wrong=numbers(study.cell) != whole.numbers)
 
 
+@thorough
 @needs_disk
 def test_disk_full_while_writing_the_scores(whole, disk, tally):
     study = Study(disk, like=whole)
@@ -81,6 +82,7 @@ def test_disk_full_while_writing_the_scores(whole, disk, tally):
     tally("disk full while writing scores", lost=lost, wrong=numbers(study.cell) != whole.numbers)
 
 
+@thorough
 @needs_disk
 @pytest.mark.parametrize("verb", [("collect",), ("table", "table1")])
 def test_disk_full_while_writing_a_table(whole, disk, tally, verb):
@@ -100,6 +102,7 @@ def test_disk_full_while_writing_a_table(whole, disk, tally, verb):
     tally(f"disk full while writing a table ({verb[0]})", lost=lost, wrong={f: digest(f) for f in files} != before)
 
 
+@thorough
 @needs_disk
 def test_read_only_results(whole, disk, tally):
     study = Study(disk, like=whole)
@@ -116,6 +119,7 @@ def test_read_only_results(whole, disk, tally):
     tally("read-only results folder", lost=lost, wrong=numbers(study.cell) != whole.numbers)
 
 
+@thorough
 def test_a_worker_that_dies_while_preparing(tmp_path, tally):
     changes = {"datasets": {"phantom": {"options": {"cases": 12, "shape": [24, 24, 24]}}}}
     quiet, study = Study(tmp_path / "quiet", **changes), Study(tmp_path / "study", **changes)
@@ -143,6 +147,7 @@ def _first_worker(verb):
     raise AssertionError("no worker started")
 
 
+@thorough
 def test_preparation_killed(whole, tmp_path, tally):
     study = Study(tmp_path)
     before = """

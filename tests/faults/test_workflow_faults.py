@@ -1,15 +1,17 @@
 """Snakemake killed, started twice and under a clock that jumps: the same command goes on, finished work stays."""
 
+import json
 import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import yaml
-from faulty import ALL, METHOD, Project
+from faulty import METHOD, Project, thorough
 
-SLOW = pytest.mark.skipif(not ALL, reason="whole runs of the workflow; `make faults` includes them")
+pytestmark = thorough
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,6 @@ def finished(project):
     }
 
 
-@SLOW
 @pytest.mark.parametrize("whole_group", [False, True], ids=["scheduler", "everything"])
 @pytest.mark.parametrize("number", range(3))
 def test_snakemake_killed(undisturbed, tmp_path, tally, whole_group, number):
@@ -58,7 +59,6 @@ def test_snakemake_killed(undisturbed, tmp_path, tally, whole_group, number):
     )
 
 
-@SLOW
 def test_a_second_snakemake_and_then_a_stop(undisturbed, tmp_path, tally):
     project = Project(tmp_path)
     content = yaml.safe_load((project.folder / "tiny.yaml").read_text())
@@ -81,7 +81,27 @@ def test_a_second_snakemake_and_then_a_stop(undisturbed, tmp_path, tally):
     tally("Snakemake started twice, then stopped (SIGTERM)", wrong=project.products() != undisturbed.products())
 
 
-@SLOW
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_snakemake_asked_to_stop(undisturbed, tmp_path, tally, name):
+    """Ctrl-C reaches Snakemake and its cells alike: cells write a checkpoint."""
+    project = Project(tmp_path)
+    environment = {"PYTHONPATH": str(project.slow(0.5)), "OMP_NUM_THREADS": "7"}
+    process = project.start("--cores", "2", environment=environment)
+    while not project.cell().checkpoint.exists():
+        assert process.poll() is None, project.log.read_text()
+        time.sleep(0.05)
+    for training in project.trainings():  # as many threads as a cell is given, whatever the shell says
+        assert b"\0OMP_NUM_THREADS=1\0" in Path(f"/proc/{training}/environ").read_bytes()
+    os.killpg(process.pid, signal.Signals[name])
+    assert process.wait(120) != 0
+    assert not project.trainings()
+    stopped = f"error: stopped by {name} after step" in project.training_log()
+    code, text = project.run(environment=environment)
+    assert code == 0, text
+    lost = not stopped or json.loads(project.cell().run.read_text())["resumes"] != 1
+    tally(f"Snakemake asked to stop ({name})", lost=lost, wrong=project.products() != undisturbed.products())
+
+
 @pytest.mark.parametrize("hours", [-24, 24])
 def test_the_clock_jumped_between_two_runs(undisturbed, tally, hours):
     """Files whose times contradict their order are no reason to compute again what did not change."""
@@ -102,7 +122,6 @@ def test_the_clock_jumped_between_two_runs(undisturbed, tally, hours):
     tally("clock jumps between two runs", lost=lost, wrong=undisturbed.products() != before)
 
 
-@SLOW
 def test_a_gpu_that_is_not_there_stops_the_start(undisturbed, tmp_path):
     import torch
 

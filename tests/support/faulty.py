@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 import yaml
 from studies import tiny
 
@@ -30,8 +31,9 @@ STEPS, INTERVAL = 40, 5
 PRELOADED = ("spectralcal.cells", "spectralcal.training.train", "spectralcal.evaluation.evaluate",
              "spectralcal.evaluation.calibrate", "spectralcal.models.unet", "spectralcal.losses.spectral",
              "spectralcal.preparation.prepare", "spectralcal.datasets.phantom", "monai.inferers", "pandas")  # fmt: skip
-#: all tries and the slow faults, as `make faults` asks for
+#: all tries and all faults, as `make faults` asks for; else one of each kind, quickly
 ALL = os.environ.get("SPECTRALCAL_FAULTS") == "all"
+thorough = pytest.mark.skipif(not ALL, reason="`make faults` includes it")
 
 #: kills the process in the optimiser's step of this number
 KILL_AT = """
@@ -43,6 +45,21 @@ def step(self, *args, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return _step(self, *args, **kwargs)
 torch.optim.AdamW.step = step
+"""
+
+#: makes the first training of METHOD slow, whoever starts it, so that it can be caught at work; a sitecustomize.py
+SLOW_AT_FIRST = """
+import os, sys
+words = sys.orig_argv
+if "spectralcal" in words and "train" in words and "{method}" in words:
+    try:
+        os.close(os.open("{flag}", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        pass
+    else:
+        import time, torch
+        _step = torch.optim.AdamW.step
+        torch.optim.AdamW.step = lambda self, *a, **k: (time.sleep({seconds}), _step(self, *a, **k))[1]
 """
 
 
@@ -207,6 +224,31 @@ class Project:
                 command, cwd=self.folder, env=known | {"OMP_NUM_THREADS": "1"} | (environment or {}),
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+
+    def slow(self, seconds: float) -> Path:
+        """Make the steps of METHOD's first training this slow; the folder goes into PYTHONPATH."""
+        folder = self.folder / "slow"
+        folder.mkdir()
+        text = SLOW_AT_FIRST.format(method=METHOD, flag=folder / "begun", seconds=seconds)
+        (folder / "sitecustomize.py").write_text(text)
+        return folder
+
+    def trainings(self) -> list[int]:
+        """Processes that train METHOD in this folder, and nowhere else."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().decode().split("\0")
+                if {"spectralcal", "train", METHOD} <= set(words) and (process / "cwd").resolve() == self.folder:
+                    found.append(int(process.name))
+            except OSError:
+                continue  # it has ended meanwhile
+        return found
+
+    def training_log(self, method: str = METHOD) -> str:
+        """Log of a cell's training."""
+        cell = f"dataset=phantom/arch=unet/method={method}/seed=0"
+        return (self.folder / f"results/tiny/logs/train/{cell}.log").read_text()
 
     @property
     def log(self) -> Path:

@@ -9,32 +9,37 @@ COLUMNS = ("fault", "tries", "lost", "wrong")
 
 @pytest.fixture
 def tally(record_property):
-    """Counts the tries of a fault, what was finished and got lost, and results that came out different."""
-    count = {"tries": 0, "lost": 0, "wrong": 0}
+    """Counts the tries of a fault, what was finished and got lost, and results that came out different.
 
-    def add(fault, *, lost=False, wrong=False):
+    What a test does not look at is None, not 0.
+    """
+    count = {"tries": 0, "lost": None, "wrong": None}
+
+    def add(fault, **found):
         count["fault"] = fault
         count["tries"] += 1
-        count["lost"] += bool(lost)
-        count["wrong"] += bool(wrong)
+        for name, failed in found.items():
+            count[name] = (count[name] or 0) + bool(failed)
 
     yield add
     if count["tries"]:
         record_property("fault", {name: count[name] for name in COLUMNS})
-        assert (count["lost"], count["wrong"]) == (0, 0), count
+        assert not count["lost"], count
+        assert not count["wrong"], count
 
 
 def table(rows: list[dict[str, object]]) -> list[str]:
     """Lines of a Markdown table; rows of the same fault are added up."""
-    total: dict[str, dict[str, int]] = {}
+    total: dict[str, dict[str, int | None]] = {}
     for row in rows:
-        counts = total.setdefault(row["fault"], dict.fromkeys(COLUMNS[1:], 0))
+        counts = total.setdefault(row["fault"], dict.fromkeys(COLUMNS[1:]))
         for name in COLUMNS[1:]:
-            counts[name] += row[name]
+            if row[name] is not None:
+                counts[name] = (counts[name] or 0) + row[name]
     lines = [f"| {' | '.join(COLUMNS)} |", "| --- | --: | --: | --: |"]
-    lines += [
-        f"| {fault} | {' | '.join(str(counts[name]) for name in COLUMNS[1:])} |" for fault, counts in total.items()
-    ]
+    for fault, counts in total.items():
+        shown = ("-" if counts[name] is None else str(counts[name]) for name in COLUMNS[1:])
+        lines.append(f"| {fault} | {' | '.join(shown)} |")
     return lines if total else []
 
 

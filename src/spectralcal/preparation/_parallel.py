@@ -43,7 +43,7 @@ def run_jobs(
             pending: set[Future] = set()
             done = 0
             for job in jobs:
-                pending.add(pool.submit(function, *job))
+                pending.add(_submit(pool, function, job))
                 if len(pending) >= 2 * count:  # bounded: a case in work and one waiting for each process
                     finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                     for future in finished:
@@ -58,6 +58,13 @@ def run_jobs(
         raise DataError(
             f"a worker process ended early, expected {count} to stay alive; memory may be short: use fewer workers"
         ) from error
+
+
+def _submit(pool: ProcessPoolExecutor, function: Callable[..., Any], job: tuple) -> Future:
+    try:
+        return pool.submit(function, *job)
+    except (OSError, RuntimeError) as error:  # what a pool says that loses a worker between its own look and this call
+        raise BrokenProcessPool(str(error)) from error
 
 
 def _single_threaded() -> None:
