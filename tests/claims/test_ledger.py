@@ -113,6 +113,34 @@ def test_data_of_ones_own_test_general_claims_only(make, ahead):
     assert made.findings("C01")["hippocampus"].verdict == f.SUPPORTED
 
 
+@pytest.mark.parametrize(("claim", "verdict"), [("C22", f.SUPPORTED), ("C06", f.NOT_MEASURED)])
+def test_a_set_that_was_not_run_leaves_open_what_is_about_it(make, monkeypatch, claim, verdict):
+    ran = [
+        f.Finding(name, f.SUPPORTED, effect="e", value=1.0, seeds=3, patients=8) for name in ("hippocampus", *SIX[1:])
+    ]
+    found = [*ran, f.hole("brats2020", "no results")]
+    monkeypatch.setattr(module, "functions", lambda: {claim: ("group", lambda *_: found)})
+    entry = make(datasets=["hippocampus", *SIX], methods=("ce", "spectral")).entry(claim)
+    assert entry.verdict == verdict
+    assert "not measured on BraTS2020" in entry.reason.replace("BraTS 2020", "BraTS2020")
+
+
+def test_nothing_run_decides_no_general_claim(make, monkeypatch):
+    monkeypatch.setattr(module, "functions", lambda: {"C22": ("group", lambda *_: [f.hole("acdc", "no results")])})
+    assert make(datasets=["acdc"], methods=("ce", "spectral")).entry("C22").verdict == f.NOT_MEASURED
+
+
+def test_page_lists_findings_by_data_set(make, ahead):
+    made = make(ahead(where=("hippocampus",)), datasets=["hippocampus"])
+    entries = ledger(made.results)
+    lines = page(entries, made.results).splitlines()
+    after = lines[lines.index("## On each data set by itself") :]
+    row = next(line for line in after if line.startswith("| Hippocampus |"))
+    supported = row.split("|")[3]
+    assert "[C01](#c01)" in supported
+    assert next(e for e in entries if e.claim.id == "C01").verdict == f.NOT_MEASURED
+
+
 def test_a_study_without_roles_measures_nothing_of_them(make):
     results = make(datasets=["acdc"]).results
     bare = Results(results.config.model_copy(update={"claims": ClaimsConfig()}))

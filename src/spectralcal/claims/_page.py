@@ -40,6 +40,7 @@ def page(entries: Sequence[Entry], results: Results) -> str:
         _opening(entries, results),
         _by_verdict(entries),
         _decided(entries),
+        *_by_data_set(entries, results),
         "## How to read it",
         _reading(results.config),
         "## Findings by source",
@@ -74,6 +75,21 @@ def _decided(entries: Sequence[Entry]) -> str:
         elif chosen:
             lines.append(f"* **{verdict.capitalize()}**: {', '.join(map(_link, chosen))}")
     return "\n".join(lines)
+
+
+def _by_data_set(entries: Sequence[Entry], results: Results) -> list[str]:
+    """What was found on each data set that was run, also on those that the paper does not name."""
+    rows = []
+    for name in results.config.datasets:
+        title = results.title(name)
+        found = [(e, f) for e in entries for f in e.findings if f.source == STUDY and place(results, f) == title]
+        links = [", ".join(_link(e) for e, f in found if f.verdict == verdict) for verdict in VERDICTS[:-1]]
+        if any(links):
+            measured = [f for _, f in found if f.verdict != NOT_MEASURED]
+            seeds, patients = max(f.seeds for f in measured), max(f.patients for f in measured)
+            rows.append(f"| {title} | up to {seeds}, {patients} | {' | '.join(links)} |")
+    head = "| | seeds, patients | supported | refuted | inconclusive |\n|---|---|---|---|---|\n"
+    return ["## On each data set by itself", head + "\n".join(rows)] if rows else []
 
 
 def _link(entry: Entry) -> str:
@@ -114,7 +130,8 @@ def _reading(config: StudyConfig) -> str:
         "patients; otherwise it is *inconclusive*, whatever the means say.",
         "A missing cell or file makes it *not measured*, and the hole is named.",
         "A claim as a whole must hold on each data set that it is about: one refuted finding refutes it, one data set "
-        "that was not run leaves it not measured. Claims about training in general are tested on any real data.",
+        "that was not run leaves it not measured. Claims about training in general rest on the real data that were "
+        "run.",
         "Synthetic data never count; they show that the measurement works.",
         "Printed numbers stand for everything that rounds to them: they can refute what the text says about them, and "
         "never support a claim.",

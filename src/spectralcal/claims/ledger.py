@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spectralcal import registry
-from spectralcal.claims._catalogue import NONE, Claim, catalogue
+from spectralcal.claims._catalogue import ANY, NONE, Claim, catalogue
 from spectralcal.claims._finding import (
     CONSTRUCTION,
     INCONCLUSIVE,
@@ -147,7 +147,8 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
     """Verdict and reason of a claim.
 
     The claim must hold on every data set that counts; where a claim is about several together, their joint finding
-    decides. Printed numbers can refute what is said about them, but never support a claim: that takes a measurement.
+    decides, and one about training in general must hold on all that were run. Printed numbers can refute what is said
+    about them, but never support a claim: that takes a measurement.
     """
     resting = [finding for finding, counts in zip(findings, counted, strict=True) if counts]
     if claim.kind == NONE:
@@ -158,7 +159,10 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
         split = "Constructions disagree" if verdict == INCONCLUSIVE and len(resting) > 1 else "From first principles"
         return verdict, f"{split}: {_listed(resting, study)}."
     joint = [finding for finding in resting if finding.where == TOGETHER]
-    verdict = every(finding.verdict for finding in joint or resting)
+    deciding = joint or resting
+    if claim.kind == ANY:  # about no data set by name: it rests on those that were run, and the reason names the others
+        deciding = [finding for finding in deciding if finding.verdict != NOT_MEASURED]
+    verdict = every(finding.verdict for finding in deciding)
     reason = f"{_listed(joint or resting, study)}." if resting else _why_nothing_counts(findings)
     reason = reason[0].upper() + reason[1:]
     in_print = next((finding for finding in findings if finding.source == PRINTED), None)
