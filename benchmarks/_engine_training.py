@@ -71,6 +71,7 @@ class Work:
         options: keyword options of the network.
         precision: of everything but the row that compares precisions.
         workers: processes of MONAI's loader.
+        processor: seconds of processor time of what was timed last, of all threads of this process.
     """
 
     folder: Path
@@ -83,6 +84,7 @@ class Work:
     batch: int = 2
     volumes: int = 6
     workers: int = 0
+    processor: float = 0.0
 
     @cached_property
     def cases(self) -> list[MappedCase]:
@@ -115,9 +117,10 @@ class Work:
     def timed(self, work: Callable[[], None]) -> float:
         """Wall seconds, device included."""
         self.wait()
-        begun = time.perf_counter()
+        begun, processor = time.perf_counter(), time.process_time()
         work()
         self.wait()
+        self.processor = time.process_time() - processor
         return time.perf_counter() - begun
 
     def wait(self) -> None:

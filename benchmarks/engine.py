@@ -9,10 +9,12 @@ Prints Markdown. Parts (``--only``):
 * packing: several trainings side by side, in processes, against one after the other.
 
 All contestants run in turn in every round, so that a slow moment of the machine falls on all; a time is the median over
-rounds, a ratio the median of the rounds' ratios.
+rounds, a ratio the median of the rounds' ratios. On a CPU whose cores other work keeps busy, processor time is the more
+certain: it leaves out what a contestant waited for a core, and counts the work of threads that read ahead in full.
 
     OMP_NUM_THREADS=1 python benchmarks/engine.py
     OMP_NUM_THREADS=1 python benchmarks/engine.py --only inference --volume 512 512 300 --network none
+    OMP_NUM_THREADS=1 python benchmarks/engine.py --only inference --volume 512 512 700 --network none --who ours
 """
 
 from __future__ import annotations
@@ -26,15 +28,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from _engine_inference import DEFAULTS, STUDY, predicted
 
 PARTS = ("training", "inference", "packing")
 
 
-def interleaved(calls: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Any]]:
     """What every call gives in each round, after one round that does not count."""
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    found: dict[str, list[Any]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
             value = call()
@@ -71,26 +74,49 @@ def training(options: argparse.Namespace) -> str:
             "MONAI's pieces, bf16": monai(work),
             "MONAI's pieces, float32": monai(work, fast=False),
         }
-        calls = {name: lambda run=run: run(options.steps) for name, run in contestants.items()}
-        found = interleaved(calls, options.rounds)
-    slow, fast, step, whole, amp, plain = found.values()
+
+        def timed(run: Callable[[int], float]) -> tuple[float, float]:
+            return run(options.steps), work.processor / options.steps
+
+        found = interleaved({name: lambda run=run: timed(run) for name, run in contestants.items()}, options.rounds)
+    walls, processors = ({name: [pair[place] for pair in v] for name, v in found.items()} for place in (0, 1))
+    clocks = {"wall clock": walls}
+    if options.device == "cpu" and not options.workers:  # else part of the work is not this process's
+        clocks["processor time"] = processors
     patch = "x".join(map(str, options.patch))
-    rows = [(name, f"{1e3 * statistics.median(v):.1f}", f"{1e3 * min(v):.1f}", f"{ratio(v, whole):.2f}")
-            for name, v in found.items()]  # fmt: skip
-    outside = [100 * (1 - a / b) for a, b in zip(fast, whole, strict=True)]
+    loops = walls["training loop"]
+    rows = [
+        (name, *(f"{1e3 * statistics.median(clock[name]):.1f}" for clock in clocks.values()),
+         f"{1e3 * min(walls[name]):.1f}", f"{ratio(walls[name], loops):.2f}")
+        for name in found
+    ]  # fmt: skip
+    ratios = zip(*(shares(*clock.values()).items() for clock in clocks.values()), strict=True)
     return "\n".join([
         f"{options.architecture}, 2 x 1 x {patch}, {options.steps} steps a round, {options.rounds} rounds\n",
-        table(("step", "median ms", "min ms", "x loop"), rows),
+        table(("step", *(f"median ms, {name}" for name in clocks), "min ms, wall clock", "x loop"), rows),
         "",
-        table(("ratio", "value"), [
-            ("network, float32 contiguous / bf16 channels-last", f"{ratio(slow, fast):.2f}"),
-            ("loop / bare step", f"{ratio(whole, step):.2f}"),
-            ("share of the loop outside of the network, %", f"{statistics.median(outside):.1f}"),
-            ("share of the loop in the loss, %", f"{100 * (ratio(step, whole) - ratio(fast, whole)):.1f}"),
-            ("MONAI's pieces, bf16 / loop", f"{ratio(amp, whole):.2f}"),
-            ("MONAI's pieces, float32 / loop", f"{ratio(plain, whole):.2f}"),
-        ]),
+        table(("ratio", *clocks), [(row[0][0], *(value for _, value in row)) for row in ratios]),
     ])  # fmt: skip
+
+
+def shares(
+    slow: Sequence[float],
+    fast: Sequence[float],
+    step: Sequence[float],
+    loop: Sequence[float],
+    amp: Sequence[float],
+    plain: Sequence[float],
+) -> dict[str, str]:
+    """The ratios that the aims are about, from the contestants' times by round."""
+    outside = [100 * (1 - a / b) for a, b in zip(fast, loop, strict=True)]
+    return {
+        "network, float32 contiguous / bf16 channels-last": f"{ratio(slow, fast):.2f}",
+        "loop / bare step": f"{ratio(loop, step):.2f}",
+        "share of the loop outside of the network, %": f"{statistics.median(outside):.1f}",
+        "share of the loop in the loss, %": f"{100 * (ratio(step, loop) - ratio(fast, loop)):.1f}",
+        "MONAI's pieces, bf16 / loop": f"{ratio(amp, loop):.2f}",
+        "MONAI's pieces, float32 / loop": f"{ratio(plain, loop):.2f}",
+    }
 
 
 def inference(options: argparse.Namespace) -> str:
@@ -101,6 +127,7 @@ def inference(options: argparse.Namespace) -> str:
         "ours, overlap 0.25, constant": ("ours", DEFAULTS),
         "MONAI's defaults, overlap 0.25, constant": ("monai", DEFAULTS),
     }
+    contestants = {name: chosen for name, chosen in contestants.items() if chosen[0] in options.who}
     shape, rows = tuple(options.volume), {name: [] for name in contestants}
     for _ in range(options.predictions):
         for name, (who, blending) in contestants.items():
@@ -183,6 +210,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=0, help="processes of MONAI's loader")
     parser.add_argument("--volume", type=int, nargs=3, default=(192, 192, 128), help="voxels of the predicted volume")
     parser.add_argument("--window", type=int, default=96)
+    parser.add_argument("--who", nargs="+", choices=("ours", "monai"), default=("ours", "monai"), help="who predicts")
     parser.add_argument("--predictions", type=int, default=1, help="rounds of inference and packing")
     parser.add_argument("--cells", type=int, nargs="+", default=(1, 2), help="trainings side by side")
     parser.add_argument("--child", help=argparse.SUPPRESS)

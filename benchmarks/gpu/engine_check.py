@@ -146,7 +146,9 @@ def projection(options: argparse.Namespace) -> dict[str, Any]:
     from spectralcal.timing import time_study
 
     with tempfile.TemporaryDirectory() as folder:
-        config = load_config(options.config).model_copy(update={"results_root": Path(folder)})
+        config = load_config(options.config)
+        training = config.training.model_copy(update={"steps": options.study_steps})
+        config = config.model_copy(update={"results_root": Path(folder), "training": training})
         content, failed = time_study(config)
         found = project(config, *all_cells(config), timed_costs(config, content["gpu"]))
         table = projection_table(found, config, 1)
@@ -181,7 +183,7 @@ def markdown(found: dict[str, Any]) -> str:
         ]  # fmt: skip
         lines.append(table(("sliding window", "s", "host GiB", "device GiB"), rows))
     if "projection" in found:
-        lines.append(f"```\n{found['projection']['table']}\n```")
+        lines.append(f"```\n{found['projection']['table']}\n```\n\n{found['projection']['hours']:.1f} device-hours")
     return "\n\n".join(lines)
 
 
@@ -224,6 +226,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, nargs="+", default=(1, 2, 4, 8), help="trainings at once; 1 comes first")
     parser.add_argument("--volume", type=int, nargs=3, default=(512, 512, 300))
     parser.add_argument("--config", default="config.yaml", help="study whose time is projected")
+    parser.add_argument("--study-steps", type=int, default=25_000, help="steps of a training of that study")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():

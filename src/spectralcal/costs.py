@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -47,13 +47,17 @@ class Cost:
 
 
 def known_costs(config: StudyConfig, gpu: bool) -> dict[Kind, Cost]:
-    """Costs by kind: of cells that were finished here on this sort of device, else of timed steps.
+    """Costs by kind: of cells that were finished here on this sort of device, else of timed steps and windows.
 
     Args:
         config: the study.
         gpu: whether cells will run on a GPU.
     """
-    return timed_costs(config, gpu) | finished_costs(config, gpu)
+    timed, finished = timed_costs(config, gpu), finished_costs(config, gpu)
+    for kind, cost in finished.items():
+        if cost.scoring is None and kind in timed:
+            finished[kind] = replace(cost, scoring=timed[kind].scoring)
+    return timed | finished
 
 
 def finished_costs(config: StudyConfig, gpu: bool) -> dict[Kind, Cost]:

@@ -10,6 +10,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spectralcal import registry
 from spectralcal.config import StudyConfig
@@ -20,6 +21,9 @@ from spectralcal.preparation.survey import survey_dataset
 from spectralcal.preparation.survey_text import survey_content, survey_text
 from spectralcal.provenance import PACKAGES, commit
 from spectralcal.steps import build_dataset
+
+if TYPE_CHECKING:
+    import torch
 
 #: layouts of a user's own data: they stand for no data set until a configuration gives them a name
 KINDS = frozenset({"datalist", "decathlon", "nnunet_raw"})
@@ -37,6 +41,7 @@ def diagnose(config: StudyConfig | None) -> str:
         f"spectralcal {__version__} ({commit() or 'not a git checkout'})",
         f"system      Python {platform.python_version()}, {platform.platform()}",
         f"device      {device_name(device)}, {os.cpu_count()} CPU cores, precision {choose_precision('auto', device)}",
+        f"memory      {memory_text(device)}",
         f"disk        {shutil.disk_usage('.').free / 2**30:.0f} GiB free here",
         "packages    " + ", ".join(f"{name} {_version(name)}" for name in (*PACKAGES, "snakemake", "jupytext")),
         f"losses      {', '.join(registry.names('losses'))}",
@@ -67,13 +72,28 @@ def time_and_project(config: StudyConfig, at_once: int) -> str:
         projection_table(whole, config, at_once),
         *(f"  {dataset} with {architecture}: {reason}" for (dataset, architecture), reason in failed.items()),
     ]
-    busy = os.getloadavg()[0] - content["threads"]
+    cores = os.cpu_count() or 1
+    busy = os.getloadavg()[0] - content["threads"]  # more than there are cores where work waits for one
     if not gpu and busy > 0.5:
-        lines.append(f"  other work kept {busy:.1f} of {os.cpu_count()} cores busy: on a free machine steps are faster")
+        kept = f"{busy:.1f} of {cores}" if busy < cores else f"all {cores}"
+        lines.append(f"  other work kept {kept} cores busy: on a free machine steps are faster")
     if missing != all_cells(config):
         rest = projection_work(project(config, *missing, known_costs(config, gpu)), at_once)
         lines.append(f"of these still to do: {rest}")
     return "\n".join(lines)
+
+
+def memory_text(device: torch.device) -> str:
+    """Memory of the machine and, on CUDA, of the device: available or free, and in all."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    available = _available()
+    text = f"{_gib(total)} GiB" if available is None else f"{_gib(available)} of {_gib(total)} GiB available"
+    if device.type != "cuda":
+        return text
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    return f"{text}; on the GPU {_gib(free)} of {_gib(total)} GiB"
 
 
 def dataset_lines(config: StudyConfig) -> list[str]:
@@ -152,6 +172,19 @@ def _build(config: StudyConfig, name: str) -> Dataset:
         return build_dataset(config, name)
     registry.require("datasets", name)
     return registry.load("datasets", name)()
+
+
+def _available() -> int | None:
+    """Bytes that programs may still take, what the page cache holds among them; None where Linux does not say it."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f}"
 
 
 def _version(package: str) -> str:

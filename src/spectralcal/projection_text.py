@@ -26,7 +26,7 @@ def projection_lines(found: Projection, at_once: int, configfile: str) -> str:
     if len(found.unknown) == len(found.rows):
         return f"{lines[0]}: {command} times a few steps"
     if found.unknown:
-        kinds = ", ".join(f"{row.kind[0]} with {row.kind[1]}" for row in found.unknown)
+        kinds = _grouped(row.kind for row in found.unknown)
         lines.append(f"  not known, and not counted: {kinds}; {command} times them")
     return "\n".join([*lines, *_unscored(found)])
 
@@ -77,11 +77,17 @@ def totals(found: Projection, at_once: int) -> str:
 
 def _unscored(found: Projection) -> list[str]:
     kinds = [row.kind for row in found.rows if row.cost is not None and row.cost.scoring is None and row.scorings]
-    return [f"  without scoring, whose time is known once data are prepared: {_datasets(kinds)}"] if kinds else []
+    # Before data are prepared nothing says how many windows their test cases have.
+    why = "which can be timed once data are prepared"
+    return [f"  without scoring, {why}: {_grouped(kinds)}"] if kinds else []
 
 
-def _datasets(kinds: Iterable[Kind]) -> str:
-    return ", ".join(dict.fromkeys(dataset for dataset, _ in kinds))
+def _grouped(kinds: Iterable[Kind]) -> str:
+    """Each data set once, with its architectures."""
+    architectures: dict[str, list[str]] = {}
+    for dataset, architecture in kinds:
+        architectures.setdefault(dataset, []).append(architecture)
+    return ", ".join(f"{dataset} with {'/'.join(names)}" for dataset, names in architectures.items())
 
 
 def _count(number: int, what: str) -> str:

@@ -24,6 +24,7 @@ from spectralcal.errors import SpectralcalError
 from spectralcal.grid import Cell, study_cells, trained_cells
 from spectralcal.paths import StudyPaths
 from spectralcal.steps import build_dataset
+from spectralcal.timing_scores import scoring_seconds
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +117,6 @@ def time_kind(config: StudyConfig, kind: Kind, device: torch.device) -> dict[str
     step, count = step_seconds(model, build_loss(config, "ce"), cases, settings, device, precision)
     peak = round(torch.cuda.max_memory_allocated(device) / 2**20) if device.type == "cuda" else None
     window = window_seconds(config, model, settings, channels, device, precision)
-    windows = windows_to_score(config, kind)
     return {
         "dataset": kind[0],
         "architecture": kind[1],
@@ -126,7 +126,7 @@ def time_kind(config: StudyConfig, kind: Kind, device: torch.device) -> dict[str
         "step_seconds": step,
         "extra_seconds": extra_seconds(config, kind, settings, classes, device),
         "window_seconds": window,
-        "scoring_seconds": None if windows is None else windows * window,
+        "scoring_seconds": scoring_seconds(config, kind, model, window, device, precision),
         "peak_gpu_memory_mb": peak,
     }
 
@@ -194,24 +194,6 @@ def extra_seconds(
         work()
         taken[method] = min(_seconds(work, device) for _ in range(3))
     return {method: taken[method] - taken["ce"] for method in methods}
-
-
-def windows_to_score(config: StudyConfig, kind: Kind) -> int | None:
-    """Windows of all test cases together; None as long as the data set is not prepared and split."""
-    from spectralcal.cells import load_data
-    from spectralcal.evaluation.predict import window_starts
-
-    paths, patch = StudyPaths(config), config.training_of(*kind).patch
-    if not paths.manifest(kind[0]).is_file() or not paths.split(kind[0]).is_file():
-        return None
-    total = 0
-    for case in load_data(config, kind[0]).test:
-        counts = [
-            len(window_starts(max(size, window), window, config.inference.overlap))
-            for size, window in zip(case.shape, patch, strict=True)
-        ]
-        total += int(np.prod(counts))
-    return total
 
 
 def _timed_steps(

@@ -8,6 +8,7 @@ import itertools
 
 import pytest
 import torch
+from waits import Waits
 
 from spectralcal import registry
 from spectralcal.models import build_model
@@ -192,6 +193,17 @@ def test_bf16_and_channels_last_training_steps_have_finite_gradients(name):
 
 
 @everything
+def test_no_network_makes_the_host_wait_for_a_gpu(name):
+    model, x, waits = tiny(name).train(), images(2, 2, 16, 16, 16), Waits()
+    with waits:
+        waits.watching = True
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(x)
+        logits.float().square().mean().backward()
+    assert waits.found == []
+
+
+@everything
 def test_compiled_networks_compute_the_same(name):
     # "aot_eager" traces forward and backward as the default backend does, without minutes in a C++ compiler
     torch._dynamo.reset()
@@ -205,6 +217,27 @@ def test_compiled_networks_compute_the_same(name):
     found.square().mean().backward()
     for ours, theirs in zip(model.parameters(), compiled.parameters(), strict=True):
         torch.testing.assert_close(theirs.grad, ours.grad, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@everything
+def test_compiled_in_bf16_and_channels_last_as_the_loop_trains(name):
+    """3-D, all three at once: logits and gradients are those of the eager network in the same formats."""
+    torch._dynamo.reset()
+    model = tiny(name, **({"depths": (1, 1, 1, 1)} if name == "swin_unetr" else {})).train()
+    model = model.to(memory_format=torch.channels_last_3d)
+    compiled = torch.compile(copy.deepcopy(model), backend="aot_eager", fullgraph=True)
+    x = images(2, 2, 16, 16, 16).to(memory_format=torch.channels_last_3d)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected, found = model(x), compiled(x)
+    assert found.dtype == expected.dtype == torch.bfloat16
+    found, expected = found.float(), expected.float()
+    assert (found - expected).norm() / expected.norm() < 0.03
+    expected.square().mean().backward()
+    found.square().mean().backward()
+    ours, theirs = (torch.cat([p.grad.flatten() for p in net.parameters()]) for net in (model, compiled))
+    assert torch.isfinite(theirs).all()
+    assert torch.nn.functional.cosine_similarity(ours, theirs, dim=0) > 0.99
 
 
 @everything

@@ -1,14 +1,16 @@
-"""The report of `datasets check` and the list of data sets, as the verbs print them."""
+"""The reports of `doctor` and `datasets check` and the list of data sets, as the verbs print them."""
 
 import json
+import re
 
 import nibabel
 import numpy as np
 import pytest
+import torch
 from studies import tiny
 
 from spectralcal.config import parse_config
-from spectralcal.doctor import KINDS, check_dataset, dataset_lines
+from spectralcal.doctor import KINDS, check_dataset, dataset_lines, diagnose, memory_text
 from spectralcal.errors import ConfigError, DataError
 
 
@@ -75,3 +77,16 @@ def test_the_list_names_every_set_and_where_it_is(study):
     assert state["acdc"].endswith("missing; downloaded when needed")
     assert state["brats2020"].endswith("missing")
     assert not KINDS & set(state)
+
+
+def test_doctor_says_device_precision_and_memory(study, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    lines = {line.split()[0]: line for line in diagnose(study).splitlines()}
+    assert re.fullmatch(r"device +cpu \(\w+\), \d+ CPU cores, precision (bf16|fp32)", lines["device"])
+    free, total = map(float, re.fullmatch(r"memory +([\d.]+) of ([\d.]+) GiB available", lines["memory"]).groups())
+    assert 0 < free < total
+
+
+def test_memory_of_a_gpu_is_said_too(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (30 * 2**30, 80 * 2**30))
+    assert memory_text(torch.device("cuda")).endswith(" GiB available; on the GPU 30.0 of 80.0 GiB")

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from studies import experiment, minimal
 
-from spectralcal.config import parse_config
+from spectralcal.config import load_config, parse_config
 from spectralcal.costs import Cost, known_costs, pace_digest
 from spectralcal.grid import Cell
 from spectralcal.paths import StudyPaths
@@ -25,6 +27,7 @@ from spectralcal.projection_text import projection_lines, projection_table
 from spectralcal.recipe import evaluation_recipe, training_recipe
 
 KIND = ("phantom", "unet")
+ROOT = Path(__file__).parents[2]
 
 
 def study(root="results", **changes):
@@ -147,6 +150,19 @@ def test_timed_steps_count_until_a_setting_changes(tmp_path):
     assert known_costs(config, gpu=False)[KIND].step == 0.4
 
 
+def test_windows_that_were_timed_count_as_long_as_no_cell_is_scored(tmp_path):
+    config = study(tmp_path)
+    entry = {"dataset": "phantom", "architecture": "unet", "pace": pace_digest(config, KIND), "step_seconds": 9.0,
+             "scoring_seconds": 11.0, "extra_seconds": {}}  # fmt: skip
+    path = StudyPaths(config).timings
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"gpu": False, "kinds": [entry]}))
+    cell = Cell(*KIND, "ce", 0)
+    finish(config, cell, 40.0)
+    StudyPaths(config).cell(cell).evaluation.unlink()
+    assert known_costs(config, gpu=False) == {KIND: Cost(0.4, 11.0, source="finished cells")}
+
+
 def test_what_is_not_known_is_said_not_guessed(tmp_path):
     architectures = {"unet": {}, "transunet": {}}
     grid = {**minimal()["experiments"]["main"], "architectures": list(architectures)}
@@ -164,7 +180,7 @@ def test_what_is_not_known_is_said_not_guessed(tmp_path):
         "(from timed steps)"
     )
     assert "not counted: phantom with transunet; `spectralcal doctor --time --config toy.yaml`" in second
-    assert third == "  without scoring, whose time is known once data are prepared: phantom"
+    assert third == "  without scoring, which can be timed once data are prepared: phantom with unet"
     table = projection_table(half, config, 1).splitlines()
     assert len({len(line) for line in table[:3]}) == 1
     assert table[1].split()[:4] == ["phantom", "unet", "96x96x96", "36.0"]
@@ -172,6 +188,25 @@ def test_what_is_not_known_is_said_not_guessed(tmp_path):
     assert projection_lines(project(config, [], [], {}), 1, "toy.yaml") == ""
 
 
+def test_many_kinds_are_named_in_short(tmp_path):
+    architectures: dict = {"unet": {}, "nnunet": {}, "transunet": {}}
+    grid = {**minimal()["experiments"]["main"], "architectures": list(architectures)}
+    config = study(tmp_path, architectures=architectures, experiments={"main": grid})
+    text = projection_lines(project(config, *all_cells(config), {KIND: Cost(1.0, 1.0)}), 1, "toy.yaml")
+    assert "not counted: phantom with nnunet/transunet; `" in text
+
+
 def test_projecting_imports_no_torch():
     code = "import sys, spectralcal.projection_text; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_projecting_the_papers_study_takes_no_second(tmp_path):
+    """Every dry run and every start of a run does it; recipes, which the rules need anyway, are most of it."""
+    config = load_config(ROOT / "config.yaml").model_copy(update={"results_root": tmp_path})
+    for cell in all_cells(config)[0][::3]:
+        finish(config, cell, 40.0)
+    begun = time.process_time()
+    found = project(config, *missing_cells(config), known_costs(config, gpu=False))
+    assert time.process_time() - begun < 1.0
+    assert 100 < sum(row.trainings for row in found.rows) < len(all_cells(config)[0])

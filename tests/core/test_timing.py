@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +10,15 @@ import torch
 from studies import tiny
 
 from spectralcal import steps
+from spectralcal.cells import build_network, label_facts, load_data
 from spectralcal.config import parse_config
 from spectralcal.costs import known_costs
 from spectralcal.doctor import time_and_project
+from spectralcal.evaluation.evaluate import evaluate_cases
+from spectralcal.grid import Cell
 from spectralcal.paths import StudyPaths
-from spectralcal.timing import RandomCase, step_seconds, windows_to_score
+from spectralcal.timing import RandomCase, step_seconds
+from spectralcal.timing_scores import scoring_seconds, windows_of
 
 CPU = torch.device("cpu")
 
@@ -57,14 +62,30 @@ def test_a_random_case_has_all_classes_and_foreground_where_the_label_is():
     assert (label[tuple(foreground[:, 1:].T)] == foreground[:, 0]).all()
 
 
-def test_windows_of_the_test_cases(tmp_path):
-    config = study(tmp_path, inference={"overlap": 0.5}, training={**tiny("")["training"], "patch": [8, 16, 16]})
-    kind = ("phantom", "unet")
-    assert windows_to_score(config, kind) is None
+def test_windows_of_the_test_cases():
+    cases = [SimpleNamespace(shape=shape) for shape in ((16, 16, 16), (8, 8, 30))]
+    # 16 voxels in steps of 4 of a window of 8: three; an axis that is shorter than the window: one; 30: 0, 8 and 14
+    assert windows_of(cases, (8, 16, 16), 0.5) == 3 * 1 * 1 + 1 * 1 * 3
+
+
+def test_scoring_is_timed_once_data_are_prepared(tmp_path, monkeypatch):
+    """Within a factor of ten of what the evaluation of an untrained network takes, prediction and scores together."""
+    config, kind = study(tmp_path), ("phantom", "unet")
+    monkeypatch.setattr(time, "perf_counter", time.process_time)  # other work on the machine is not to count
+    model = build_network(config, Cell(*kind, "ce", 0), 1).eval()
+    assert scoring_seconds(config, kind, model, 0.5, CPU, "fp32") is None
     steps.prepare_step(config, "phantom")
     steps.split_step(config, "phantom")
-    cases = len(json.loads(StudyPaths(config).split("phantom").read_text())["test"])
-    assert windows_to_score(config, kind) == 3 * cases  # 16 voxels in steps of 4 of a window of 8
+    cases = load_data(config, "phantom").test
+    free, dear = (scoring_seconds(config, kind, model, window, CPU, "fp32") for window in (0.0, 100.0))
+    assert free > 0
+    assert dear - free == pytest.approx(
+        100.0 * windows_of(cases, config.training.patch, config.inference.overlap), rel=0.05
+    )
+    patch, classes = config.training.patch, label_facts(config, "phantom")[0]
+    begun = time.perf_counter()
+    evaluate_cases(model, cases, classes, patch, config.inference, config.evaluation, device=CPU, precision="fp32")
+    assert 0.1 < free / (time.perf_counter() - begun) < 10
 
 
 def test_doctor_times_every_kind_and_the_workflow_can_use_it(tmp_path, capsys):

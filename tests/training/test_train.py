@@ -1,5 +1,6 @@
 """The loop: it learns, resumes exactly, sees the same data under every loss, and stops rather than diverges."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -248,6 +249,26 @@ def test_a_compiled_network_is_the_one_that_is_trained(tmp_path, monkeypatch):
     result, model = run(tmp_path / "compiled", settings(compile=True))
     assert compiled == [model]
     assert same(plain.weights, result.weights)
+
+
+def test_a_training_with_torch_compile_ends_where_an_eager_one_does(tmp_path, monkeypatch):
+    """By the backend that traces as the default one does, without a C++ compiler."""
+    from spectralcal.models import build_model
+
+    def network():
+        torch.manual_seed(0)
+        return build_model("unet", 1, 2, channels=(4, 8, 8))
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    short = {"steps": 6, "log_interval": 1}
+    plain, _ = run(tmp_path / "plain", settings(**short), model=network())
+    found, _ = run(tmp_path / "compiled", settings(**short, compile=True), model=network())
+    assert found.weights.keys() == plain.weights.keys()
+    for name, value in plain.weights.items():
+        torch.testing.assert_close(found.weights[name], value, rtol=1e-3, atol=1e-4)
+    for ours, theirs in zip(plain.history, found.history, strict=True):
+        assert theirs["loss"] == pytest.approx(ours["loss"], rel=1e-4)
 
 
 def test_best_weights_are_those_of_the_best_validation_dice(tmp_path):

@@ -145,7 +145,7 @@ def test_the_full_study_of_the_paper_is_planned(project):
     assert {f"preparing {name}" for name in SETS} <= set(jobs)
     for word, count in (("training", len(trained_cells(study, cells))), ("scoring", len(cells))):
         # a job that waits for another's output is printed again when its reason changes: names count once
-        named = {job for job in jobs if re.match(rf"{word} \S+ on \w+ \(unet, seed \d\)", job)}
+        named = {job for job in jobs if re.match(rf"{word} \S+ on \w+ \(\w+, seed \d\)", job)}
         assert len(named) == count
     assert len(cells) > 100
 
