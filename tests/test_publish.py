@@ -124,6 +124,20 @@ def test_a_clone_makes_the_same_tables_and_verdicts_again(home, clone):
     assert verify_study(clone).findings == []
 
 
+def test_a_figure_with_images_is_left_where_they_are_not(home, clone):
+    names = [f"figure8.{kind}" for kind in ("pdf", "png", "csv", "md")]
+    clone.figures_folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copy(home.figures_folder / name, clone.figures_folder / name)
+    rebuilt = rebuild_study(clone)
+    assert "figure figure8" not in rebuilt.made
+    assert "figure reliability" in rebuilt.made
+    for name in names:
+        assert (clone.figures_folder / name).read_bytes() == (home.figures_folder / name).read_bytes()
+        (clone.figures_folder / name).unlink()
+    assert "figure figure8" in rebuild_study(clone).made
+
+
 def test_a_clone_is_finished(home, clone):
     assert all(is_shared(clone, cell) for cell in study_cells(home))
     split = StudyPaths(clone).split("phantom")

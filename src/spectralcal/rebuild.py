@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from spectralcal import registry
 from spectralcal.config import StudyConfig
 from spectralcal.console import say
 from spectralcal.paths import StudyPaths
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass
@@ -56,7 +59,10 @@ def _steps(config: StudyConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     for name in config.tables:
         yield f"table {name}", lambda name=name: table_step(config, name)
     for name in config.figures:
-        yield f"figure {name}", lambda name=name: figure_step(config, name)
+        if _kept(config, name):
+            say(f"{name}: left as it is, because images that it shows are not here (delete it to draw it without)")
+        else:
+            yield f"figure {name}", lambda name=name: figure_step(config, name)
     if config.claims:
         yield "claims", lambda: claims_step(config)
     yield "provenance", lambda: write_crate(config)
@@ -74,20 +80,28 @@ def _missing_cells(config: StudyConfig) -> Iterator[str]:
 
 def _missing_inputs(config: StudyConfig) -> Iterator[str]:
     """Files that some figures need beside scores and that need weights and images to be made."""
-    paths = StudyPaths(config)
-    for name, output in config.figures.items():
-        for need in registry.constant("figures", output.source or name, "NEEDS") or ():
-            grid, options = config.experiments[output.experiment], output.options
-            keys = itertools.product(grid.datasets, grid.architectures, grid.seeds[:1])
-            if need == "hotspots":
-                shown = (
-                    [options.get("dataset") or grid.datasets[0]],
-                    [options.get("architecture") or grid.architectures[0]],
-                )
-                keys = itertools.product(*shown, grid.seeds)
-            places = [(getattr(paths, need)(*key), paths.numbers(need, *key)) for key in keys]
+    for name in config.figures:
+        for need, places in _needs(config, name):
             holes = [place for place, _ in places if not place.is_file()]
             if holes:
                 numbers = need == "hotspots" and all(a.is_file() or b.is_file() for a, b in places)
                 what = f"{need} for the figure {name}{', whose numbers are there' if numbers else ''}"
                 yield f"{len(holes)} of {len(places)} files of {what}, {holes[0]} first"
+
+
+def _needs(config: StudyConfig, name: str) -> Iterator[tuple[str, list[tuple[Path, Path]]]]:
+    """What a figure reads beside scores: its kind, and each file with the one that has its numbers without images."""
+    paths, output = StudyPaths(config), config.figures[name]
+    grid, options = config.experiments[output.experiment], output.options
+    dataset = options.get("dataset") or grid.datasets[0]
+    architecture = options.get("architecture") or grid.architectures[0]
+    for need in registry.constant("figures", output.source or name, "NEEDS") or ():
+        seeds = grid.seeds if need == "hotspots" else grid.seeds[:1]
+        keys = [(dataset, architecture, seed) for seed in seeds]
+        yield need, [(getattr(paths, need)(*key), paths.numbers(need, *key)) for key in keys]
+
+
+def _kept(config: StudyConfig, name: str) -> bool:
+    """Is a figure there that was drawn with images which are not here? A new one would lose its panels."""
+    lacking = any(not place.is_file() for _, places in _needs(config, name) for place, _ in places)
+    return lacking and StudyPaths(config).figure(name).is_file()

@@ -52,6 +52,19 @@ def test_data_sets_are_averaged_after_normalising(tmp_path):
     assert "mean over the data sets" in made.caption
 
 
+def test_a_data_set_can_be_shown_by_itself(tmp_path):
+    def value(cell, metric, index):
+        return None if cell.dataset == "acdc" else ladder(cell, metric, index)
+
+    results = known_study(tmp_path, value, datasets=("phantom", "acdc"), methods=("ce", "focal", "spectral"))
+    assert figure5.figure5(results, "main").frame.score.isna().all()
+    made = figure5.figure5(results, "main", dataset="phantom")
+    assert set(made.frame[made.frame.method == "spectral"].score) == {1.0}
+    assert made.frame.worst.notna().all()
+    assert "mean over the data sets" not in made.caption
+    assert "missing" not in made.caption
+
+
 def test_method_that_lacks_a_metric_has_no_polygon_and_is_named(tmp_path):
     def value(cell, metric, index):
         if cell.method == "focal" and (metric == "TACE" or cell.dataset == "acdc"):

@@ -37,7 +37,9 @@ ENTRY = 13.0
 RADAR, DOTS, HEAD = 60.0, 74.0, 6.0
 
 
-def figure5(results: Results, experiment: str, *, architecture: str = "", protocol: str = "paper") -> Drawn:
+def figure5(
+    results: Results, experiment: str, *, dataset: str = "", architecture: str = "", protocol: str = "paper"
+) -> Drawn:
     """Normalised scores of all methods, as a polygon and as dots with intervals.
 
     The paper does not say how its axes are scaled (docs/ambiguities.md, F4). Here each metric of each data set goes
@@ -46,7 +48,8 @@ def figure5(results: Results, experiment: str, *, architecture: str = "", protoc
 
     Args:
         results: the study's results.
-        experiment: name of the experiment; its data sets are averaged.
+        experiment: name of the experiment.
+        dataset: data set to show; empty: the mean over all of the experiment, for methods that have all of them.
         architecture: architecture to show; empty: the experiment's first.
         protocol: protocol of the calibration errors.
 
@@ -54,8 +57,10 @@ def figure5(results: Results, experiment: str, *, architecture: str = "", protoc
         ResultError: the protocol was not scored, or not by case.
     """
     architecture = pick(results, experiment, "architectures", architecture)
-    table, blocks = frame(results, experiment, architecture, protocol)
     datasets = results.config.experiments[experiment].datasets
+    if dataset:
+        datasets = (pick(results, experiment, "datasets", dataset),)
+    table, blocks = frame(results, experiment, datasets, architecture, protocol)
     methods = table.drop_duplicates("method")
     statuses = dict(zip(methods.method, methods.status, strict=True))
     over = "" if len(datasets) == 1 else ", mean over the data sets"
@@ -74,7 +79,9 @@ def figure5(results: Results, experiment: str, *, architecture: str = "", protoc
     return Drawn(draw(table), table, caption)
 
 
-def frame(results: Results, experiment: str, architecture: str, protocol: str) -> tuple[pd.DataFrame, list[CaseScores]]:
+def frame(
+    results: Results, experiment: str, datasets: Sequence[str], architecture: str, protocol: str
+) -> tuple[pd.DataFrame, list[CaseScores]]:
     """Normalised scores.
 
     Returns:
@@ -83,9 +90,9 @@ def frame(results: Results, experiment: str, architecture: str, protocol: str) -
         polygon over the hexagon's), status; and the scores that they were computed from. A method that lacks a metric
         of a data set has no score.
     """
-    grid, blocks, scores, samples, ends = results.config.experiments[experiment], [], [], [], []
+    blocks, scores, samples, ends = [], [], [], []
     for metric in METRICS:
-        found = [case_scores(results, experiment, name, architecture, metric, protocol) for name in grid.datasets]
+        found = [case_scores(results, experiment, name, architecture, metric, protocol) for name in datasets]
         blocks += found
         complete = complete_methods(found)
         ends.append(_ends(found, complete))
