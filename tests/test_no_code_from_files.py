@@ -54,7 +54,7 @@ def study(tmp_path):
 
 
 def test_weights(study, bomb):
-    from spectralcal.cells import load_network
+    from spectralcal.networks import load_network
 
     StudyPaths(study).cell(CE).weights.write_bytes(bomb["pickle"])
     with pytest.raises(ResultError, match=r"weights\.safetensors: cannot be loaded"):

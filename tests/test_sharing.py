@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from recorded import recorded
 
-from spectralcal.cells import write_json
 from spectralcal.errors import DataError, ResultError
 from spectralcal.grid import Cell, study_cells
 from spectralcal.integrity import sealed
@@ -18,6 +17,7 @@ from spectralcal.paths import StudyPaths
 from spectralcal.rebuild import rebuild_study
 from spectralcal.sharing import export_study, import_study, is_shared, shareable
 from spectralcal.verify import verify_study
+from spectralcal.whole_files import write_json
 
 METHODS = ("ce", "ce+temperature", "spectral")
 VOXELS = {

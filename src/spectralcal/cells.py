@@ -14,7 +14,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +24,14 @@ import numpy as np
 from spectralcal import registry
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
-from spectralcal.errors import ConfigError, ResultError
+from spectralcal.errors import ResultError
 from spectralcal.fingerprint import file_digest
-from spectralcal.grid import Cell, loss_options, parse_method, trained_cell
+from spectralcal.grid import Cell, parse_method, trained_cell
 from spectralcal.integrity import altered, file_hashes, sealed
+from spectralcal.networks import build_loss, build_network, label_facts, load_network, network_options
 from spectralcal.paths import CellPaths, StudyPaths
 from spectralcal.recipe import cell_fingerprint, evaluation_recipe, training_recipe, training_settings
+from spectralcal.whole_files import read_json, whole, write_arrays, write_json, write_text
 
 if TYPE_CHECKING:
     import torch
@@ -130,111 +131,6 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
             file.unlink(missing_ok=True)
 
 
-def label_facts(config: StudyConfig, dataset: str) -> tuple[tuple[str, ...], int]:
-    """Names of a data set's foreground classes and its number of spatial axes.
-
-    The names of the user's own data come from the prepared cases: they are what the arrays hold, and the raw folder
-    need not be there any more.
-    """
-    from spectralcal.preparation.manifest import prepared_classes
-
-    entry = registry.load("datasets", config.kind_of(dataset))
-    classes = getattr(entry, "classes", None) or prepared_classes(StudyPaths(config).prepared(dataset))
-    return classes, entry.spatial_dims
-
-
-def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
-    """The untrained network of a cell; equal for all methods of one data set, architecture and seed.
-
-    Raises:
-        ConfigError: an option, or the patch that stands in for one, is nothing that the architecture can take.
-    """
-    import torch
-
-    from spectralcal.models import build_model
-    from spectralcal.models._options import check_patch
-    from spectralcal.training.seeds import stream_seed
-
-    classes, spatial_dims = label_facts(config, cell.dataset)
-    patch = config.training_of(cell.dataset, cell.architecture).patch
-    try:
-        check_patch(patch, spatial_dims)
-    except ValueError as error:
-        raise ConfigError(f"training.patch of '{cell.dataset}' with '{cell.architecture}': {error}") from error
-    network = config.network_of(cell.architecture)
-    torch.manual_seed(stream_seed("weights", cell.dataset, network, cell.seed))
-    given, options = config.architectures[cell.architecture].options, network_options(config, cell)
-    try:
-        return build_model(network, in_channels, len(classes) + 1, spatial_dims=spatial_dims, **options)
-    except ValueError as error:
-        filled = [f"{name} {list(options[name])}" for name in options if name not in given]
-        source = f" ({' and '.join(filled)}: of the cell, where options name none)" if filled else ""
-        raise ConfigError(f"architectures.{cell.architecture}.options: {error}{source}") from error
-
-
-def network_options(config: StudyConfig, cell: Cell) -> dict[str, Any]:
-    """All options of a cell's network: the configuration's, and the cell's patch and spacing where it needs them."""
-    from spectralcal.models._options import resolved_options, takes, typical_spacing_mm
-    from spectralcal.preparation.manifest import read_manifest
-
-    manifest = StudyPaths(config).manifest(cell.dataset)
-    spacing_mm = None
-    network = config.network_of(cell.architecture)
-    if takes(network, "spacing_mm") and manifest.is_file():
-        spacing_mm = typical_spacing_mm(case.spacing_mm for case in read_manifest(manifest))
-    patch = config.training_of(cell.dataset, cell.architecture).patch
-    return resolved_options(network, config.architectures[cell.architecture].options, patch, spacing_mm)
-
-
-def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
-    """The trained network of a cell.
-
-    Raises:
-        ResultError: the weights are damaged, or of another architecture, channel count or class count.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from spectralcal.training.state import load_unique_state
-
-    files = StudyPaths(config).cell(trained_cell(config, cell))
-    model = build_network(config, cell, in_channels)
-    classes, spatial_dims = label_facts(config, cell.dataset)
-    expected = {
-        "architecture": config.network_of(cell.architecture),
-        "in_channels": in_channels,
-        "num_classes": len(classes) + 1,
-        "spatial_dims": spatial_dims,
-    }
-    found = _read_json(files.model)
-    for name, value in expected.items():
-        if found.get(name, value) != value:
-            raise ResultError(
-                f"{files.weights}: expected weights of {name} {value!r}, found {found[name]!r} ({files.model.name}); "
-                "put the cell's own files back or train it again with --force"
-            )
-    try:
-        load_unique_state(model, load_file(files.weights))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ResultError(
-            f"{files.weights}: cannot be loaded into '{cell.architecture}': {error}; train the cell again with --force"
-        ) from error
-    return model
-
-
-def build_loss(config: StudyConfig, method: str) -> torch.nn.Module:
-    """The training loss of a method.
-
-    Raises:
-        ConfigError: an option is out of its range.
-    """
-    loss = registry.load("losses", parse_method(method, config.methods).loss)
-    try:
-        return loss(**loss_options(config, method))
-    except ValueError as error:
-        raise ConfigError(f"method '{method}': {error}") from error
-
-
 def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, recipe: str, fingerprint: str) -> None:
     import torch
     from safetensors.torch import save_file
@@ -292,7 +188,7 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
             validation_batches=validation_batches, validation_dice=validation_dice, report=report, notify=say,
         )  # fmt: skip
 
-    with _whole(files.weights) as temporary:
+    with whole(files.weights) as temporary:
         save_file(result.weights, temporary)
     classes, spatial_dims = label_facts(config, cell.dataset)
     network = {
@@ -442,23 +338,6 @@ def cases_text(cell: Cell, rows: list[dict[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one atomic step."""
-    with _whole(path) as temporary:
-        temporary.write_text(text)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file in one atomic step."""
-    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a compressed npz in one atomic step."""
-    with _whole(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
-
-
 def _bus(device: torch.device) -> str | None:
     """PCI bus identifier of a CUDA device, by which its energy counter is found."""
     import torch
@@ -471,27 +350,5 @@ def _bus(device: torch.device) -> str | None:
     return f"{found.pci_domain_id:08x}:{found.pci_bus_id:02x}:{found.pci_device_id:02x}.0"
 
 
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A name to write to: on disk under its own name when the block ends well, gone when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())  # else a power cut may leave the new name with nothing behind it
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _fingerprint_of(path: Path) -> str | None:
-    return _read_json(path).get("fingerprint")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; empty if it is missing or damaged."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
+    return read_json(path).get("fingerprint")

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spectralcal.cells import CASE_COLUMNS, write_text
+from spectralcal.cells import CASE_COLUMNS
 from spectralcal.config import StudyConfig
 from spectralcal.errors import ResultError
 from spectralcal.grid import Cell, study_cells
 from spectralcal.integrity import altered
 from spectralcal.paths import CellPaths, StudyPaths
+from spectralcal.whole_files import write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa

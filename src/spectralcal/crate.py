@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spectralcal.cells import write_json
 from spectralcal.checks import read_record
 from spectralcal.config import StudyConfig
 from spectralcal.fingerprint import file_digest
 from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.paths import StudyPaths
 from spectralcal.sharing import manifest_of
+from spectralcal.whole_files import write_json
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate

@@ -26,12 +26,14 @@ STEERING = frozenset(
         "figures",
         "fingerprint",
         "grid",
+        "networks",
         "paths",
         "provenance",
         "recipe",
         "registry",
         "results",
         "tables",
+        "whole_files",
     }
 )
 #: of these, the ones that make the numbers and drawings of a report

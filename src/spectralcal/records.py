@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from spectralcal.cells import write_json
 from spectralcal.config import StudyConfig
 from spectralcal.fingerprint import file_digest
 from spectralcal.grid import Cell, experiment_cells
@@ -15,6 +14,7 @@ from spectralcal.integrity import file_hashes, sealed
 from spectralcal.paths import StudyPaths
 from spectralcal.provenance import environment
 from spectralcal.recipe import claims_recipe, output_recipe
+from spectralcal.whole_files import write_json
 
 VERBS = {"tables": "table", "figures": "figure"}
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from spectralcal import registry
-from spectralcal.cells import write_text
 from spectralcal.config import StudyConfig
 from spectralcal.console import say
 from spectralcal.errors import ConfigError, choices
 from spectralcal.paths import StudyPaths
 from spectralcal.records import record_claims, record_output
 from spectralcal.results import Results
+from spectralcal.whole_files import write_text
 
 
 def table_step(config: StudyConfig, name: str) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spectralcal import registry
-from spectralcal.cells import write_json
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
 from spectralcal.errors import ConfigError
 from spectralcal.fingerprint import code_digest, file_digest
 from spectralcal.grid import study_cells
 from spectralcal.paths import StudyPaths
+from spectralcal.whole_files import write_json
 
 
 def build_dataset(config: StudyConfig, name: str):

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spectralcal.cells import build_loss, build_network, write_json
 from spectralcal.config import StudyConfig, TrainingConfig
 from spectralcal.console import progress
 from spectralcal.costs import Kind, pace_digest
 from spectralcal.errors import SpectralcalError
 from spectralcal.grid import Cell, study_cells, trained_cells
+from spectralcal.networks import build_loss, build_network
 from spectralcal.paths import StudyPaths
 from spectralcal.steps import build_dataset
 from spectralcal.timing_scores import scoring_seconds
+from spectralcal.whole_files import write_json
 
 if TYPE_CHECKING:
     import torch

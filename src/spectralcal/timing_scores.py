@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spectralcal.cells import label_facts, load_data
+from spectralcal.cells import load_data
 from spectralcal.config import StudyConfig
 from spectralcal.costs import Kind
+from spectralcal.networks import label_facts
 from spectralcal.paths import StudyPaths
 
 if TYPE_CHECKING:

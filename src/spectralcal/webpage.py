@@ -7,8 +7,8 @@ import itertools
 import re
 from pathlib import Path
 
-from spectralcal.cells import write_text
 from spectralcal.errors import DataError
+from spectralcal.whole_files import write_text
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 76em; margin: 1.5em auto; padding: 0 1em; }

@@ -10,12 +10,13 @@ import torch
 from studies import tiny
 
 from spectralcal import steps
-from spectralcal.cells import build_network, label_facts, load_data
+from spectralcal.cells import load_data
 from spectralcal.config import parse_config
 from spectralcal.costs import known_costs
 from spectralcal.doctor import time_and_project
 from spectralcal.evaluation.evaluate import evaluate_cases
 from spectralcal.grid import Cell
+from spectralcal.networks import build_network, label_facts
 from spectralcal.paths import StudyPaths
 from spectralcal.timing import RandomCase, step_seconds
 from spectralcal.timing_scores import scoring_seconds, windows_of

@@ -11,7 +11,6 @@ import pandas as pd
 from safetensors.numpy import save_file
 from small_study import Study
 
-from spectralcal.cells import write_json
 from spectralcal.config import StudyConfig, parse_config
 from spectralcal.fingerprint import file_digest
 from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
@@ -21,6 +20,7 @@ from spectralcal.preparation.manifest import PreparedCase, hash_arrays, write_ma
 from spectralcal.preparation.splits import split_hash, split_patients, write_split
 from spectralcal.provenance import environment
 from spectralcal.recipe import cell_fingerprint, evaluation_recipe, training_recipe, training_settings
+from spectralcal.whole_files import write_json
 
 OUTPUTS = {
     "tables": {"table1": {"experiment": "main"}, "table2": {"experiment": "main"}},

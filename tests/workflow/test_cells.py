@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from studies import tiny
 
-from spectralcal import cells, steps
+from spectralcal import cells, networks, steps
 from spectralcal.cells import evaluate_cell, train_cell
 from spectralcal.config import parse_config
 from spectralcal.errors import ConfigError, ResultError
@@ -115,11 +115,11 @@ def test_staged_scores_of_other_settings_are_not_adopted(finished, tmp_path):
 
 
 def test_methods_start_from_the_same_weights_and_end_apart(finished):
-    one, other = (cells.build_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
+    one, other = (networks.build_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
     assert all(np.array_equal(one[name], other[name]) for name in one)
-    one, other = (cells.load_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
+    one, other = (networks.load_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
     assert any(not np.array_equal(one[name], other[name]) for name in one)
-    seed = cells.build_network(finished, Cell("phantom", "unet", "ce", 1), 1).state_dict()
+    seed = networks.build_network(finished, Cell("phantom", "unet", "ce", 1), 1).state_dict()
     assert any(not np.array_equal(one[name], seed[name]) for name in one)
 
 
@@ -149,10 +149,10 @@ def test_a_training_outlives_scores_that_fail(finished, monkeypatch, capsys):
 def test_options_out_of_range_name_their_place(finished):
     folder = finished.results_root.parent
     with pytest.raises(ConfigError, match="method 'spectral': window: expected an integer >= 1, received 0"):
-        cells.build_loss(study(folder, methods={"spectral": {"window": 0}}), "spectral")
+        networks.build_loss(study(folder, methods={"spectral": {"window": 0}}), "spectral")
     other = study(folder, architectures={"unet": {"options": {"channels": [4, 0, 8]}}})
     with pytest.raises(ConfigError, match=r"architectures\.unet\.options: channels needs"):
-        cells.build_network(other, CE, 1)
+        networks.build_network(other, CE, 1)
     with pytest.raises(ConfigError, match=r"datasets\.phantom\.options: "):
         steps.build_dataset(study(folder, datasets={"phantom": {"options": {"cases": 0}}}), "phantom")
 
@@ -187,7 +187,7 @@ def test_one_network_under_two_names_differs_by_what_its_entry_says(tmp_path):
     steps.prepare_step(config, "phantom")
     steps.split_step(config, "phantom")
     other = Cell("phantom", "unet_sgd", "ce", 0)
-    first, second = (cells.build_network(config, cell, 1) for cell in (CE, other))
+    first, second = (networks.build_network(config, cell, 1) for cell in (CE, other))
     for name, weight in first.state_dict().items():
         assert weight.equal(second.state_dict()[name])
     assert training_recipe(config, CE) != training_recipe(config, other)
@@ -208,11 +208,11 @@ def test_a_planned_network_takes_the_cells_patch_and_spacing(finished):
     train_cell(other, cell)
     written = json.loads(StudyPaths(other).cell(cell).model.read_text())["options"]
     assert written == {**options, "patch": [16, 16, 16], "spacing_mm": [2.0, 2.0, 2.0]}
-    cells.load_network(other, cell, 1)
+    networks.load_network(other, cell, 1)
     named = study(
         folder, architectures={"nnunet": {"options": {**options, "patch": [32, 32, 32]}}}, experiments=experiments
     )
-    assert cells.network_options(named, cell)["patch"] == [32, 32, 32]
+    assert networks.network_options(named, cell)["patch"] == [32, 32, 32]
 
 
 @pytest.mark.parametrize(("key", "value"), [("architecture", "unetpp"), ("num_classes", 7), ("in_channels", 4)])
@@ -223,7 +223,7 @@ def test_weights_of_another_network_are_named(finished, key, value):
         files.model.write_text(json.dumps({**json.loads(content), key: value}))
         message = rf"weights\.safetensors: expected weights of {key} '?\w+'?, found '?{value}'? \(model\.json\); put"
         with pytest.raises(ResultError, match=message):
-            cells.load_network(finished, SPECTRAL, 1)
+            networks.load_network(finished, SPECTRAL, 1)
     finally:
         files.model.write_text(content)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from spectralcal.cells import write_text
 from spectralcal.claims._finding import VERDICTS
 from spectralcal.claims._page import page
 from spectralcal.claims.ledger import ledger, table
@@ -11,6 +10,7 @@ from spectralcal.console import say
 from spectralcal.errors import ConfigError
 from spectralcal.paths import StudyPaths
 from spectralcal.results import Results
+from spectralcal.whole_files import write_text
 
 
 def claims_step(config: StudyConfig) -> None:

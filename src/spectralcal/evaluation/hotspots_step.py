@@ -13,17 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spectralcal.cells import load_data, load_network, write_arrays
+from spectralcal.cells import load_data
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
 from spectralcal.evaluation import hotspots as hot
 from spectralcal.evaluation.maps import cells_of, median_case
 from spectralcal.evaluation.spectra import patch_logits, patch_start
 from spectralcal.grid import Cell, study_cells
+from spectralcal.networks import load_network
 from spectralcal.paths import StudyPaths
 from spectralcal.preparation.manifest import PreparedCase
 from spectralcal.training.device import choose_device
 from spectralcal.training.patches import extract
+from spectralcal.whole_files import write_arrays
 
 BASELINE = "ce"
 

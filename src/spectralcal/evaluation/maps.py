@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spectralcal.cells import load_data, load_network, write_arrays
+from spectralcal.cells import load_data
 from spectralcal.config import StudyConfig
 from spectralcal.console import say
 from spectralcal.errors import ResultError
 from spectralcal.evaluation.predict import predict_probabilities
 from spectralcal.grid import Cell, parse_method, study_cells, trained_cells
+from spectralcal.networks import load_network
 from spectralcal.paths import StudyPaths
 from spectralcal.training.device import choose_device, choose_precision
+from spectralcal.whole_files import write_arrays
 
 
 def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -> None:
