@@ -152,11 +152,14 @@ def test_price_of_calibration(make):
 
 
 def test_crac_pays(make):
-    def crac(dice):
-        return make(lambda method, metric, **_: dice if (method, metric) == ("crac", "DSC") else None)
+    def crac(dice, tace):
+        chosen = {"DSC": dice, "TACE": tace}
+        made = make(lambda method, metric, **_: chosen.get(metric) if method == "crac" else None)
+        return made.findings("C05")["acdc"].verdict
 
-    assert crac(0.8).findings("C05")["acdc"].verdict == f.SUPPORTED
-    assert crac(0.9).findings("C05")["acdc"].verdict == f.REFUTED
+    assert crac(0.8, 0.01) == f.SUPPORTED
+    assert crac(0.9, 0.01) == f.REFUTED
+    assert crac(0.8, 0.06) == f.REFUTED  # nothing was bought
 
 
 def test_spread_of_cases(make):
