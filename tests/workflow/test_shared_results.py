@@ -209,6 +209,7 @@ def test_another_machine_fills_the_rest_of_the_grid_only(archive, away):
     away.spectralcal("import", str(archive), "--config", "tiny.yaml")
     write_raw(away.folder / f"raw {EVIL}")
     away.write(seeds=(0, 1))
+    assert "missing: 3 of 6 cells" in away.spectralcal("report", "--config", "tiny.yaml")  # must not pass for the whole
     trained = {job for job in away.planned() if "training" in job or "scoring" in job}
     assert trained == {
         f"{work} on {NAME} (unet, seed 1)"

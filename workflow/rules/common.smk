@@ -242,6 +242,8 @@ def claims_inputs(wildcards):
 def targets():
     """Everything that the study makes."""
     return [
+        # Scores that `spectralcal report` collected without the missing cells must not hide these.
+        *scored(CELLS),
         *(str(paths.table(name)) for name in study.tables),
         *(str(paths.figure(name)) for name in study.figures),
         *(str(paths.notebook(name)) for name in study.notebooks),
