@@ -51,10 +51,11 @@ def test_slots_by_memory(monkeypatch):
 
 def test_cells_spread_over_devices_before_they_share_one(monkeypatch):
     pretend(monkeypatch, "a:30,b:20")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # so that what was there before comes back in the end
     cells = {}
 
     def enter(number):
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # each is a process of its own in earnest
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)  # each is a process of its own in earnest
         cells[number] = gpu_slot(ComputeConfig(device="cuda", gpu_memory_mb=10))
         return cells[number].__enter__()
 
