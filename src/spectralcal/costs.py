@@ -5,10 +5,8 @@ Neither torch nor data are needed, so that the workflow can ask before its first
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -16,6 +14,7 @@ from spectralcal.config import StudyConfig, TrainingConfig
 from spectralcal.fingerprint import digest
 from spectralcal.grid import Cell, study_cells
 from spectralcal.paths import StudyPaths
+from spectralcal.whole_files import read_json
 
 #: a data set and an architecture: cells of one kind take about as long
 Kind = tuple[str, str]
@@ -113,11 +112,3 @@ def _at_this_pace(config: StudyConfig, cell: Cell, run: Mapping[str, Any], gpu: 
 def _pace(options: Any, training: Mapping[str, Any], threads: Any) -> str:
     # A key that is newer than a record had its default then.
     return digest(options, [training.get(key, TrainingConfig.model_fields[key].default) for key in PACE], threads)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; empty if it is not there or damaged."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from spectralcal.config import StudyConfig
-from spectralcal.costs import Cost, Kind, read_json
+from spectralcal.costs import Cost, Kind
 from spectralcal.grid import Cell, study_cells, trained_cells
 from spectralcal.paths import StudyPaths
 from spectralcal.recipe import evaluation_recipe, training_recipe
+from spectralcal.whole_files import read_json
 
 #: seconds of a process beside its work, starting Python, torch and MONAI among them; an estimate, two of them a cell
 STARTING = 5.0
