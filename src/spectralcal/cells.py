@@ -44,11 +44,14 @@ CASE_COLUMNS = ("dataset", "architecture", "method", "seed", "case", "patient", 
 
 @dataclass(frozen=True)
 class CellData:
-    """Prepared cases of a cell by side of the split, and the hashes that tie a result to them."""
+    """Prepared cases of a cell by side of the split, and the hashes that tie a result to them.
+
+    `scored` are those on which cells are scored: the test cases, or the validation cases if the configuration says so.
+    """
 
     train: list[PreparedCase]
     validation: list[PreparedCase]
-    test: list[PreparedCase]
+    scored: list[PreparedCase]
     manifest_hash: str
     split_hash: str
 
@@ -61,7 +64,8 @@ def load_data(config: StudyConfig, dataset: str) -> CellData:
     paths = StudyPaths(config)
     cases = {case.id: case for case in read_manifest(paths.manifest(dataset))}
     split = read_split(paths.split(dataset), list(cases.values()))
-    sides = [[cases[name] for name in split[side]] for side in ("train", "val", "test")]
+    scored = {"test": "test", "validation": "val"}[config.evaluation.side]
+    sides = [[cases[name] for name in split[side]] for side in ("train", "val", scored)]
     return CellData(*sides, manifest_hash(paths.manifest(dataset)), split["hash"])
 
 
@@ -156,7 +160,7 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
     inner = getattr(model, "padded_sizes", list)(settings.patch)
     if inner != list(settings.patch):
         say(f"{cell}: '{cell.architecture}' pads patches of {list(settings.patch)} to {inner}, for which you also pay")
-    padded = check_patch([*data.train, *data.validation, *data.test], settings.patch, settings.pad_small)
+    padded = check_patch([*data.train, *data.validation, *data.scored], settings.patch, settings.pad_small)
     if padded:
         say(f"{cell}: {padded} cases are smaller than the patch {list(settings.patch)} along an axis and are padded")
     stream = (cell.dataset, cell.seed)
@@ -274,7 +278,7 @@ def _evaluate(
     settings = config.training_of(cell.dataset, cell.architecture)
     device = choose_device(config.compute.device)
     precision = choose_precision(settings.precision, device)
-    model = load_network(config, cell, data.test[0].image().shape[0])
+    model = load_network(config, cell, data.scored[0].image().shape[0])
     classes, _ = label_facts(config, cell.dataset)
     name = parse_method(cell.method, config.methods).post_hoc
     # Few data sets have regions; what the others would inherit would make their prepared data obsolete.
@@ -284,9 +288,9 @@ def _evaluate(
         fit_post_hoc(step, model, data.validation, settings.patch, device=device, precision=precision)
         options["transform"] = step
         stamp = {**stamp, "post_hoc": {name: step.parameters()}}
-    with progress(f"{cell}: scoring", len(data.test)) as bar:
+    with progress(f"{cell}: scoring", len(data.scored)) as bar:
         scores = evaluate_cases(
-            model, data.test, classes, settings.patch, config.inference, config.evaluation,
+            model, data.scored, classes, settings.patch, config.inference, config.evaluation,
             device=device, precision=precision, advance=lambda case: bar.advance(1, case), **options,
         )  # fmt: skip
     files = CellPaths(folder)
@@ -305,7 +309,7 @@ def _evaluate(
         "environment": environment(),
         "files": file_hashes([files.cases, files.calibration, files.spectra]),
     }
-    write_json(files.evaluation, sealed({**stamp, "cases": len(data.test), **cost, **made}))
+    write_json(files.evaluation, sealed({**stamp, "cases": len(data.scored), **cost, **made}))
 
 
 def _adopt(files: CellPaths, stamp: dict[str, str]) -> bool:

@@ -154,6 +154,11 @@ class EvaluationConfig(Section):
 
     spectral_bands: int = Field(5, ge=1, description="Bands K of the spectra that are analysed.")
     nsd_tolerance_mm: float = Field(2.0, gt=0, description="Tolerance of the normalised surface distance, in mm.")
+    side: Literal["test", "validation"] = Field(
+        "test",
+        description="Side of the split that is scored. validation: for a study that chooses between variants, so that "
+        "the choice has not seen the test cases.",
+    )
 
 
 class DatasetConfig(Section):
@@ -319,6 +324,7 @@ class StudyConfig(Section):
                         f"experiments.{name}.methods: '{method}' and '{seen[canonical]}' are the same method; keep one"
                     )
                 seen[canonical] = method
+        self._check_side()
         for role, name in self.claims.model_dump().items() if self.claims else ():
             if name is not None and name not in self.experiments:
                 known = choices(self.experiments)
@@ -339,6 +345,20 @@ class StudyConfig(Section):
                             f"expected {choices(self.experiments)}"
                         )
         return self
+
+    def _check_side(self) -> None:
+        """What would be fitted and scored on the same cases, or taken for a result on test cases, is refused."""
+        if self.evaluation.side == "test":
+            return
+        where = f"evaluation.side: {self.evaluation.side}"
+        if self.claims is not None:
+            raise ConfigError(f"{where}: expected no `claims`, whose verdicts rest on test cases; remove that section")
+        for name, experiment in self.experiments.items():
+            for method in experiment.methods:
+                if "+" in method:
+                    raise ConfigError(
+                        f"experiments.{name}.methods: '{method}' is fitted to the cases that {where} scores; remove it"
+                    )
 
     def _check_dataset(self, name: str) -> None:
         entry, where = self.datasets[name], f"datasets.{name}"

@@ -63,13 +63,13 @@ def evaluation_recipe(config: StudyConfig, cell: Cell) -> str:
     method = parse_method(cell.method, config.methods)
     settings = {
         "inference": config.inference.model_dump(),
-        "evaluation": config.evaluation.model_dump(),
+        "evaluation": config.evaluation.model_dump(exclude={"side"}),
         "patch": config.training_of(cell.dataset, cell.architecture).patch,
         "post_hoc": method.post_hoc,
     }
     steps = [] if method.post_hoc is None else ["evaluation.calibrate", f"posthoc.{method.post_hoc}"]
     code = code_digest("evaluation.evaluate", f"models.{config.network_of(cell.architecture)}", *steps)
-    return digest(settings, training_recipe(config, trained_cell(config, cell)), code)
+    return digest(settings, training_recipe(config, trained_cell(config, cell)), code, *_side(config))
 
 
 def cell_fingerprint(recipe: str, manifest_hash: str, split_hash: str) -> str:
@@ -99,7 +99,7 @@ def claims_recipe(config: StudyConfig) -> str:
 def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
     """Digest for the maps of one case by every trained method."""
     weights = _weights_recipes(config, dataset, architecture, seed)
-    return digest(weights, config.inference.model_dump(), code_digest("evaluation.maps"))
+    return digest(weights, config.inference.model_dump(), code_digest("evaluation.maps"), *_side(config))
 
 
 def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
@@ -107,7 +107,12 @@ def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: 
     # All seeds: cross-entropy of another one is the control.
     seeds = sorted({cell.seed for cell in study_cells(config)})
     weights = [_weights_recipes(config, dataset, architecture, each) for each in seeds]
-    return digest(seed, weights, code_digest("evaluation.hotspots_step"))
+    return digest(seed, weights, code_digest("evaluation.hotspots_step"), *_side(config))
+
+
+def _side(config: StudyConfig) -> tuple[str, ...]:
+    """Which cases are scored, unless the test cases: scores of before there was a choice stay valid."""
+    return () if config.evaluation.side == "test" else (config.evaluation.side,)
 
 
 def _weights_recipes(config: StudyConfig, dataset: str, architecture: str, seed: int) -> list[str]:

@@ -90,6 +90,11 @@ class Results:
             self._rows[experiment] = pd.read_parquet(self._table, filters=filters)
         return self._rows[experiment]
 
+    @property
+    def side(self) -> str:
+        """Which cases the scores are of, in a word for captions: "test" or "validation"."""
+        return self.config.evaluation.side
+
     def scores(self, experiment: str) -> pd.DataFrame:
         """Tidy scores of an experiment's cells: dataset, architecture, method, seed, case, patient, class, metric,
         protocol, value, status."""

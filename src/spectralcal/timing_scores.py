@@ -39,7 +39,7 @@ def scoring_seconds(
     paths = StudyPaths(config)
     if not paths.manifest(kind[0]).is_file() or not paths.split(kind[0]).is_file():
         return None
-    cases, patch = load_data(config, kind[0]).test, config.training_of(*kind).patch
+    cases, patch = load_data(config, kind[0]).scored, config.training_of(*kind).patch
     by_size = sorted(cases, key=lambda case: np.prod(case.original_shape))
     middle = by_size[len(by_size) // 2]
     voxels = sum(int(np.prod(case.original_shape)) for case in cases)

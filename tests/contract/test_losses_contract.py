@@ -29,7 +29,8 @@ def batch(shape, seed=0, dtype=torch.float32):
 
 def test_the_methods_of_the_grid_are_there():
     assert set(NAMES) == {
-        "ce", "focal", "ls", "mbls", "svls", "crac", "spectral", "nacl", "mace", "scc", "squared_dice"
+        "ce", "focal", "ls", "mbls", "svls", "crac", "spectral", "nacl", "mace", "scc", "squared_dice",
+        "spectral_labelled",
     }  # fmt: skip
     modules = [importlib.import_module(f"spectralcal.losses.{name}") for name in NAMES]
     assert sorted(m.PAPER for m in modules if m.PAPER is not None) == sorted(PAPER_COLUMNS)
@@ -185,7 +186,11 @@ def test_options_in_the_configuration_are_those_of_the_class(name):
     entry = registry.load("losses", name)
     found, forwards = signature(entry)
     if forwards:
-        part = {"spectral": "SpectralEntropyLoss", "mace": "AverageCalibrationErrorLoss"}[name]
+        part = {
+            "spectral": "SpectralEntropyLoss",
+            "spectral_labelled": "LabelledSpectralEntropyLoss",
+            "mace": "AverageCalibrationErrorLoss",
+        }[name]
         module = importlib.import_module(f"spectralcal.losses.{name}")
         found |= signature(getattr(module, part))[0]
     model = registry.options_model("losses", name)

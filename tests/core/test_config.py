@@ -95,6 +95,14 @@ def test_overrides_go_from_study_to_data_set_to_architecture():
             r"tables\.table9: unknown table 'table9'; expected .*'table1'",
         ),
         (minimal(tables={"table1": {"experiment": "man"}}), r"tables\.table1\.experiment: unknown experiment 'man'"),
+        (
+            minimal(evaluation={"side": "validation"}, claims={"main": "main"}),
+            r"evaluation\.side: validation: expected no `claims`, whose verdicts rest on test cases; remove",
+        ),
+        (
+            experiment(methods=["ce+temperature"]) | {"evaluation": {"side": "validation"}},
+            r"experiments\.main\.methods: 'ce\+temperature' is fitted to the cases that evaluation\.side",
+        ),
         (minimal(study="a b"), r"study: string should match pattern"),
         ({"study": "x"}, r"datasets: required key is missing \(and 2 more\)"),
         ([1], r"expected a mapping of keys, found list"),
@@ -118,7 +126,7 @@ def test_unreadable_files(tmp_path, text, message):
         load_config(file)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "config/demo.yaml", "config/open.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "config/demo.yaml", "config/open.yaml", "config/explore.yaml"])
 def test_shipped_configurations_are_valid_by_class_and_by_schema(name):
     load_config(ROOT / name)
     schema = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text())

@@ -77,7 +77,7 @@ def test_scoring_is_timed_once_data_are_prepared(tmp_path, monkeypatch):
     assert scoring_seconds(config, kind, model, 0.5, CPU, "fp32") is None
     steps.prepare_step(config, "phantom")
     steps.split_step(config, "phantom")
-    cases = load_data(config, "phantom").test
+    cases = load_data(config, "phantom").scored
     free, dear = (scoring_seconds(config, kind, model, window, CPU, "fp32") for window in (0.0, 100.0))
     assert free > 0
     assert dear - free == pytest.approx(

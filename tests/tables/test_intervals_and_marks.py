@@ -74,7 +74,7 @@ def test_one_patient_with_many_cases_is_one_observation(study):
     assert row["gap_high"] < 0  # three patients agree, and three are too few
     assert not row["distinct"]
     assert "Test cases: Phantom 12 of 3 patients." in table.markdown
-    said = f"Too small to rank methods, too few test patients: Phantom (3 patients, 2 methods need {FEWEST_TO_RANK})."
+    said = f"Too small to rank methods, too few patients: Phantom (3 patients, 2 methods need {FEWEST_TO_RANK})."
     assert said in table.markdown
 
 
@@ -196,9 +196,9 @@ def test_the_mark_pays_for_the_number_of_methods():
 def test_a_test_set_too_small_for_its_methods_is_named(study):
     methods = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")
     few = table2(study(methods=methods, seeds=(0,), cases=7), "main").markdown
-    assert "too few test patients: Phantom (7 patients, 7 methods need 8)." in few
+    assert "too few patients: Phantom (7 patients, 7 methods need 8)." in few
     enough = table2(study(methods=methods, seeds=(0,), cases=8), "main").markdown
-    assert "too few test patients" not in enough
+    assert "too few patients" not in enough
 
 
 def test_a_single_patient_has_no_interval(study):

@@ -1,6 +1,7 @@
 """One cell from raw data to scores, by the functions behind the verbs, on a phantom that takes seconds."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,9 @@ from spectralcal.evaluation.maps import maps_step, median_case
 from spectralcal.grid import Cell
 from spectralcal.metrics import CalibrationHistogram
 from spectralcal.paths import StudyPaths
-from spectralcal.recipe import training_recipe
+from spectralcal.recipe import evaluation_recipe, training_recipe
 from spectralcal.results import Results
+from spectralcal.tables.table1 import table1
 
 CE = Cell("phantom", "unet", "ce", 0)
 SPECTRAL = Cell("phantom", "unet", "spectral", 0)
@@ -112,6 +114,25 @@ def test_staged_scores_of_other_settings_are_not_adopted(finished, tmp_path):
     stamp = json.loads(StudyPaths(other).cell(CE).evaluation.read_text())["recipe"]
     evaluate_cell(finished, CE)
     assert json.loads(StudyPaths(finished).cell(CE).evaluation.read_text())["recipe"] != stamp
+
+
+def test_variants_can_be_scored_on_validation_cases(finished, tmp_path):
+    """No test case is among the scores, and the weights are those of the other study: only the scoring differs."""
+    shutil.copytree(finished.results_root.parent, tmp_path, dirs_exist_ok=True)
+    study_of_variants = study(tmp_path, evaluation={"side": "validation"})
+    assert training_recipe(study_of_variants, CE) == training_recipe(finished, CE)
+    assert evaluation_recipe(study_of_variants, CE) != evaluation_recipe(finished, CE)
+    files = StudyPaths(study_of_variants)
+    trained = files.cell(CE).weights.read_bytes()
+    evaluate_cell(study_of_variants, CE)
+    scores = pd.read_csv(files.cell(CE).cases)
+    split = json.loads(files.split("phantom").read_text())
+    assert set(scores.case) == {*split["val"], "pooled"}
+    assert not set(scores.case) & {*split["test"], *split["train"]}
+    assert files.cell(CE).weights.read_bytes() == trained
+    evaluate_cell(study_of_variants, SPECTRAL)
+    steps.collect_step(study_of_variants)
+    assert f"Validation cases: Phantom {len(split['val'])}" in table1(Results(study_of_variants), "main").markdown
 
 
 def test_methods_start_from_the_same_weights_and_end_apart(finished):

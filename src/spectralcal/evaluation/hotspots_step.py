@@ -85,7 +85,7 @@ class _Networks:
 def _measured(config: StudyConfig, plain: Cell, others: list[Cell]) -> dict[str, np.ndarray]:
     import pandas as pd
 
-    cases = load_data(config, plain.dataset).test
+    cases = load_data(config, plain.dataset).scored
     chosen = median_case(pd.read_csv(StudyPaths(config).cell(plain).cases, dtype={"case": str}))
     torch.set_num_threads(config.compute.threads)
     channels = cases[0].image().shape[0]

@@ -27,7 +27,7 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
         raise ResultError(f"maps: no trained cell of {dataset}, {architecture}, seed {seed}; train one first")
     plain = next((c for c in cells if parse_method(c.method, config.methods).loss == "ce"), cells[0])
     chosen = median_case(pd.read_csv(paths.cell(plain).cases, dtype={"case": str}))
-    case = next(case for case in load_data(config, dataset).test if case.id == chosen)
+    case = next(case for case in load_data(config, dataset).scored if case.id == chosen)
     settings = config.training_of(dataset, architecture)
     device = choose_device(config.compute.device)
     torch.set_num_threads(config.compute.threads)

@@ -140,12 +140,12 @@ def metric_label(column: Column) -> str:
     return f"{column.metric} ({column.unit})"
 
 
-def cases_named(blocks: Sequence[CaseScores]) -> str:
+def cases_named(results: Results, blocks: Sequence[CaseScores]) -> str:
     """``Phantom 8 test cases of 8 patients``, the data sets of the blocks."""
     said = dict.fromkeys(block.title for block in blocks)
     for block in sorted(blocks, key=lambda block: len(block.cases)):  # a hole has none
         patients = len(set(block.patients))
-        cases = f"{counted(len(block.cases), 'test case')} of {counted(patients, 'patient')}"
+        cases = f"{counted(len(block.cases), f'{results.side} case')} of {counted(patients, 'patient')}"
         said[block.title] = f"{block.title} {cases}"
     return "; ".join(said.values())
 

@@ -40,7 +40,8 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
     gone = list(dict.fromkeys(table[table.status == "missing"].label))
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} Top label in bands of distance to the nearest "
-        f"boundary voxel of the reference, voxels of {counted(int(table.cases.max()), 'test case')} and all seeds "
+        "boundary voxel of the reference, voxels of "
+        f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
         "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % bootstrap intervals over "
         f"patients. Below: share of all voxels; a band without a voxel has no point.{holes(gone)}"

@@ -65,7 +65,8 @@ def critical_difference(
     statuses = {method: overall_status(list(rows.status)) for method, rows in methods.groupby("method", sort=False)}
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
-        f"{cases_named(blocks)}. Average rank of each method over patients (mean over seeds, cases and classes; 1 is "
+        f"{cases_named(results, blocks)}. Average rank of each method over patients (mean over seeds, "
+        "cases and classes; 1 is "
         f"best, ties averaged). Friedman's test says whether methods differ at all; bars join methods that Nemenyi's "
         f"test at {LEVEL:g} cannot tell apart, their average ranks being less than the critical difference (CD) from "
         "each other. Not corrected for the number of metrics."

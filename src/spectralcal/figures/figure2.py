@@ -63,7 +63,7 @@ def figure2(
     maps = results.maps(dataset, architecture, seed)
     view = None if maps is None else best_slice(maps)
     classes = results.classes(dataset)
-    cases = counted(int(table.cases.max()), "test case")
+    cases = counted(int(table.cases.max()), f"{results.side} case")
     shown = (
         f"Case {view.case} ({view.rule}), slice {view.index} with the largest reference area, first seed."
         if view

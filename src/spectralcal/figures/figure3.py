@@ -49,7 +49,7 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
     table = frame(results, experiment, dataset, architecture)
     bands = results.config.evaluation.spectral_bands
     gone = list(dict.fromkeys(table[table.status == "missing"].label))
-    cases = counted(int(table.cases.max()), "test case")
+    cases = counted(int(table.cases.max()), f"{results.side} case")
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} Top: radial power spectral density of three "
         f"confidence maps (mean removed, Hamming taper) on one patch in each of {cases}; mean of the logarithm over "

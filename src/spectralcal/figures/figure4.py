@@ -62,7 +62,8 @@ def figure4(
     names = {dataset: results.title(dataset) for dataset in grid.datasets}
     gone = _holes(table, names)
     caption = (
-        f"{opening(results, experiment, grid.datasets, networks)} Protocol '{protocol}'; {cases_named(blocks)}. "
+        f"{opening(results, experiment, grid.datasets, networks)} Protocol '{protocol}'; "
+        f"{cases_named(results, blocks)}. "
         f"Large: mean over patients of {label[pair[0]]} and {label[pair[1]]}, joined by a line, with 95 % bootstrap "
         f"intervals over patients; small: single seeds, where there are several. Right of each: {label[pair[1]]} less "
         f"{label[pair[0]]}, paired by patient and seed, with its 95 % bootstrap interval; filled where the interval "

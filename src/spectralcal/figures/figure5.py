@@ -69,7 +69,8 @@ def figure5(
     listed = ", ".join(f"{row.label} {row.area:.2f}" for row in areas.itertuples())
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
-        f"{cases_named(blocks)}. Each axis goes from the worst (0) to the best mean (1) of the methods shown{over}; "
+        f"{cases_named(results, blocks)}. Each axis goes from the worst (0) to the best mean (1) of the "
+        f"methods shown{over}; "
         "methods that are equal are all at 1. The scale depends on who is compared and says nothing about sizes of "
         "differences. (a) As a radar. (b) The same numbers with 95 % bootstrap intervals over patients, drawn anew "
         "for all methods together and normalised anew in every sample: a wide interval means that places change with "

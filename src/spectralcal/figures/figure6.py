@@ -69,8 +69,10 @@ def figure6(
     few = [block for block in blocks if len(block.cases) < FEWEST]
     density = f" No density below {FEWEST} cases." if few else ""
     caption = (
-        f"{opening(results, experiment, datasets, architecture)} Protocol '{protocol}'; {cases_named(blocks)}. Dots: "
-        f"test cases, mean over classes and seeds, joined between methods; half violins: their density; large: mean "
+        f"{opening(results, experiment, datasets, architecture)} Protocol '{protocol}'; "
+        f"{cases_named(results, blocks)}. Dots: "
+        f"{results.side} cases, mean over classes and seeds, joined between methods; half violins: their "
+        "density; large: mean "
         f"with its 95 % bootstrap interval over patients; grey bar: one standard deviation over cases to either side "
         f"of the mean. Variance ratio: {mine} over {base} on the same cases, with its 95 % bootstrap interval over "
         f"patients; below 1, {mine} varies less.{density}{_holes(table)}{not_shown(results, experiment, pair)}"

@@ -65,7 +65,8 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
     hole = f" Not counted, because a method has no result there: {', '.join(left_out)}." if left_out else ""
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
-        f"{cases_named(blocks)}. Rank 1 is best; means that tables print alike share the average of their ranks. "
+        f"{cases_named(results, blocks)}. Rank 1 is best; means that tables print alike share the average "
+        "of their ranks. "
         f"(a) Mean rank over {counted(int(ranked.sum()), 'column')} of (b), with the 95 % interval over resampled "
         f"patients (the same for all methods and metrics). (b) Ranks; darker is better; –: no result. (c) Share of "
         "these samples in which a method takes each place by its mean rank, in per cent."

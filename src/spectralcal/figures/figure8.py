@@ -69,7 +69,8 @@ def figure8(
     text = (
         f"{opening(results, experiment, [dataset], architecture)} {_shown(view, arrays)} (a) Power of the maximum "
         f"logit's high frequencies; grey: removed. (b) The map reconstructed from them, in logits: hotspots. (c) "
-        f"Confidence of CE minus {label}. (d) Voxels of {counted(cases, 'test case')} by strength of the hotspot (in "
+        f"Confidence of CE minus {label}. (d) Voxels of {counted(cases, f'{results.side} case')} by "
+        "strength of the hotspot (in "
         f"root mean squares of the case) and confidence difference of CE and {label}: line and band, mean with 95 % "
         "bootstrap interval over patients; dashed, its expectation if voxels at one distance to the boundary change "
         f"places. (e), (f) {COEFFICIENTS[coefficient]} of difference and strength, signed and in magnitude: small, "

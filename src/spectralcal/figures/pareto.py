@@ -76,7 +76,8 @@ def pareto(
     )
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
-        f"{cases_named(blocks)}. Means over cases; bars: 95 % bootstrap intervals over patients of the difference to "
+        f"{cases_named(results, blocks)}. Means over cases; bars: 95 % bootstrap intervals over patients "
+        "of the difference to "
         "the mean of all methods, so that what the patients have in common does not count. Line and filled markers: "
         "the methods that no other one beats in both means. Per cent of samples of resampled patients in which a "
         f"method is one of them: {listed or 'none'}.{hole_sentences(statuses, labels)}"

@@ -58,9 +58,10 @@ def reliability(results: Results, experiment: str, *, architecture: str = "", da
     ]
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Accuracy of the top label at the mean confidence of "
-        "each of the equal-width bins, voxels of all test cases and seeds pooled, and below it the share of voxels in "
+        f"each of the equal-width bins, voxels of all {results.side} cases and seeds pooled, and below it "
+        "the share of voxels in "
         f"each bin. Bands: 95 % bootstrap intervals over patients; open markers: fewer than "
-        f"{FEW} voxels. Test cases: {cases}.{holes(gone)}"
+        f"{FEW} voxels. {results.side.capitalize()} cases: {cases}.{holes(gone)}"
     )
     names = {name: results.title(name) for name in datasets}
     return Drawn(draw(table, names), table, caption)

@@ -54,7 +54,8 @@ def reliability_histograms(
     gone = list(dict.fromkeys(table[table.status == "missing"].label))
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} Reliability diagrams of single cases and seeds "
-        f"({counted(int(table.cases.max()), 'test case')}, region '{region}'): in each bin of confidence, the share of "
+        f"({counted(int(table.cases.max()), f'{results.side} case')}, region '{region}'): in each bin of "
+        "confidence, the share of "
         f"diagrams by accuracy, in {BINS} bins; a case counts where it has at least {FEW} voxels. Line: mean over the "
         f"diagrams at the mean confidence.{holes(gone)}"
     )

@@ -59,7 +59,8 @@ def sensitivity(
     listed = ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
     caption = (
         f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}: "
-        f"{results.title(dataset)}, {network}, {listed}. Mean over {counted(int(table.cases.max()), 'test case')} and "
+        f"{results.title(dataset)}, {network}, {listed}. Mean over "
+        f"{counted(int(table.cases.max()), f'{results.side} case')} and "
         f"seeds, protocol '{PROTOCOL}'. Star: the default, the same cell in every column. Bars and bands: 95 % "
         "bootstrap interval over patients of the paired difference from the default, drawn around the mean; the "
         "intervals of the means themselves, which hold the spread between patients too, are in the CSV. Grey: methods "

@@ -20,7 +20,7 @@ PAGE = 225.0
 #: order of losses in every table and figure: the paper's columns, then what goes beyond it
 METHOD_ORDER = (
     "ce", "focal", "ls", "mbls", "svls", "crac", "spectral",
-    "nacl", "mace", "scc", "squared_dice",
+    "nacl", "mace", "scc", "squared_dice", "spectral_labelled",
 )  # fmt: skip
 INK = "#262626"
 FAINT = "#8c8c8c"
@@ -52,6 +52,7 @@ _LOOKS = {
     "mace": Look("#999933", "<", (0, (6, 1, 2, 1))),
     "scc": Look("#882255", ">", (0, (4, 1, 1, 1))),
     "squared_dice": Look("#44AA99", "p", (0, (1.5, 0.8))),
+    "spectral_labelled": Look("#AA4499", "d", (0, (5, 1.5))),
 }
 _SPARE_MARKERS = ("h", "8", "d", "H", "X", "p", "<", ">")
 _SPARE_DASHES = ((0, (2, 2)), (0, (8, 1.5)), (0, (1, 2)), (0, (4, 2, 1, 2)))

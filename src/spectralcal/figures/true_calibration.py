@@ -58,7 +58,8 @@ def true_calibration(
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} Estimates of protocol '{protocol}' against the mean "
         f"absolute difference between predicted and true probabilities over voxels and classes ('{truth}'). Small: "
-        f"{counted(cases, 'test case')}, mean over seeds; large: mean over cases with 95 % bootstrap intervals over "
+        f"{counted(cases, f'{results.side} case')}, mean over seeds; large: mean over cases with 95 % "
+        "bootstrap intervals over "
         f"patients; ρ: Spearman's rank correlation over all cases and methods.{holes(gone)}"
     )
     return Drawn(draw(table), table, caption)

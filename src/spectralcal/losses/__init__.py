@@ -24,6 +24,7 @@ from spectralcal.losses.mbls import MarginLabelSmoothingLoss
 from spectralcal.losses.nacl import NACLLoss
 from spectralcal.losses.scc import SpectralCorrelationLoss
 from spectralcal.losses.spectral import SpectralEntropyCELoss, SpectralEntropyLoss
+from spectralcal.losses.spectral_labelled import LabelledSpectralEntropyCELoss, LabelledSpectralEntropyLoss
 from spectralcal.losses.squared_dice import SquaredDiceLoss
 from spectralcal.losses.svls import SVLSLoss
 
@@ -34,6 +35,8 @@ __all__ = [
     "CrossEntropyLoss",
     "FocalLoss",
     "LabelSmoothingLoss",
+    "LabelledSpectralEntropyCELoss",
+    "LabelledSpectralEntropyLoss",
     "MarginLabelSmoothingLoss",
     "NACLLoss",
     "SVLSLoss",

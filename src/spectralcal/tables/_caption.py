@@ -35,7 +35,7 @@ def caption(
     said = [
         f"Study {results.config.study}, {_listed('experiment', experiments)}, "
         f"{_listed('protocol', [repr(name) for name in protocols])}.",
-        f"Test cases: {cases}.",
+        f"{results.side.capitalize()} cases: {cases}.",
         _averages(results, experiments, frame),
         f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share.",
         *_certainty(frame, names),
@@ -63,7 +63,10 @@ def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> 
             if frame.pooled.all()
             else f" of {_listed('protocol', sorted({repr(name) for name in frame[frame.pooled].protocol}))}"
         )
-        pooled = f" All test voxels{which} are one pool: one value a seed, so no interval over patients and no mark."
+        pooled = (
+            f" All {results.side} voxels{which} are one pool: one value a seed, so no interval over "
+            "patients and no mark."
+        )
     over = "" if frame.pooled.all() and len(frame) else "over cases"
     if frame.seeds_expected.max() > 1:
         listed = ", ".join(map(str, seeds))
@@ -87,7 +90,7 @@ def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
     few = _too_few(compared)
     if few:
         listed = ", ".join(f"{names[name]} ({text})" for name, text in few.items())
-        said.append(f"Too small to rank methods, too few test patients: {listed}.")
+        said.append(f"Too small to rank methods, too few patients: {listed}.")
     tested = compared[compared.gap_low.notna() & ~compared.dataset.isin(few)]
     equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
     if equal:
