@@ -196,7 +196,7 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         save_file(result.weights, temporary)
     classes, spatial_dims = label_facts(config, cell.dataset)
     network = {
-        "architecture": config.network_of(cell.architecture),
+        "architecture": config.network_of(cell.dataset, cell.architecture),
         "options": network_options(config, cell),
         "in_channels": in_channels,
         "num_classes": len(classes) + 1,
@@ -214,7 +214,9 @@ def _train(config: StudyConfig, cell: Cell, files: CellPaths, data: CellData, re
         # Batches, augmentations and dropout have one seed a step each, made from these names (training/seeds.py).
         "seeds": {
             "cell": cell.seed,
-            "weights": stream_seed("weights", cell.dataset, config.network_of(cell.architecture), cell.seed),
+            "weights": stream_seed(
+                "weights", cell.dataset, config.network_of(cell.dataset, cell.architecture), cell.seed
+            ),
             "streams": list(stream),
             "split": config.split_of(cell.dataset).seed,
         },

@@ -178,6 +178,11 @@ class DatasetConfig(Section):
     training: dict[str, Any] = Field(
         {}, description="Keys of `training` that differ for this data set (patch, steps, ...)."
     )
+    architectures: dict[str, dict[str, Any]] = Field(
+        {},
+        description="Keys of an entry of `architectures` that differ for this data set: thick slices may want a U-Net "
+        "planned for their spacing (network: nnunet).",
+    )
 
 
 class ArchitectureConfig(Section):
@@ -301,11 +306,16 @@ class StudyConfig(Section):
             self._check_dataset(name)
             self.preparation_of(name)
             self.training_of(name)
-        for name, entry in self.architectures.items():
-            where = f"architectures.{name}" if entry.network is None else f"architectures.{name}.network"
-            registry.require("models", self.network_of(name), where)
-            _check_options("models", self.network_of(name), entry.options, f"architectures.{name}.options")
-            self.training_of(None, name)
+        for name in self.architectures:
+            self._check_architecture(None, name, f"architectures.{name}")
+        for dataset, entry in self.datasets.items():
+            for name in entry.architectures:
+                if name not in self.architectures:
+                    known = choices(self.architectures)
+                    raise ConfigError(
+                        f"datasets.{dataset}.architectures: '{name}' is not under `architectures`; expected {known}"
+                    )
+                self._check_architecture(dataset, name, f"datasets.{dataset}.architectures.{name}")
         for name, options in self.methods.items():
             registry.require("losses", name, f"methods.{name}")
             _check_options("losses", name, options, f"methods.{name}")
@@ -345,6 +355,12 @@ class StudyConfig(Section):
                             f"expected {choices(self.experiments)}"
                         )
         return self
+
+    def _check_architecture(self, dataset: str | None, name: str, where: str) -> None:
+        entry, network = self.architecture_of(dataset, name), self.network_of(dataset, name)
+        registry.require("models", network, where if entry.network is None else f"{where}.network")
+        _check_options("models", network, entry.options, f"{where}.options")
+        self.training_of(dataset, name)
 
     def _check_side(self) -> None:
         """What would be fitted and scored on the same cases, or taken for a result on test cases, is refused."""
@@ -390,9 +406,17 @@ class StudyConfig(Section):
         """Name of the registered file that reads a data set."""
         return self.datasets[dataset].kind or dataset
 
-    def network_of(self, architecture: str) -> str:
-        """Name of the registered file that builds an architecture of the study."""
-        return self.architectures[architecture].network or architecture
+    def architecture_of(self, dataset: str | None, architecture: str) -> ArchitectureConfig:
+        """An architecture of the study, with what a data set changes of it."""
+        entry = self.architectures[architecture]
+        if dataset is None:
+            return entry
+        changes = self.datasets[dataset].architectures.get(architecture, {})
+        return _merged(entry, changes, f"datasets.{dataset}.architectures.{architecture}")
+
+    def network_of(self, dataset: str | None, architecture: str) -> str:
+        """Name of the registered file that builds an architecture of the study for a data set."""
+        return self.architecture_of(dataset, architecture).network or architecture
 
     def options_of(self, dataset: str) -> dict[str, Any]:
         """Keyword arguments of a data set's class, its path among them."""
@@ -417,7 +441,7 @@ class StudyConfig(Section):
             settings = _merged(settings, self.datasets[dataset].training, f"datasets.{dataset}.training")
         if architecture is not None:
             where = f"architectures.{architecture}.training"
-            settings = _merged(settings, self.architectures[architecture].training, where)
+            settings = _merged(settings, self.architecture_of(dataset, architecture).training, where)
         return settings
 
     @property

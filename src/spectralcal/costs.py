@@ -96,7 +96,7 @@ def pace_digest(config: StudyConfig, kind: Kind) -> str:
     """Digest of the settings that decide how long a step takes."""
     dataset, architecture = kind
     training = config.training_of(dataset, architecture).model_dump(mode="json")
-    return _pace(config.architectures[architecture].options, training, config.compute.threads)
+    return _pace(config.architecture_of(dataset, architecture).options, training, config.compute.threads)
 
 
 def _at_this_pace(config: StudyConfig, cell: Cell, run: Mapping[str, Any], gpu: bool) -> bool:

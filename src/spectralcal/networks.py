@@ -46,9 +46,9 @@ def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn
         check_patch(patch, spatial_dims)
     except ValueError as error:
         raise ConfigError(f"training.patch of '{cell.dataset}' with '{cell.architecture}': {error}") from error
-    network = config.network_of(cell.architecture)
+    network = config.network_of(cell.dataset, cell.architecture)
     torch.manual_seed(stream_seed("weights", cell.dataset, network, cell.seed))
-    given, options = config.architectures[cell.architecture].options, network_options(config, cell)
+    given, options = config.architecture_of(cell.dataset, cell.architecture).options, network_options(config, cell)
     try:
         return build_model(network, in_channels, len(classes) + 1, spatial_dims=spatial_dims, **options)
     except ValueError as error:
@@ -64,11 +64,11 @@ def network_options(config: StudyConfig, cell: Cell) -> dict[str, Any]:
 
     manifest = StudyPaths(config).manifest(cell.dataset)
     spacing_mm = None
-    network = config.network_of(cell.architecture)
+    network = config.network_of(cell.dataset, cell.architecture)
     if takes(network, "spacing_mm") and manifest.is_file():
         spacing_mm = typical_spacing_mm(case.spacing_mm for case in read_manifest(manifest))
     patch = config.training_of(cell.dataset, cell.architecture).patch
-    return resolved_options(network, config.architectures[cell.architecture].options, patch, spacing_mm)
+    return resolved_options(network, config.architecture_of(cell.dataset, cell.architecture).options, patch, spacing_mm)
 
 
 def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
@@ -86,7 +86,7 @@ def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.
     model = build_network(config, cell, in_channels)
     classes, spatial_dims = label_facts(config, cell.dataset)
     expected = {
-        "architecture": config.network_of(cell.architecture),
+        "architecture": config.network_of(cell.dataset, cell.architecture),
         "in_channels": in_channels,
         "num_classes": len(classes) + 1,
         "spatial_dims": spatial_dims,

@@ -42,7 +42,7 @@ def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
     return {
         "dataset": cell.dataset,
         "architecture": cell.architecture,
-        "architecture_options": config.architectures[cell.architecture].options,
+        "architecture_options": config.architecture_of(cell.dataset, cell.architecture).options,
         "loss": parse_method(cell.method, config.methods).loss,
         "loss_options": loss_options(config, cell.method),
         "seed": cell.seed,
@@ -53,7 +53,7 @@ def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
 def training_recipe(config: StudyConfig, cell: Cell) -> str:
     """Digest for the weights of a cell."""
     loss = parse_method(cell.method, config.methods).loss
-    network = config.network_of(cell.architecture)
+    network = config.network_of(cell.dataset, cell.architecture)
     code = code_digest("training.train", f"losses.{loss}", f"models.{network}", "models._options")
     return digest(training_settings(config, cell), code)
 
@@ -68,7 +68,7 @@ def evaluation_recipe(config: StudyConfig, cell: Cell) -> str:
         "post_hoc": method.post_hoc,
     }
     steps = [] if method.post_hoc is None else ["evaluation.calibrate", f"posthoc.{method.post_hoc}"]
-    code = code_digest("evaluation.evaluate", f"models.{config.network_of(cell.architecture)}", *steps)
+    code = code_digest("evaluation.evaluate", f"models.{config.network_of(cell.dataset, cell.architecture)}", *steps)
     return digest(settings, training_recipe(config, trained_cell(config, cell)), code, *_side(config))
 
 

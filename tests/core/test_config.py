@@ -37,6 +37,30 @@ def test_overrides_go_from_study_to_data_set_to_architecture():
     assert (found.augmentation.noise_probability, found.augmentation.blur_probability) == (0.5, 0)
 
 
+def test_a_data_set_can_have_its_own_network_of_an_architecture():
+    plain = {"network": None, "options": {"channels": [4, 8, 8]}, "training": {"steps": 5}}
+    study = parse_config(
+        minimal(
+            architectures={"unet": plain},
+            datasets={
+                "phantom": {},
+                "acdc": {
+                    "architectures": {
+                        "unet": {"network": "nnunet", "options": {"base_channels": 8}, "training": {"steps": 7}}
+                    }
+                },
+            },
+        ),
+        "toy.yaml",
+    )
+    assert study.network_of("phantom", "unet") == "unet"
+    assert study.architecture_of("phantom", "unet").options == {"channels": [4, 8, 8]}
+    assert study.training_of("phantom", "unet").steps == 5
+    assert study.network_of("acdc", "unet") == "nnunet"
+    assert study.architecture_of("acdc", "unet").options == {"base_channels": 8}
+    assert study.training_of("acdc", "unet").steps == 7
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -62,6 +86,18 @@ def test_overrides_go_from_study_to_data_set_to_architecture():
         (
             minimal(architectures={"unet": {}, "large": {"network": "unet", "options": {"chanels": [4]}}}),
             r"architectures\.large\.options\.chanels: unknown key",
+        ),
+        (
+            minimal(datasets={"phantom": {"architectures": {"vnet": {}}}}),
+            r"datasets\.phantom\.architectures: 'vnet' is not under `architectures`; expected 'unet'",
+        ),
+        (
+            minimal(datasets={"phantom": {"architectures": {"unet": {"network": "net"}}}}),
+            r"datasets\.phantom\.architectures\.unet\.network: unknown architecture 'net'; expected .*'unet'",
+        ),
+        (
+            minimal(datasets={"phantom": {"architectures": {"unet": {"options": {"depth": 3}}}}}),
+            r"datasets\.phantom\.architectures\.unet\.options\.depth: unknown key",
         ),
         (minimal(architectures={"net": {}}), r"architectures\.net: unknown architecture 'net'; expected .*'unet'"),
         (
