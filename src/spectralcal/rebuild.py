@@ -81,7 +81,7 @@ def _missing_cells(config: StudyConfig) -> Iterator[str]:
 def _missing_inputs(config: StudyConfig) -> Iterator[str]:
     """Files that some figures need beside scores and that need weights and images to be made."""
     for name in config.figures:
-        for need, places in _needs(config, name):
+        for need, places in _places(config, name):
             holes = [place for place, _ in places if not place.is_file()]
             if holes:
                 numbers = need == "hotspots" and all(a.is_file() or b.is_file() for a, b in places)
@@ -89,19 +89,31 @@ def _missing_inputs(config: StudyConfig) -> Iterator[str]:
                 yield f"{len(holes)} of {len(places)} files of {what}, {holes[0]} first"
 
 
-def _needs(config: StudyConfig, name: str) -> Iterator[tuple[str, list[tuple[Path, Path]]]]:
-    """What a figure reads beside scores: its kind, and each file with the one that has its numbers without images."""
-    paths, output = StudyPaths(config), config.figures[name]
+def figure_needs(config: StudyConfig, name: str) -> dict[str, list[tuple[str, str, int]]]:
+    """What a figure reads beside scores, of the data set and architecture that it shows.
+
+    Returns:
+        "maps" of the first seed, "hotspots" of all seeds, as the figure needs them: data set, architecture and seed of
+        each file.
+    """
+    output = config.figures[name]
     grid, options = config.experiments[output.experiment], output.options
     dataset = options.get("dataset") or grid.datasets[0]
     architecture = options.get("architecture") or grid.architectures[0]
-    for need in registry.constant("figures", output.source or name, "NEEDS") or ():
-        seeds = grid.seeds if need == "hotspots" else grid.seeds[:1]
-        keys = [(dataset, architecture, seed) for seed in seeds]
+    return {
+        need: [(dataset, architecture, seed) for seed in (grid.seeds if need == "hotspots" else grid.seeds[:1])]
+        for need in registry.constant("figures", output.source or name, "NEEDS") or ()
+    }
+
+
+def _places(config: StudyConfig, name: str) -> Iterator[tuple[str, list[tuple[Path, Path]]]]:
+    """Of each kind that a figure needs, the files, each with the one that has its numbers without images."""
+    paths = StudyPaths(config)
+    for need, keys in figure_needs(config, name).items():
         yield need, [(getattr(paths, need)(*key), paths.numbers(need, *key)) for key in keys]
 
 
 def _kept(config: StudyConfig, name: str) -> bool:
     """Is a figure there that was drawn with images which are not here? A new one would lose its panels."""
-    lacking = any(not place.is_file() for _, places in _needs(config, name) for place, _ in places)
+    lacking = any(not place.is_file() for _, places in _places(config, name) for place, _ in places)
     return lacking and StudyPaths(config).figure(name).is_file()

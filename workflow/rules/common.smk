@@ -19,6 +19,7 @@ from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.paths import StudyPaths
 from spectralcal.projection import cells_at_once, missing_cells, project
 from spectralcal.projection_text import projection_lines
+from spectralcal.rebuild import figure_needs
 from spectralcal.sharing import is_shared
 from spectralcal.single_run import StudyRun
 from spectralcal.slots import slot_count
@@ -196,30 +197,13 @@ def in_report(caption):
 
 
 def figure_inputs(wildcards):
-    """The maps of the experiment's first seed if the figure shows images, and the hotspots of all its seeds, on the data
-    set and architecture that it shows, if it measures them."""
-    output = study.figures[wildcards.figure]
-    needs = (
-        registry.constant("figures", output.source or wildcards.figure, "NEEDS") or ()
-    )
-    experiment = study.experiments[output.experiment]
-    files = []
-    if "maps" in needs:
-        files += [
-            paths.maps(dataset, architecture, experiment.seeds[0])
-            for dataset in experiment.datasets
-            for architecture in experiment.architectures
-            if (dataset, architecture, experiment.seeds[0]) in PREDICTED
-        ]
-    if "hotspots" in needs:
-        dataset = output.options.get("dataset") or experiment.datasets[0]
-        architecture = output.options.get("architecture") or experiment.architectures[0]
-        files += [
-            paths.hotspots(dataset, architecture, seed)
-            for seed in experiment.seeds
-            if (dataset, architecture, seed) in PREDICTED
-        ]
-    return [str(file) for file in files]
+    """The files of maps and hotspots that a figure shows, but for those whose numbers came without weights."""
+    return [
+        str(getattr(paths, need)(*key))
+        for need, keys in figure_needs(study, wildcards.figure).items()
+        for key in keys
+        if key in PREDICTED
+    ]
 
 
 def claims_inputs(wildcards):
