@@ -119,7 +119,7 @@ class Results:
         label = registry.constant("losses", parsed.loss, "LABEL") or parsed.loss
         if parsed.options:
             label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
-        return label + (f" + {parsed.post_hoc}" if parsed.post_hoc else "")
+        return label + (f" + {parsed.post_hoc.replace('_', ' ')}" if parsed.post_hoc else "")
 
     def title(self, dataset: str) -> str:
         """Printed name of a data set: its own, or the one that the configuration gives it."""
