@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from recorded import recorded
 
-from spectralcal import registry, sharing
+from spectralcal import merging, registry
 from spectralcal.errors import ResultError
+from spectralcal.merging import import_study
 from spectralcal.provenance import environment
 from spectralcal.rebuild import rebuild_study
-from spectralcal.sharing import export_study, import_study
+from spectralcal.sharing import export_study
 from spectralcal.slots import _lock_folder
 from spectralcal.verify import verify_study
 
@@ -85,13 +86,13 @@ def test_results_are_shared_checked_and_rebuilt_without_network(tmp_path, offlin
 def test_what_is_unpacked_is_private_until_it_is_checked_and_gone_afterwards(tmp_path, monkeypatch):
     config = recorded(tmp_path / "home", methods=("ce",), seeds=(0,), cases=3)
     export_study(config, tmp_path / "x.zip")
-    modes, unpack = [], sharing.unpack_archive
+    modes, unpack = [], merging.unpack_archive
 
     def watched(path, folder, *arguments):
         modes.append(stat.S_IMODE(folder.stat().st_mode))
         return unpack(path, folder, *arguments)
 
-    monkeypatch.setattr(sharing, "unpack_archive", watched)
+    monkeypatch.setattr(merging, "unpack_archive", watched)
     before = os.umask(0)
     try:
         import_study(tmp_path / "x.zip", None, tmp_path / "away")

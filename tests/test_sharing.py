@@ -13,9 +13,10 @@ from recorded import recorded
 from spectralcal.errors import DataError, ResultError
 from spectralcal.grid import Cell, study_cells
 from spectralcal.integrity import sealed
+from spectralcal.merging import import_study
 from spectralcal.paths import StudyPaths
 from spectralcal.rebuild import rebuild_study
-from spectralcal.sharing import export_study, import_study, is_shared, shareable
+from spectralcal.sharing import export_study, is_shared, shareable
 from spectralcal.verify import verify_study
 from spectralcal.whole_files import write_json
 

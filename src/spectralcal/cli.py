@@ -179,7 +179,7 @@ def import_(
     limit_gib: Annotated[float, typer.Option(help="Largest size of the unpacked archive.")] = 8.0,
 ) -> None:
     """Merge the results of another machine; refuses altered, unsafe and conflicting archives as a whole."""
-    from spectralcal.sharing import import_study
+    from spectralcal.merging import import_study
 
     study = None if config is None else _study(config)
     merged = import_study(archive, study, results, int(limit_gib * 2**30))
