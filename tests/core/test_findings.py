@@ -12,29 +12,41 @@ PAGES = (ROOT / "README.md", ROOT / "docs/replication.md")
 LINK = re.compile(r"\[([CT]\d\d)\]\([^)]*claims\.md#([ct]\d\d)\)")
 VERDICT = re.compile(r"\*\*(supported|refuted|inconclusive)\*\*")
 METRICS = ("DSC", "HD95", "ASD", "ECE", "SCE", "TACE")
+#: as pages name them
+DATA_SETS = {"Hippocampus": "hippocampus", "ACDC": "acdc"}
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    """Of each claim what was found on hippocampus, or as a whole if no data are needed."""
-    found = {}
+    """Of each claim what was found, by claim and data set; as a whole ("") if no data are needed."""
     with (OPEN / "claims.csv").open() as stream:
-        for row in csv.DictReader(stream):
-            if row["where"] == "hippocampus" or (row["where"] == "claim" and row["id"].startswith("T")):
-                found[row["id"]] = row
-    return found
+        return {
+            (row["id"], row["where"]): row
+            for row in csv.DictReader(stream)
+            if row["where"] in DATA_SETS.values() or (row["where"] == "claim" and row["id"].startswith("T"))
+        }
+
+
+def sections(page):
+    """Parts of a page below their headings, each with the printed name of the data set that it is about."""
+    for part in re.split(r"\n(?=##+ )", page.read_text()):
+        yield "ACDC" if "ACDC" in part.splitlines()[0] else "Hippocampus", part
 
 
 def statements(page):
-    """Sentences of a list and rows of a table that name a claim: id, text up to the link, text of the row."""
-    for block in re.split(r"\n(?=\d\. |\| |\n)", page.read_text()):
-        said, before = " ".join(block.split()), 0
-        links = list(LINK.finditer(said))
-        for link in links:
-            assert link[1].lower() == link[2]
-            table_row = said.startswith("|")
-            yield link[1], said if table_row else said[before : link.end()]
-            before = link.end()
+    """Sentences of a list and rows of a table that name a claim: its key in the ledger, text up to the link or row.
+
+    What is said is of the section's data set, or of ACDC where the words between two links name it.
+    """
+    for data_set, part in sections(page):
+        for block in re.split(r"\n(?=\d\. |\| |\n)", part):
+            said, before = " ".join(block.split()), 0
+            for link in LINK.finditer(said):
+                assert link[1].lower() == link[2]
+                text = said if said.startswith("|") else said[before : link.end()]
+                where = "ACDC" if "ACDC" in text else data_set
+                yield (link[1], "claim" if link[1].startswith("T") else DATA_SETS[where]), text
+                before = link.end()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -66,16 +78,20 @@ def test_scores_are_those_of_the_tables(page):
     for name in ("table1", "table2"):
         head = ""
         for line in (OPEN / f"tables/{name}.md").read_text().splitlines():
-            if line.startswith("| ") and line[2:].split()[0] in METRICS:
-                head = line[2:].split()[0]
-            elif line.startswith("| Hippocampus |"):
-                published[head] = [cell.strip() for cell in line.strip("|").split("|")][1:]
-    assert set(published) == set(METRICS)
-    rows = [line for line in page.read_text().splitlines() if line.startswith(tuple(f"| {m} " for m in METRICS))]
-    assert len(rows) >= 5
-    for line in rows:
-        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        assert cells == published[name.split()[0]]
+            first, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            if first.split() and first.split()[0] in METRICS:
+                head = first.split()[0]
+            elif first in DATA_SETS:
+                published[first, head] = cells
+    assert set(published) == {(data_set, metric) for data_set in DATA_SETS for metric in METRICS}
+    checked = set()
+    for data_set, part in sections(page):
+        for line in part.splitlines():
+            if line.startswith(tuple(f"| {metric} " for metric in METRICS)):
+                name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+                assert cells == published[data_set, name.split()[0]]
+                checked.add((data_set, name))
+    assert len(checked) >= 5
 
 
 def test_protocols_are_those_of_the_table():
