@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from recorded import recorded
 
-from spectralcal.cells import CASE_COLUMNS, cases_text
+from spectralcal.cell_scoring import CASE_COLUMNS, cases_text
 from spectralcal.collect import collect, read_scores
 from spectralcal.errors import ResultError
 from spectralcal.grid import Cell, study_cells

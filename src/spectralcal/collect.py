@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spectralcal.cells import CASE_COLUMNS
+from spectralcal.cell_scoring import CASE_COLUMNS
 from spectralcal.config import StudyConfig
 from spectralcal.errors import ResultError
 from spectralcal.grid import Cell, study_cells

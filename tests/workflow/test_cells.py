@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from studies import tiny
 
-from spectralcal import cells, networks, steps
+from spectralcal import cell_scoring, networks, steps
 from spectralcal.cells import evaluate_cell, train_cell
 from spectralcal.config import parse_config
 from spectralcal.errors import ConfigError, ResultError
@@ -58,7 +58,7 @@ def test_a_cell_leaves_what_the_design_says(finished):
 
 def test_scores_are_tidy_and_complete(finished):
     scores = pd.read_csv(StudyPaths(finished).cell(CE).cases)
-    assert tuple(scores.columns) == cells.CASE_COLUMNS
+    assert tuple(scores.columns) == cell_scoring.CASE_COLUMNS
     assert not scores.duplicated(["case", "class", "metric", "protocol"]).any()
     test = json.loads(StudyPaths(finished).split("phantom").read_text())["test"]
     assert set(scores.case) == {*test, "pooled"}
