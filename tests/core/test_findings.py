@@ -4,7 +4,10 @@ import csv
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from spectralcal.config import load_config
 
 ROOT = Path(__file__).parents[2]
 OPEN = ROOT / "results/open"
@@ -101,3 +104,17 @@ def test_protocols_are_those_of_the_table():
     assert len(methods) == 7
     for line in methods:
         assert line in table
+
+
+def test_the_variant_that_was_tested_is_the_one_that_the_rule_chooses_on_validation_cases():
+    """The rule is in config/explore.yaml: lowest ECE among variants whose Dice is at most half a point below CE's."""
+    scores = {}
+    for file in (ROOT / "results/explore/cells").rglob("cases.csv"):
+        rows = pd.read_csv(file)
+        rows = rows[rows.protocol.eq("paper") & rows.metric.isin(["DSC", "ECE"])]
+        scores[rows.method.iloc[0]] = rows.groupby(["metric", "case"]).value.mean().groupby("metric").mean()
+    explored = load_config(ROOT / "config/explore.yaml").experiments["variants"].methods
+    assert set(scores) == set(explored)
+    kept = {name: s.ECE for name, s in scores.items() if name != "ce" and s.DSC >= scores["ce"].DSC - 0.005}
+    tested = load_config(ROOT / "config/open.yaml").experiments["exploratory"].methods
+    assert min(kept, key=kept.__getitem__) == tested[-1]
