@@ -1,0 +1,93 @@
+"""Puts the tables of the open study into docs/replication.md, between comments: `python docs/replication_tables.py`.
+
+A test fails when the page is not what this script makes of the published results.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PAGE = Path(__file__).parent / "replication.md"
+RESULTS = Path(__file__).parents[1] / "results/open"
+LEDGER = "../results/open/claims.md"
+TITLES = {"hippocampus": "hippocampus", "acdc": "ACDC"}
+VERDICTS = ("refuted", "supported", "inconclusive")
+
+
+def filled(page: str, results: Path = RESULTS) -> str:
+    """The text of the page with every table made again."""
+
+    def table(match: re.Match) -> str:
+        return f"{match[1]}\n{MAKERS[match[2]](results, match[3])}\n{match[4]}"
+
+    return re.sub(r"(<!-- (\w+) of (\w+) -->)\n.*?\n(<!-- end -->)", table, page, flags=re.DOTALL)
+
+
+def scores(results: Path, data_set: str) -> str:
+    """Rows of Tables 1 and 2 for a data set, without their intervals, and the paper's below where it has some."""
+    lines: list[str] = []
+    for name in ("table1", "table2"):
+        metric, own = "", False
+        for first, *cells in _rows(results / f"tables/{name}.md"):
+            if re.match(r"[A-Z]\w+ [↑↓]", first):
+                metric, own = first, False
+                lines = lines or [_row("", cells), "|---" + "|---:" * len(cells) + "|"]
+            elif first == data_set:
+                own = True
+                lines.append(_row(metric, cells))
+            elif first == "*paper*" and own:
+                lines.append(_row(f"*{metric.split()[0]}, paper*", [re.sub("<sup>.*?</sup>", "", c) for c in cells]))
+            elif not first.startswith("*"):
+                own = False
+    return "\n".join(lines)
+
+
+def protocols(results: Path, data_set: str) -> str:
+    """ECE of a data set under every protocol, without the intervals."""
+    lines, wanted = [], False
+    for first, *cells in _rows(results / "tables/protocols.md"):
+        if " ↓" in first:
+            wanted = first.startswith(f"{data_set}, ECE")
+            first = ""
+        if wanted and not first.startswith("*"):
+            lines.append(_row(first, cells))
+    return "\n".join(lines)
+
+
+def verdicts(results: Path, data_set: str) -> str:
+    """The ledger's verdicts on a data set, with the effect that each rests on first."""
+    with (results / "claims.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["where"] == data_set and row["verdict"] in VERDICTS]
+    lines = [f"| | claim | on {TITLES[data_set]} | effect |", "|---|---|---|---|"]
+    for row in sorted(rows, key=lambda row: (VERDICTS.index(row["verdict"]), row["id"])):
+        name, effect = row["id"], ""
+        if row["value"]:
+            unit = f" {row['unit']}" if row["unit"] else ""
+            interval = f"[{_number(row['low'])}, {_number(row['high'])}]"
+            effect = f"{row['effect']}: {_number(row['value'])}{unit} {interval}".replace("|", "\\|")
+        lines.append(f"| [{name}]({LEDGER}#{name.lower()}) | {row['claim']} | **{row['verdict']}** | {effect} |")
+    return "\n".join(lines)
+
+
+def _rows(file: Path) -> Iterator[list[str]]:
+    for line in file.read_text().splitlines():
+        if line.startswith("|"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _row(first: str, cells: list[str]) -> str:
+    return f"| {' | '.join([first, *cells])} |"
+
+
+def _number(text: str) -> str:
+    value = float(text)
+    return "0" if value == 0 else f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
+
+
+MAKERS: dict[str, Callable[[Path, str], str]] = {"scores": scores, "protocols": protocols, "verdicts": verdicts}
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text()))
