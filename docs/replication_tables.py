@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from spectralcal.config import load_config
+from spectralcal.grid import experiment_cells
+
 PAGE = Path(__file__).parent / "replication.md"
 RESULTS = Path(__file__).parents[1] / "results/open"
 LEDGER = "../results/open/claims.md"
@@ -72,6 +75,23 @@ def verdicts(results: Path, data_set: str) -> str:
     return "\n".join(lines)
 
 
+def cells(results: Path, study: str) -> str:
+    """How many cells of each experiment are published, by data set."""
+    config = load_config(PAGE.parents[1] / f"config/{study}.yaml")
+    lines = [
+        f"| experiment of `config/{study}.yaml` | {' | '.join(TITLES.values())} |",
+        "|---" * (1 + len(TITLES)) + "|",
+    ]
+    for name, experiment in config.experiments.items():
+        counts = []
+        for data_set in TITLES:
+            wanted = [cell for cell in experiment_cells(config, name) if cell.dataset == data_set]
+            done = sum((results / "cells" / cell.path / "cases.csv").is_file() for cell in wanted)
+            counts.append(f"{done} of {len(wanted)}" if wanted else "-")
+        lines.append(_row(f"`{name}`: {experiment.description}", counts))
+    return "\n".join(lines)
+
+
 def _rows(file: Path) -> Iterator[list[str]]:
     for line in file.read_text().splitlines():
         if line.startswith("|"):
@@ -87,7 +107,12 @@ def _number(text: str) -> str:
     return "0" if value == 0 else f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
 
 
-MAKERS: dict[str, Callable[[Path, str], str]] = {"scores": scores, "protocols": protocols, "verdicts": verdicts}
+MAKERS: dict[str, Callable[[Path, str], str]] = {
+    "scores": scores,
+    "protocols": protocols,
+    "verdicts": verdicts,
+    "cells": cells,
+}
 
 if __name__ == "__main__":
     PAGE.write_text(filled(PAGE.read_text()))
