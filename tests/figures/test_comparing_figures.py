@@ -38,6 +38,13 @@ def full(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A sweep of more methods than a legend of usual height holds."""
+    sweep = (f"spectral@confidence=max_log_prob,weight={weight / 100}" for weight in range(2, 16))
+    return known_study(tmp_path_factory.mktemp("many"), noisy, methods=("ce", "spectral", *sweep))
+
+
+@pytest.fixture(scope="module")
 def long_names(tmp_path_factory):
     return known_study(tmp_path_factory.mktemp("long"), noisy, methods=LONG)
 
@@ -50,6 +57,13 @@ def test_grids_of_every_size_are_tidy_and_fit_the_page(request, grid, name):
     width, height = made.drawing.get_size_inches() * 25.4
     assert width <= TWO_COLUMNS + 1e-6
     assert height <= 230
+
+
+@pytest.mark.parametrize("name", ["pareto", "critical_difference"])
+def test_a_long_legend_makes_the_page_longer_and_leaves_the_panels_free(many, name):
+    made = drawn(many, name)
+    assert_tidy(made.drawing)
+    assert made.drawing.get_size_inches()[1] * 25.4 <= 230
 
 
 @pytest.mark.parametrize("name", FIGURES)

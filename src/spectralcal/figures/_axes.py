@@ -48,6 +48,10 @@ def handles(
     return entries
 
 
+#: lines of a legend that the heights of figures leave room for
+USUAL_LINES = 5
+
+
 def legend_below(figure: Figure, entries: Sequence[Line2D], columns: int = 8) -> None:
     """One legend for all panels, outside of the data, in as many columns as the width of the page holds."""
     import matplotlib as mpl
@@ -56,7 +60,13 @@ def legend_below(figure: Figure, entries: Sequence[Line2D], columns: int = 8) ->
     width = 72 * figure.get_size_inches()[0] / mpl.rcParams["legend.fontsize"]
     widths = [_entry_width(str(entry.get_label())) for entry in entries]
     fitting = (count for count in range(min(columns, len(entries)), 1, -1) if _row_width(widths, count) <= width)
-    figure.legend(handles=list(entries), loc=where, ncols=next(fitting, 1))
+    columns = next(fitting, 1)
+    if figure.get_layout_engine():  # the page grows by the lines that its height was not made for
+        beyond = max(math.ceil(len(entries) / columns) - USUAL_LINES, 0)
+        line = mpl.rcParams["legend.fontsize"] * (1 + mpl.rcParams["legend.labelspacing"]) / 72
+        wide, high = figure.get_size_inches()
+        figure.set_size_inches(wide, high + beyond * line)
+    figure.legend(handles=list(entries), loc=where, ncols=columns)
 
 
 def _entry_width(label: str) -> float:
