@@ -14,19 +14,22 @@ from spectralcal.config import load_config
 from spectralcal.grid import experiment_cells
 
 PAGE = Path(__file__).parent / "replication.md"
-RESULTS = Path(__file__).parents[1] / "results/open"
+RESULTS = Path(__file__).parents[1] / "results"
 LEDGER = "../results/open/claims.md"
 TITLES = {"hippocampus": "hippocampus", "acdc": "ACDC"}
+#: protocols in the tables of the exploration
+SHOWN = ("paper", "crac-legacy", "union", "boundary")
 VERDICTS = ("refuted", "supported", "inconclusive")
 
 
 def filled(page: str, results: Path = RESULTS) -> str:
-    """The text of the page with every table made again."""
+    """The text of the page with every table made again; a comment names table, subject and, but for open, study."""
 
     def table(match: re.Match) -> str:
-        return f"{match[1]}\n{MAKERS[match[2]](results, match[3])}\n{match[4]}"
+        study, made = match[4] or "open", MAKERS[match[2]]
+        return f"{match[1]}\n{made(results / study, match[3])}\n{match[5]}"
 
-    return re.sub(r"(<!-- (\w+) of (\w+) -->)\n.*?\n(<!-- end -->)", table, page, flags=re.DOTALL)
+    return re.sub(r"(<!-- (\w+) of (\w+)(?: in (\w+))? -->)\n.*?\n(<!-- end -->)", table, page, flags=re.DOTALL)
 
 
 def scores(results: Path, data_set: str) -> str:
@@ -92,6 +95,22 @@ def cells(results: Path, study: str) -> str:
     return "\n".join(lines)
 
 
+def variants(results: Path, side: str) -> str:
+    """Dice, and ECE under several protocols, of what was explored on validation cases or then tested."""
+    suffix = {"validation": "", "test": "_exploratory"}[side]
+    found: dict[str, dict[str, str]] = {}
+    for name in (f"table1{suffix}", f"protocols{suffix}"):
+        with (results / f"tables/{name}.csv").open() as stream:
+            for row in csv.DictReader(stream):
+                text = f"{float(row['mean']):.1f}" if row["mean"] else row["status"]
+                text += f" ± {float(row['sd_seeds']):.1f}" if row["sd_seeds"] else ""
+                found.setdefault(row["label"], {})[f"{row['metric']} {row['protocol']}"] = text
+    keys = ["DSC paper", *(f"ECE {name}" for name in SHOWN)]
+    head = ["DSC (%)", *(f"ECE, {name}" for name in SHOWN)]
+    lines = [_row("", head), "|---" + "|---:" * len(head) + "|"]
+    return "\n".join([*lines, *(_row(label, [numbers[key] for key in keys]) for label, numbers in found.items())])
+
+
 def _rows(file: Path) -> Iterator[list[str]]:
     for line in file.read_text().splitlines():
         if line.startswith("|"):
@@ -112,6 +131,7 @@ MAKERS: dict[str, Callable[[Path, str], str]] = {
     "protocols": protocols,
     "verdicts": verdicts,
     "cells": cells,
+    "variants": variants,
 }
 
 if __name__ == "__main__":
