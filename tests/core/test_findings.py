@@ -107,6 +107,16 @@ def test_tables_of_the_record_are_made_of_the_results():
     assert filled(page) == page
 
 
+def test_the_range_of_the_sweeps_is_that_of_table_4():
+    said = re.search(r"ECE lies between ([\d.]+) and ([\d.]+) × 10⁻³ and Dice between ([\d.]+) and ([\d.]+) %",
+                     " ".join((ROOT / "docs/replication.md").read_text().split()))  # fmt: skip
+    table = pd.read_csv(OPEN / "tables/table4.csv")
+    found = [
+        f"{end:.1f}" for metric in ("ECE", "DSC") for end in table[table.metric == metric]["mean"].agg(["min", "max"])
+    ]
+    assert list(said.groups()) == found
+
+
 def test_the_variant_that_was_tested_is_the_one_that_the_rule_chooses_on_validation_cases():
     """The rule is in config/explore.yaml: lowest ECE among variants whose Dice is at most half a point below CE's."""
     scores = {}
