@@ -187,7 +187,7 @@ def test_a_fold_of_nnunet_is_the_split(finished, tmp_path):
     )
     steps.split_step(config, NAME)
     data = cells.load_data(config, NAME)
-    assert [case.id for case in data.test] == ["p5_5", "p6_6"]
+    assert [case.id for case in data.scored] == ["p5_5", "p6_6"]
     assert len(data.validation) == 1
     assert {case.id for case in [*data.train, *data.validation]} == {f"p{max(i, 1)}_{i}" for i in range(5)}
     origin = json.loads(StudyPaths(config).split(NAME).read_text())["origin"]
