@@ -17,8 +17,17 @@ PAGE = Path(__file__).parent / "replication.md"
 RESULTS = Path(__file__).parents[1] / "results"
 LEDGER = "../results/open/claims.md"
 TITLES = {"hippocampus": "hippocampus", "acdc": "ACDC"}
-#: protocols in the tables of the exploration
-SHOWN = ("paper", "crac-legacy", "union", "boundary")
+#: metric and protocol of the columns in the tables of the exploration
+SHOWN = (
+    "DSC paper",
+    "ECE paper",
+    "ECE crac-legacy",
+    "ECE union",
+    "ECE boundary",
+    "SCE paper",
+    "SCE crac-legacy",
+    "TACE paper",
+)
 VERDICTS = ("refuted", "supported", "inconclusive")
 
 
@@ -96,7 +105,7 @@ def cells(results: Path, study: str) -> str:
 
 
 def variants(results: Path, side: str) -> str:
-    """Dice, and ECE under several protocols, of what was explored on validation cases or then tested."""
+    """Dice (%) and calibration errors (x 10^-3) of what was explored on validation cases or then tested."""
     suffix = {"validation": "", "test": "_exploratory"}[side]
     found: dict[str, dict[str, str]] = {}
     for name in (f"table1{suffix}", f"protocols{suffix}"):
@@ -105,10 +114,9 @@ def variants(results: Path, side: str) -> str:
                 text = f"{float(row['mean']):.1f}" if row["mean"] else row["status"]
                 text += f" ± {float(row['sd_seeds']):.1f}" if row["sd_seeds"] else ""
                 found.setdefault(row["label"], {})[f"{row['metric']} {row['protocol']}"] = text
-    keys = ["DSC paper", *(f"ECE {name}" for name in SHOWN)]
-    head = ["DSC (%)", *(f"ECE, {name}" for name in SHOWN)]
+    head = [key.replace("DSC paper", "DSC").replace(" ", ", ") for key in SHOWN]
     lines = [_row("", head), "|---" + "|---:" * len(head) + "|"]
-    return "\n".join([*lines, *(_row(label, [numbers[key] for key in keys]) for label, numbers in found.items())])
+    return "\n".join([*lines, *(_row(label, [numbers[key] for key in SHOWN]) for label, numbers in found.items())])
 
 
 def _rows(file: Path) -> Iterator[list[str]]:
