@@ -106,7 +106,9 @@ def test_the_best_of_many_pays_for_having_been_picked():
     assert two.adjusted_p == two.difference.p_value
     many = {**table, **{f"m{i}": (level + ahead + 0.02 * rng.random(11), groups) for i in range(18)}}
     crowd = lead(many, "best", "second")
-    assert crowd.difference == two.difference
+    assert two.difference == paired_difference(level, level + ahead)
+    assert crowd.difference == paired_difference(level, level + ahead, level=1 - 0.05 / 19)
+    assert crowd.difference.interval.high > two.difference.interval.high
     assert crowd.adjusted_p > 0.05 > two.adjusted_p
     assert not crowd.too_small
     assert not crowd.distinguishable

@@ -54,7 +54,8 @@ class Best:
 
     Attributes:
         method, runner_up: names.
-        difference: best - runner-up, over the patients of both; None without a runner-up.
+        difference: best - runner-up, over the patients of both, with an interval at Bonferroni's level for the best
+            against every other method; None without a runner-up.
         adjusted_p: Wilcoxon p-value against the runner-up after Holm's adjustment over the best against every other
             method, because the pair was picked among them; nan without a runner-up.
         too_small: fewer than :func:`fewest_to_rank` patients in common: no ranking should be printed.
@@ -175,14 +176,16 @@ def lead(
 ) -> Best:
     """Whether the data tell ``best`` from ``runner_up``, two that were picked among ``methods``.
 
-    The paired bootstrap says by how much they differ, the Wilcoxon test with Holm's adjustment pays for the picking;
-    both must agree.
+    The paired bootstrap says by how much they differ, the Wilcoxon test asks whether at all, and both must agree. Both
+    pay for the picking among the k methods that the best is compared with: the interval has Bonferroni's level
+    1 - (1 - level) / k, as in the claims ledger, and p-values have Holm's adjustment.
 
     Args:
         methods: name -> (values, groups) of everything that was compared.
         best, runner_up: two of the names.
         lower_is_better: True for errors and distances, False for Dice.
-        level, resamples, seed: as in :func:`spectralcal.statistics.bootstrap_mean`.
+        level: of all comparisons with the best together.
+        resamples, seed: as in :func:`spectralcal.statistics.bootstrap_mean`.
 
     Raises:
         ValueError: the names are not two of the methods; as :func:`spectralcal.statistics.paired_difference`.
@@ -192,7 +195,7 @@ def lead(
     others = [name for name in methods if name != best]
     adjusted = holm(np.array([wilcoxon_p(_differences(methods, best, name)) for name in others]))
     p = float(adjusted[others.index(runner_up)])
-    difference = _paired(methods, best, runner_up, level, resamples, seed)
+    difference = _paired(methods, best, runner_up, 1 - (1 - level) / len(others), resamples, seed)
     interval = difference.interval
     too_small = interval.groups < fewest_to_rank(len(methods), level)
     excluded = interval.high < 0 if lower_is_better else interval.low > 0

@@ -83,8 +83,9 @@ def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
         said.append("Below our numbers: 95 % bootstrap interval of the mean over patients.")
     if frame.distinct.any():
         said.append(
-            "‡: the best is told from the second best: paired by patient, the 95 % interval of their difference is "
-            "without zero, and Wilcoxon's p is below 0.05 after Holm's correction over the best against every method."
+            "‡: the best is told from the second best: paired by patient, the interval of their difference is without "
+            "zero and Wilcoxon's p below 0.05, both after correction for the best against every method (Bonferroni, "
+            "Holm)."
         )
     compared = frame[~frame.pooled & frame["rank"].notna()]
     few = _too_few(compared)
