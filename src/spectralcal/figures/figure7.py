@@ -21,7 +21,7 @@ from spectralcal.figures._case_scores import (
 from spectralcal.figures._choose import counted, opening, pick
 from spectralcal.figures._drawn import Drawn
 from spectralcal.figures._ranking import rank_blocks
-from spectralcal.figures.style import FAINT, GRID, INK, TWO_COLUMNS, looks, size
+from spectralcal.figures.style import FAINT, GRID, TWO_COLUMNS, looks, size
 from spectralcal.results import Results
 
 if TYPE_CHECKING:
@@ -144,12 +144,15 @@ def draw(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         (third, "c", "place when resampled (%)"),
     ):
         panel_title(axes, letter, text)
-        axes.set(ylim=(len(methods) - 0.5, -0.5), yticks=range(len(methods)), yticklabels=labels)
-        axes.tick_params(axis="y", length=0, labelleft=axes is first or (wide and axes is second))
         axes.spines["left"].set_visible(False)
     _aggregate(first, aggregate)
     _heatmap(second, table[table.level == "rank"], methods, names, wide)
     _places(third, table[table.level == "place"], methods)
+    for axes in (first, second, third):
+        rows = np.arange(len(methods)) + (0 if axes is first else 0.5)  # a cell of the heatmaps begins at its number
+        axes.set(ylim=(rows[-1] + 0.5, rows[0] - 0.5), ylabel="")
+        axes.set_yticks(rows, labels, rotation=0)
+        axes.tick_params(axis="y", length=0, labelleft=axes is first or (wide and axes is second))
     return figure
 
 
@@ -183,17 +186,17 @@ def _heatmap(
     grid = np.array([[ranks[method, *key] for key in keys] for method in methods], dtype=float)
     _shades(axes, grid, len(methods), numbers=[[_rank_text(value) for value in row] for row in grid])
     for row, column in np.argwhere(~np.isfinite(grid)):
-        axes.fill_between([column - 0.5, column + 0.5], row - 0.5, row + 0.5, facecolor="white", edgecolor=GRID,
-                          hatch="////", linewidth=0)  # fmt: skip
-        axes.text(column, row, _rank_text(np.nan), ha="center", va="center", color=FAINT)
-    axes.set_xticks(range(len(keys)), [metric for _, metric in keys], rotation=90 if wide else 0)
+        axes.fill_between([column, column + 1], row, row + 1, facecolor="white", edgecolor=GRID, hatch="////",
+                          linewidth=0)  # fmt: skip
+        axes.text(column + 0.5, row + 0.5, _rank_text(np.nan), ha="center", va="center", color=FAINT)
+    axes.set_xticks(np.arange(len(keys)) + 0.5, [metric for _, metric in keys], rotation=90 if wide else 0)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
     for index, name in enumerate(names.values() if len(names) > 1 else ()):
         start = index * len(METRICS)
         if start:
-            axes.axvline(start - 0.5, color="white", linewidth=2.5)
-        axes.annotate(name, (start + len(METRICS) / 2 - 0.5, 0), xycoords=("data", "axes fraction"),
+            axes.axvline(start, color="white", linewidth=2.5)
+        axes.annotate(name, (start + len(METRICS) / 2, 0), xycoords=("data", "axes fraction"),
                       xytext=(0, -26 if wide else -13), textcoords="offset points", ha="center", va="top")  # fmt: skip
 
 
@@ -211,25 +214,22 @@ def _places(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
     # Dark is much, as dark is good beside it: the map is turned.
     numbers = [[f"{100 * value:.0f}" if value >= 0.005 else "" for value in row] for row in grid]
     _shades(axes, 1 - grid, 1.0, numbers, lowest=0.0)
-    axes.set_xticks(range(count), range(1, count + 1))
+    axes.set_xticks(np.arange(count) + 0.5, range(1, count + 1))
     axes.set_xlabel("place")
 
 
 def _shades(
     axes: Axes, grid: np.ndarray, highest: float, numbers: Sequence[Sequence[str]], lowest: float = 1.0
 ) -> None:  # fmt: skip
+    """Cells as shades with their numbers, one high and one wide each; holes stay empty."""
+    import seaborn
     from matplotlib.colors import LinearSegmentedColormap
 
-    shades = LinearSegmentedColormap.from_list("ranks", SHADES)
-    axes.imshow(np.ma.masked_invalid(grid), cmap=shades, vmin=lowest, vmax=highest, aspect="auto")
-    middle = (lowest + highest) / 2
-    for row, column in np.argwhere(np.isfinite(grid)):
-        color = "white" if grid[row, column] <= middle else INK
-        axes.text(column, row, numbers[row][column], ha="center", va="center", color=color, fontsize=6)
-    axes.set_xticks(np.arange(grid.shape[1] + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(grid.shape[0] + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=0.8)
-    axes.tick_params(which="minor", length=0)
+    seaborn.heatmap(
+        grid, vmin=lowest, vmax=highest, cmap=LinearSegmentedColormap.from_list("ranks", SHADES), cbar=False,
+        mask=~np.isfinite(grid), annot=np.array(numbers), fmt="", annot_kws={"fontsize": 6},
+        linewidths=0.8, linecolor="white", xticklabels=False, yticklabels=False, ax=axes,
+    )  # fmt: skip
 
 
 def _rank_text(rank: float) -> str:

@@ -26,8 +26,8 @@ def leader(rows: Sequence[dict[str, Any]], cases: pd.DataFrame, scale: float, hi
         By method, for the best alone: ``gap`` (best - runner-up in the printed unit, mean over patients), ``gap_low``
         and ``gap_high`` (bootstrap interval over patients, 95 % for the best against every other complete method
         together), ``adjusted_p`` (Wilcoxon, Holm-adjusted over the same) and ``distinct`` (both say so, and patients
-        are not too few, see :func:`spectralcal.statistics.lead`). Empty for ties, for one method or one patient, and where a seed of either
-        is missing.
+        are not too few, see :func:`spectralcal.statistics.lead`). Empty for ties, for one method or one patient, and
+        where a seed of either is missing.
     """
     ranked = sorted((row for row in rows if row["rank"] is not pd.NA), key=lambda row: row["rank"])
     if len(ranked) < 2 or ranked[1]["rank"] == 1:
