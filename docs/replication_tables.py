@@ -104,9 +104,26 @@ def cells(results: Path, study: str) -> str:
     return "\n".join(lines)
 
 
-def variants(results: Path, side: str) -> str:
-    """Dice (%) and calibration errors (x 10^-3) of what was explored on validation cases or then tested."""
-    suffix = {"validation": "", "test": "_exploratory"}[side]
+def architectures(results: Path, data_set: str) -> str:
+    """Dice (%) and ECE (x 10^-3) of cross-entropy, the proposed loss and their paired difference on each network."""
+    found: dict[str, list[str]] = {}
+    with (results.parents[1] / "figures" / results.name / "figure4.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            if row["dataset"] != data_set or row["level"] == "seed":
+                continue
+            ours = row["level"] == "difference"
+            text = f"{float(row['value']):{'+.2f' if ours else '.1f'}}" if row["value"] else row["status"]
+            if ours and row["value"]:
+                text += f" [{float(row['low']):.2f}, {float(row['high']):.2f}]"
+            found.setdefault(row["architecture"], []).append(text)
+    head = [f"{metric}, {what}" for metric in ("DSC", "ECE") for what in ("CE", "Ours", "Ours - CE")]
+    lines = [_row("", head), "|---" + "|---:" * len(head) + "|"]
+    return "\n".join([*lines, *(_row(f"`{name}`", texts) for name, texts in found.items())])
+
+
+def variants(results: Path, which: str) -> str:
+    """Dice (%) and calibration errors (x 10^-3) of what was explored on validation cases or then tested, or beyond."""
+    suffix = {"validation": "", "test": "_exploratory", "beyond": "_beyond"}[which]
     found: dict[str, dict[str, str]] = {}
     for name in (f"table1{suffix}", f"protocols{suffix}"):
         with (results / f"tables/{name}.csv").open() as stream:
@@ -139,6 +156,7 @@ MAKERS: dict[str, Callable[[Path, str], str]] = {
     "protocols": protocols,
     "verdicts": verdicts,
     "cells": cells,
+    "architectures": architectures,
     "variants": variants,
 }
 
