@@ -117,6 +117,23 @@ def test_the_range_of_the_sweeps_is_that_of_table_4():
     assert list(said.groups()) == found
 
 
+def test_the_range_of_the_readings_is_that_of_their_cells():
+    said = re.search(r"leave ECE between ([\d.]+) and ([\d.]+) × 10⁻³ and Dice between ([\d.]+) and ([\d.]+) %",
+                     " ".join((ROOT / "docs/replication.md").read_text().split()))  # fmt: skip
+    readings = load_config(ROOT / "config/open.yaml").experiments["readings"].methods
+    scores = pd.DataFrame([means("hippocampus", name, 0) for name in readings if name != "spectral"], readings[1:])
+    ends = [f"{scale * end:.1f}" for scale, key in ((1000, "ECE"), (100, "DSC")) for end in scores[key].agg([min, max])]
+    assert list(said.groups()) == ends
+    assert scores.DSC.idxmin() == scores.ECE.idxmax() == "spectral@history_init=fill_first"
+
+
+def means(data_set, method, seed):
+    """Dice and ECE of a published cell under the headline protocol: mean over classes, then over cases."""
+    rows = pd.read_csv(OPEN / f"cells/dataset={data_set}/arch=unet/method={method}/seed={seed}/cases.csv")
+    rows = rows[rows.protocol.eq("paper") & rows.metric.isin(["DSC", "ECE"])]
+    return rows.groupby(["metric", "case"]).value.mean().groupby("metric").mean()
+
+
 def test_the_variant_that_was_tested_is_the_one_that_the_rule_chooses_on_validation_cases():
     """The rule is in config/explore.yaml: lowest ECE among variants whose Dice is at most half a point below CE's."""
     scores = {}
