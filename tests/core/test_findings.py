@@ -127,6 +127,18 @@ def test_the_range_of_the_readings_is_that_of_their_cells():
     assert scores.DSC.idxmin() == scores.ECE.idxmax() == "spectral@history_init=fill_first"
 
 
+def test_what_is_said_of_a_lost_patient_holds_in_every_cell():
+    page = " ".join((ROOT / "docs/replication.md").read_text().split())
+    without = {"ce": [], "mbls": []}
+    for file in (OPEN / "cells/dataset=acdc/arch=unet").rglob("cases.csv"):
+        rows = pd.read_csv(file)
+        dice, method = rows[rows.metric.eq("DSC")].groupby("patient").value.mean(), rows.method.iloc[0]
+        assert (dice["patient047"] < 0.4) == (method != "mbls")
+        without.setdefault(method, []).append(dice.drop("patient047").mean())
+    said = re.search(r"without its two volumes the Dice of cross-entropy is (\d+) %, that of MbLS (\d+) %", page)
+    assert list(said.groups()) == [f"{100 * sum(without[m]) / len(without[m]):.0f}" for m in ("ce", "mbls")]
+
+
 def means(data_set, method, seed):
     """Dice and ECE of a published cell under the headline protocol: mean over classes, then over cases."""
     rows = pd.read_csv(OPEN / f"cells/dataset={data_set}/arch=unet/method={method}/seed={seed}/cases.csv")
