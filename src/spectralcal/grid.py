@@ -89,9 +89,9 @@ def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | Non
         reference = model.model_validate(base).model_dump()
         resolved = model.model_validate({**base, **given}).model_dump()
     except ValidationError as error:
-        from spectralcal.config import _explain
+        from spectralcal.config._section import explain
 
-        raise ConfigError(f"{place}'{text}': {_explain(error, model)}") from None
+        raise ConfigError(f"{place}'{text}': {explain(error, model)}") from None
     options = tuple((key, resolved[key]) for key in sorted(given) if resolved[key] != reference[key])
     return Method(loss, options, step if plus else None)
 
