@@ -28,6 +28,15 @@ SHOWN = (
     "SCE crac-legacy",
     "TACE paper",
 )
+#: suffix of Table 1 and the table of protocols, and data set, of each subject of `variants`
+VARIANTS = {
+    "validation": ("", "hippocampus"),
+    "test": ("_exploratory", "hippocampus"),
+    "confirmation": ("_exploratory", "acdc"),
+    "beyond": ("_beyond", "hippocampus"),
+    "tuned": ("_tuned", "hippocampus"),
+    "long": ("_long", "acdc"),
+}
 VERDICTS = ("refuted", "supported", "inconclusive")
 
 
@@ -122,12 +131,14 @@ def architectures(results: Path, data_set: str) -> str:
 
 
 def variants(results: Path, which: str) -> str:
-    """Dice (%) and calibration errors (x 10^-3) of what was explored on validation cases or then tested, or beyond."""
-    suffix = {"validation": "", "test": "_exploratory", "beyond": "_beyond"}[which]
+    """Dice (%) and calibration errors (x 10^-3) of the methods of a subject, see VARIANTS."""
+    suffix, data_set = VARIANTS[which]
     found: dict[str, dict[str, str]] = {}
     for name in (f"table1{suffix}", f"protocols{suffix}"):
         with (results / f"tables/{name}.csv").open() as stream:
             for row in csv.DictReader(stream):
+                if row["dataset"] != data_set:
+                    continue
                 text = f"{float(row['mean']):.1f}" if row["mean"] else row["status"]
                 text += f" ± {float(row['sd_seeds']):.1f}" if row["sd_seeds"] else ""
                 found.setdefault(row["label"], {})[f"{row['metric']} {row['protocol']}"] = text
