@@ -313,14 +313,15 @@ def test_parameters_of_trained_networks(make):
     assert made.entry("C41").verdict == f.REFUTED
 
 
-def hotspots(made, error=0.3, ours=0.4, control=0.1, distance=-0.2, null=0.05):
+def hotspots(made, error=0.3, magnitude=0.2, ours=0.4, other=0.5, control=0.1, distance=-0.2, null=0.05):
     names, config = made.cases, made.results.config
     for seed in config.experiments["main"].seeds:
 
         def table(value, seed=seed):
             noise = 0.01 * np.random.default_rng(seed).standard_normal(len(names))
-            found = np.full((len(names), 2, 2, 3), 9.0)  # only the signed Spearman correlation is the claim's
-            found[:, 0, 1] = np.stack([value + noise, np.full(len(names), null), noise], axis=1)
+            found = np.full((len(names), 2, 2, 3), 9.0)  # Pearson's correlation is no claim's
+            for row, one in enumerate(np.broadcast_to(value, 2)):  # signed, in magnitude
+                found[:, row, 1] = np.stack([one + noise, np.full(len(names), null), noise], axis=1)
             return found
 
         path = made.paths.hotspots("hippocampus", "unet", seed)
@@ -331,7 +332,9 @@ def hotspots(made, error=0.3, ours=0.4, control=0.1, distance=-0.2, null=0.05):
             methods=np.array(["spectral", "ce"]),
             strengths=np.array(["signed", "magnitude"]),
             coefficients=np.array(["pearson", "spearman"]),
-            error=table(error),
+            error=table((error, magnitude)),
+            following_methods=np.array(["focal", "spectral"]),
+            following=np.stack([table(0.0), table(other)]),
             difference=np.stack([table(ours), table(control)]),
             distance=np.full(len(names), distance),
         )
@@ -343,13 +346,26 @@ def test_hotspots(make):
     assert made.entry("C38").verdict == f.SUPPORTED
     assert made.findings("C38")["hippocampus"].value == pytest.approx(0.25, abs=0.01)
     assert made.entry("C39").verdict == f.SUPPORTED
-    assert hotspots(made, error=0.0).entry("C38").verdict == f.REFUTED
+    assert hotspots(made, error=0.0, magnitude=0.0).entry("C38").verdict == f.REFUTED
     assert hotspots(made, distance=0.3).entry("C38").verdict == f.REFUTED
+    # One reading alone refutes nothing.
+    assert hotspots(made, error=0.0).entry("C38").verdict == f.INCONCLUSIVE
+    assert hotspots(made, magnitude=0.0).entry("C38").verdict == f.INCONCLUSIVE
 
 
 def test_hotspots_that_any_second_network_lowers_are_not_ours(make):
-    made = hotspots(make(datasets=["hippocampus"], **PAIR), ours=0.4, control=0.6)
-    assert made.entry("C39").verdict == f.REFUTED
+    made = make(datasets=["hippocampus"], **PAIR)
+    assert hotspots(made, other=0.4, control=0.6).entry("C39").verdict == f.REFUTED
+    # A network of the same seed shares noise with cross-entropy: that it agrees less with it says nothing of its loss.
+    assert hotspots(made, ours=0.2, other=0.6, control=0.4).entry("C39").verdict == f.SUPPORTED
+
+
+def test_hotspots_without_the_next_seed_have_no_control(make):
+    made = hotspots(make(datasets=["hippocampus"], **PAIR))
+    for path in made.paths.hotspots("hippocampus", "unet", 0).parent.iterdir():
+        arrays = dict(np.load(path))
+        np.savez(path, **{name: a for name, a in arrays.items() if not name.startswith("following")})
+    assert "there is no control" in made.findings("C39")["hippocampus"].found
 
 
 def test_missing_hotspots_are_named(make):

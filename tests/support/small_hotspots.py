@@ -43,6 +43,8 @@ def hotspots(
     index = int((volume.label > 0).sum((0, 1)).argmax())
     section = (slice(None), slice(None), slice(index, index + 1))
     shape = volume.label[section].shape
+    later = [name for name in methods if name != "ce"] if "ce" in methods else []
+    following = {"following_methods": np.array(later, dtype=np.str_), "following": correlations(len(later), len(cases))}
     return {
         "baseline": np.array("ce"),
         "methods": np.array(list(methods)),
@@ -53,6 +55,7 @@ def hotspots(
         "strength_edges": STRENGTH_EDGES,
         "difference_edges": DIFFERENCE_EDGES,
         "difference": correlations(*count),
+        **following,
         "difference_profile": profiles,
         "histogram": np.tile(histogram, (len(methods), 1, 1)),
         "error": correlations(len(cases)),

@@ -49,6 +49,25 @@ def test_the_file_of_a_seed(finished):
     assert 0.25 <= found["shown_baseline"].min() <= found["shown_baseline"].max() <= 1
 
 
+def test_methods_of_the_next_seed(finished, tmp_path):
+    """Of the second seed, cross-entropy alone is trained: its following seed is the first, which has both."""
+    hotspots_step(finished, "phantom", "unet", 0)
+    first = Results(finished).hotspots("phantom", "unet", 0)
+    assert first["following_methods"].size == 0
+    assert first["following"].shape == (0, len(first["cases"]), 2, 2, 3)
+    weights = StudyPaths(finished).cell(Cell("phantom", "unet", "spectral", 1)).weights
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    weights.write_bytes(StudyPaths(finished).cell(replace(CE, seed=1)).weights.read_bytes())
+    try:
+        hotspots_step(finished, "phantom", "unet", 0)
+    finally:
+        weights.unlink()
+    found = Results(finished).hotspots("phantom", "unet", 0)
+    assert list(found["following_methods"]) == ["spectral"]
+    # These are the weights of cross-entropy's next seed, so the numbers are its.
+    np.testing.assert_array_equal(found["following"][0], found["difference"][list(found["methods"]).index("ce")])
+
+
 def test_the_same_input_gives_the_same_bytes(finished):
     path = StudyPaths(finished).hotspots("phantom", "unet", 0)
     hotspots_step(finished, "phantom", "unet", 0)

@@ -13,8 +13,9 @@ F6):
   ("signed", the literal reading of the paper's maps), or its absolute value ("magnitude").
 * The confidence difference is the largest softmax probability of cross-entropy minus the other network's. What is
   random in cross-entropy's confidence is in the strength and in the difference alike, so that a positive signed
-  correlation is to be expected of any second network: the other methods, and cross-entropy of another seed, are the
-  control, and the null is not enough.
+  correlation is to be expected of any second network, and a smaller one of a network that shares initial weights and
+  batches with cross-entropy: the control is cross-entropy of another seed, for methods of that seed too, and the null
+  is not enough.
 * Voxels that padding added, and those within a filter's width of the patch's faces (where the transform's periodicity
   shows), do not count.
 """

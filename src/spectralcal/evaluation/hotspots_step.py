@@ -1,7 +1,10 @@
 """Hotspots of every test case, and one slice to look at: the file behind Figure 8.
 
 Every trained method is compared with cross-entropy, not the paper's alone: a loss that lowers confidence for another
-reason may coincide with the hotspots just as well, and so may cross-entropy itself, trained with another seed.
+reason may coincide with the hotspots just as well, and so may cross-entropy itself, trained with another seed. A method
+of the same seed shares initial weights and batches with cross-entropy, and so some of its noise, which cancels in the
+difference; cross-entropy of another seed shares none. To be compared with that control, a method must be of the other
+seed too.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ def hotspots_step(config: StudyConfig, dataset: str, architecture: str, seed: in
     Stored, for M methods (``ce`` among them is that of another seed, where the study has one) and N cases:
         ``baseline``, ``methods`` (M,), ``cases`` (N,), ``cutoff``, ``strengths`` (S,) and ``coefficients`` (R,);
         ``difference`` (M, N, S, R, 3): correlation of hotspot and confidence difference, mean and sd of its null;
+        ``following_methods`` (F,) and ``following`` (F, N, S, R, 3): the same with the methods' next seed, without
+        ``ce``, of which ``difference`` has that;
         ``error`` (N, S, R, 3): the same with the baseline's errors; ``distance`` (N,): Spearman's correlation of the
         magnitude with the distance to the boundary; ``voxels`` (N, bins), ``difference_profile`` (M, N, 2, bins) and
         ``error_profile`` (N, 2, bins): sums by bin of signed strength, observed and expected; ``histogram`` (M, bins,
@@ -53,7 +58,10 @@ def hotspots_step(config: StudyConfig, dataset: str, architecture: str, seed: in
     control = other_seed(config, Cell(dataset, architecture, BASELINE, seed))
     if others and control and paths.cell(control).weights.is_file():
         others.append(control)
-    arrays = _measured(config, plain, others) if plain and others else {"methods": np.array([], dtype=np.str_)}
+    following = _following(config, others)
+    arrays = (
+        _measured(config, plain, others, following) if plain and others else {"methods": np.array([], dtype=np.str_)}
+    )
     path = paths.hotspots(dataset, architecture, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_arrays(path, {"baseline": np.array(BASELINE), **arrays})
@@ -67,12 +75,20 @@ def other_seed(config: StudyConfig, cell: Cell) -> Cell | None:
     return None if following == cell.seed else replace(cell, seed=following)
 
 
+def _following(config: StudyConfig, others: list[Cell]) -> list[Cell]:
+    """The trained cells of these methods with the next seed, cross-entropy's apart, which is among the others."""
+    paths = StudyPaths(config)
+    found = [other_seed(config, cell) for cell in others if cell.method != BASELINE]
+    return [cell for cell in found if cell and paths.cell(cell).weights.is_file()]
+
+
 @dataclass(frozen=True)
 class _Networks:
-    """Networks of the baseline and of the others, on the CPU until one is needed."""
+    """Networks of the baseline, of the others and of the next seed, on the CPU until one is needed."""
 
     baseline: torch.nn.Module
     others: list[torch.nn.Module]
+    following: list[torch.nn.Module]
     patch: tuple[int, ...]
     device: torch.device
 
@@ -82,16 +98,17 @@ class _Networks:
         return found
 
 
-def _measured(config: StudyConfig, plain: Cell, others: list[Cell]) -> dict[str, np.ndarray]:
+def _measured(config: StudyConfig, plain: Cell, others: list[Cell], following: list[Cell]) -> dict[str, np.ndarray]:
     import pandas as pd
 
     cases = load_data(config, plain.dataset).scored
     chosen = median_case(pd.read_csv(StudyPaths(config).cell(plain).cases, dtype={"case": str}))
     torch.set_num_threads(config.compute.threads)
     channels = cases[0].image().shape[0]
-    baseline, *rest = (load_network(config, cell, channels).eval() for cell in (plain, *others))
+    baseline, *rest = (load_network(config, cell, channels).eval() for cell in (plain, *others, *following))
     patch = tuple(config.training_of(plain.dataset, plain.architecture).patch)
-    networks = _Networks(baseline, rest, patch, choose_device(config.compute.device))
+    same, next_seed = rest[: len(others)], rest[len(others) :]
+    networks = _Networks(baseline, same, next_seed, patch, choose_device(config.compute.device))
     found: list[dict[str, Any]] = []
     shown: dict[str, np.ndarray] = {}
     with progress(f"{plain.dataset}, {plain.architecture}, seed {plain.seed}: hotspots", len(cases)) as bar:
@@ -101,11 +118,12 @@ def _measured(config: StudyConfig, plain: Cell, others: list[Cell]) -> dict[str,
             if case.id == chosen:
                 shown = {"shown_case": np.array(case.id), **view}
             bar.advance(1, case.id)
-    by_method = ("difference", "difference_profile", "histogram")
+    by_method = ("difference", "difference_profile", "histogram", "following")
     stacked = {key: np.stack([entry[key] for entry in found]) for key in found[0]}
     stacked |= {key: np.moveaxis(stacked[key], 1, 0) for key in by_method}
     return {
         "methods": np.array([cell.method for cell in others]),
+        "following_methods": np.array([cell.method for cell in following], dtype=np.str_),
         "cases": np.array([case.id for case in cases]),
         "cutoff": np.array(hot.CUTOFF),
         "strengths": np.array(hot.STRENGTHS),
@@ -133,16 +151,21 @@ def _case(networks: _Networks, case: PreparedCase) -> tuple[dict[str, Any], dict
     def section(volume: np.ndarray) -> np.ndarray:
         return volume if volume.ndim == 2 else volume[..., index : index + 1]
 
+    def confidence_of(network: torch.nn.Module) -> np.ndarray:
+        return torch.softmax(networks.logits(network, case)[0], 0).amax(0).cpu().numpy()
+
     difference, profiles, histograms, confidences = [], [], [], []
     for network in networks.others:
-        confidence = torch.softmax(networks.logits(network, case)[0], 0).amax(0).cpu().numpy()
+        confidence = confidence_of(network)
         change = base.confidence - confidence
         difference.append(hot.correlations(base, change))
         profiles.append(hot.profile(base, change))
         histograms.append(hot.joint_histogram(base, change))
         confidences.append(section(confidence).astype(np.float32))
+    following = [hot.correlations(base, base.confidence - confidence_of(network)) for network in networks.following]
     numbers = {
         "difference": np.stack(difference),
+        "following": np.array(following).reshape(len(following), len(hot.STRENGTHS), len(hot.COEFFICIENTS), 3),
         "difference_profile": np.stack(profiles),
         "histogram": np.stack(histograms),
         "error": hot.correlations(base, base.wrong),

@@ -16,8 +16,10 @@ from spectralcal.grid import parse_method
 from spectralcal.results import Results
 
 BASELINE = "ce"
+#: what a network of the study's next seed is called: it shares no initial weights and no batches with cross-entropy
+OTHER_SEED = ", other seed"
 #: cross-entropy of another seed: how far hotspots and differences agree when nothing but chance differs
-CONTROL = "ce, other seed"
+CONTROL = BASELINE + OTHER_SEED
 COLUMNS = (
     "level", "method", "label", "target", "strength", "coefficient", "case", "patient", "value", "low", "high", "null",
     "excess", "excess_low", "excess_high", "x_low", "x_high", "y_low", "y_high", "count", "cases", "seeds", "status",
@@ -55,18 +57,18 @@ def hotspot_frame(
     found = {seed: _Of(files[seed], orders[seed]) for seed in files}
     names = {name: results.label(name) for name in compared_methods(results, experiment)}
     if any(BASELINE in entry.methods for entry in found.values()):
-        names[CONTROL] = f"{results.label(BASELINE)}, other seed"
+        if any(method in entry.following for entry in found.values()):
+            names[method + OTHER_SEED] = results.label(method) + OTHER_SEED
+        names[CONTROL] = results.label(BASELINE) + OTHER_SEED
     owners = [patients.get(case, case) for case in cases]
     rows: list[dict[str, Any]] = []
     for name, label in names.items():
-        key = BASELINE if name == CONTROL else name
-        have = [entry for entry in found.values() if key in entry.methods]
+        arrays = {seed: values for seed, entry in found.items() if (values := entry.difference(name)) is not None}
+        have = [found[seed] for seed in arrays]
         identity = {"method": name, "label": label, "target": "difference", "seeds": len(have)}
-        rows += _correlations(
-            [entry.of("difference", key) for entry in have], have, identity, coefficient, cases, owners
-        )
+        rows += _correlations(list(arrays.values()), have, identity, coefficient, cases, owners)
         if name == method and have:
-            rows += _profile(have, key, identity, owners) + _histogram(have, key, identity)
+            rows += _profile(have, name, identity, owners) + _histogram(have, name, identity)
     identity = {"method": BASELINE, "label": results.label(BASELINE), "target": "error", "seeds": len(found)}
     errors = [entry.arrays["error"][entry.order] for entry in found.values()]
     rows += _correlations(errors, list(found.values()), identity, coefficient, cases, owners)
@@ -103,10 +105,20 @@ class _Of:
     def __init__(self, arrays: dict[str, np.ndarray], order: np.ndarray) -> None:
         self.arrays, self.order = arrays, order
         self.methods = [str(name) for name in arrays["methods"]]
+        self.following = [str(name) for name in arrays.get("following_methods", ())]
 
     def of(self, name: str, method: str) -> np.ndarray:
         """An array of a method, cases on the first axis."""
         return self.arrays[name][self.methods.index(method)][self.order]
+
+    def difference(self, name: str) -> np.ndarray | None:
+        """Correlations of the confidence difference to a method of this seed or of the next, if there is one."""
+        method = name.removesuffix(OTHER_SEED)
+        if name != method and method in self.following:
+            return self.arrays["following"][self.following.index(method)][self.order]
+        # Cross-entropy among the methods is that of the next seed.
+        is_there = method in self.methods and (name == method or method == BASELINE)
+        return self.of("difference", method) if is_there else None
 
 
 def _correlations(

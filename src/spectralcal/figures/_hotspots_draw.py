@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.figures._axes import panel_title, place, say_missing
-from spectralcal.figures._hotspots import CONTROL
+from spectralcal.figures._hotspots import CONTROL, OTHER_SEED
 from spectralcal.figures._paint import draw_contour, draw_image, mark_hole
 from spectralcal.figures._slices import SliceView
 from spectralcal.figures.style import FAINT, INK, TWO_COLUMNS, Look, looks
@@ -97,10 +97,10 @@ def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
 
 def draw_correlations(axes: Axes, table: pd.DataFrame, methods: Mapping[str, str], strength: str, first: bool) -> None:
     """A row for each method: its cases, their mean with interval, and the null's mean."""
-    found = looks([name for name in methods if name != CONTROL])
+    found = looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != CONTROL)))
     shown = table[(table.target == "difference") & ((table.strength == strength) | (table.status == "missing"))]
     for row, name in enumerate(methods):
-        look = found.get(name) or Look(INK, "o", "-")
+        look = Look(INK, "o", "-") if name == CONTROL else found[name.removesuffix(OTHER_SEED)]
         mine = shown[shown.method == name]
         mean = mine[mine.level == "mean"].iloc[0]
         if mean.status != "ok":

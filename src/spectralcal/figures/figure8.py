@@ -75,7 +75,8 @@ def figure8(
         "bootstrap interval over patients; dashed, its expectation if voxels at one distance to the boundary change "
         f"places. (e), (f) {COEFFICIENTS[coefficient]} of difference and strength, signed and in magnitude: small, "
         "cases; large, mean with 95 % bootstrap interval over patients; bar, the null's mean. CE's own noise is in "
-        "both maps, so that (e) is expected to be positive for any other network: the methods are each other's control."
+        "both maps, so that (e) is expected to be positive for any other network, and less so for one that shares CE's "
+        "initial weights and batches, as those of the same seed do: of another seed, methods and CE can be compared."
         f"{_errors(table)}{holes(missing)}"
     )
     return Drawn(draw(table, view, arrays, label), table, text)
