@@ -38,15 +38,27 @@ def _version(package: str) -> str | None:
         return None
 
 
-def commit() -> str | None:
-    """The git commit of the source, ``-dirty`` if it was edited; None outside a repository."""
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+def commit(folder: Path = Path(__file__).parent) -> str | None:
+    """The git commit of the code in `folder`, ``-dirty`` if a file there was edited or added; None outside a repository.
+
+    Results of other cells lie in the same repository and do not count: they change no number.
+    """
+    found = _git(folder, "rev-parse", "HEAD")
+    if not found:
+        return None
+    edited = _git(folder, "status", "--porcelain", "--", ".")
+    return f"{found}-dirty" if edited or edited is None else found
+
+
+def _git(folder: Path, *command: str) -> str | None:
+    """What git prints; None where it cannot answer."""
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        found = subprocess.run(
+            ["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    return found.stdout.strip() if found.returncode == 0 else None
 
 
 def peak_memory_mb() -> float:
