@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from spectralcal.claims._finding import with_spread
 from spectralcal.config import load_config
 from spectralcal.grid import experiment_cells
 
@@ -89,9 +90,9 @@ def verdicts(results: Path, data_set: str) -> str:
     for row in sorted(rows, key=lambda row: (VERDICTS.index(row["verdict"]), row["id"])):
         name, effect = row["id"], ""
         if row["value"]:
-            unit = f" {row['unit']}" if row["unit"] else ""
-            interval = f"[{_number(row['low'])}, {_number(row['high'])}]"
-            effect = f"{row['effect']}: {_number(row['value'])}{unit} {interval}".replace("|", "\\|")
+            ends = (float(row[key]) for key in ("value", "low", "high"))
+            seeds = [float(text) for text in row["by_seed"].split()]
+            effect = f"{row['effect']}: {with_spread(*ends, row['unit'], row['interval'], seeds)}".replace("|", "\\|")
         lines.append(f"| [{name}]({LEDGER}#{name.lower()}) | {row['claim']} | **{row['verdict']}** | {effect} |")
     return "\n".join(lines)
 
@@ -155,11 +156,6 @@ def _rows(file: Path) -> Iterator[list[str]]:
 
 def _row(first: str, cells: list[str]) -> str:
     return f"| {' | '.join([first, *cells])} |"
-
-
-def _number(text: str) -> str:
-    value = float(text)
-    return "0" if value == 0 else f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
 
 
 MAKERS: dict[str, Callable[[Path, str], str]] = {

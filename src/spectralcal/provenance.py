@@ -39,7 +39,7 @@ def _version(package: str) -> str | None:
 
 
 def commit(folder: Path = Path(__file__).parent) -> str | None:
-    """The git commit of the code in `folder`, ``-dirty`` if a file there was edited or added; None outside a repository.
+    """The git commit of the code in `folder`; ``-dirty`` if a file there was edited or added. None: no repository.
 
     Results of other cells lie in the same repository and do not count: they change no number.
     """

@@ -215,18 +215,20 @@ def test_ablation_out_of_order(make):
     )["brats2020"].found  # fmt: skip
 
 
-MAPS = {"confidence": ("spectral", "spectral@confidence=max_prob", "spectral@confidence=margin")}
+MAPS = {"confidence": ("spectral", *(f"spectral@confidence={kind}" for kind in ("max_prob", "max_log_prob", "margin")))}
 
 
 @pytest.mark.parametrize(("other", "verdict"), [(0.03, f.SUPPORTED), (0.01, f.REFUTED), (0.02, f.INCONCLUSIVE)])
 def test_choice_of_the_map(make, other, verdict):
     def value(method, metric, **_):
-        return other if metric == "ECE" and "margin" in method else 0.04 if "max_prob" in method else None
+        kinds = {"margin": 0.001, "max_log_prob": other, "max_prob": 0.04}
+        return next((v for kind, v in kinds.items() if kind in method), None) if metric == "ECE" else None
 
     made = make(value, further=MAPS, datasets=["hippocampus"], noise=0.01)
     found = made.findings("C24")["hippocampus"]
     assert found.verdict == verdict
-    assert "(margin)" in found.effect
+    assert ("max_log_prob" if verdict != f.SUPPORTED else "max_prob") in found.effect
+    assert "margin" not in found.found  # a map of logits says nothing of probabilities
     assert made.entry("C24").verdict == verdict
 
 

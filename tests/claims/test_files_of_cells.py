@@ -223,7 +223,13 @@ def history(made, **columns):
 
 @pytest.mark.parametrize(
     ("first", "second", "verdict"),
-    [(0.5, 0.2, f.SUPPORTED), (0.95, 0.95, f.REFUTED), (0.2, 0.4, f.INCONCLUSIVE), (0.9, 0.7, f.INCONCLUSIVE)],
+    [
+        (0.5, 0.2, f.SUPPORTED),
+        (0.6, 0.2, f.INCONCLUSIVE),
+        (0.95, 0.95, f.REFUTED),
+        (0.2, 0.4, f.INCONCLUSIVE),
+        (0.9, 0.7, f.INCONCLUSIVE),
+    ],
 )
 def test_share_of_penalised_samples(make, first, second, verdict):
     share = np.where(STEP < 500, first, second)
@@ -365,7 +371,9 @@ def test_hotspots_without_the_next_seed_have_no_control(make):
     for path in made.paths.hotspots("hippocampus", "unet", 0).parent.iterdir():
         arrays = dict(np.load(path))
         np.savez(path, **{name: a for name, a in arrays.items() if not name.startswith("following")})
-    assert "there is no control" in made.findings("C39")["hippocampus"].found
+    found = made.findings("C39")["hippocampus"]
+    assert "there is no control" in found.found
+    assert found.verdict == f.INCONCLUSIVE
 
 
 def test_missing_hotspots_are_named(make):

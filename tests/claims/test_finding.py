@@ -113,3 +113,23 @@ def test_many_parts_are_counted_and_the_odd_ones_named():
 )
 def test_numbers_are_short(value, text):
     assert f.number(value) == text
+
+
+def test_seeds_stand_beside_their_interval_and_never_in_brackets():
+    assert part(measured(1, 0.5, 2, (0.9, 1.3, 0.8))).words == "effect: 1 [0.5, 2], seeds 0.9, 1.3, 0.8"
+    assert part(measured(1, 0.5, 2, (1.0,))).words == "effect: 1 [0.5, 2]"
+    assert part(f.over_seeds([0.1, 0.2, 0.3])).words == "effect: 0.2 (seeds 0.1, 0.2, 0.3)"
+    assert part(f.over_seeds([0.1])).words == "effect: 0.1 (one seed)"
+    assert f.conclude("here", [part(measured(1, 0.5, 2, (1, 1, 1)))], "").by_seed == (1, 1, 1)
+
+
+def test_an_interval_off_zero_that_decides_nothing_says_why():
+    def found(*parts):
+        return f.conclude("here", [part(one) for one in parts], "").found
+
+    split, kept, open_ = (
+        measured(1, low, 2, seeds) for low, seeds in ((0.5, (2, 2, -1)), (0.5, (1,) * 3), (-1, (1,) * 3))
+    )
+    assert "The seeds disagree" in found(split)
+    assert "disagree" not in found(kept)
+    assert "disagree" not in found(open_)

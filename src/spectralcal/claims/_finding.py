@@ -130,13 +130,20 @@ class Part:
         return SUPPORTED if all(map(self.holds, points)) else INCONCLUSIVE
 
     @property
+    def seeds_disagree(self) -> bool:
+        """The interval over patients is on one side, and a single training is not."""
+        m = self.measure
+        ends = (m.value, m.low, m.high)
+        decided = any(all(map(side, ends)) for side in (self.fails, self.holds))
+        return self.verdict == INCONCLUSIVE and not m.shortage and m.interval == "patients" and decided
+
+    @property
     def words(self) -> str:
-        """``ECE, best baseline - Ours: 0.4 x10^-3 [0.1, 0.7]``."""
+        """``ECE, best baseline - Ours: 0.4 x10^-3 [0.1, 0.7], seeds 0.3, 0.4, 0.5``."""
         m = self.measure
         if np.isnan(m.value):
             return f"{self.text}: {'lost in print' if m.interval == 'rounding' else 'no value'}"
-        said = f"{self.text}: {number(m.value)}{f' {self.unit}' if self.unit else ''}"
-        return said if m.interval == "exact" else f"{said} [{number(m.low)}, {number(m.high)}]"
+        return f"{self.text}: {with_spread(m.value, m.low, m.high, self.unit, m.interval, m.by_seed)}"
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ class Finding:
         verdict: one of :data:`VERDICTS`.
         source: :data:`STUDY`, :data:`PRINTED` or :data:`CONSTRUCTION`.
         effect: what the number is.
-        value, low, high, unit, interval: the number, as in :class:`Measure`; nan if there is none.
+        value, low, high, unit, interval, by_seed: the number, as in :class:`Measure`; nan if there is none.
         seeds, patients, cases: what it rests on.
         found: one sentence.
         evidence: where to look: table, figure or files.
@@ -163,6 +170,7 @@ class Finding:
     high: float = float("nan")
     unit: str = ""
     interval: str = ""
+    by_seed: tuple[float, ...] = ()
     seeds: int = 0
     patients: int = 0
     cases: int = 0
@@ -215,16 +223,32 @@ def conclude(
         odd = [part.words for part, one in zip(parts, verdicts, strict=True) if one != SUPPORTED][:SPELT_OUT]
         said = f"{len(parts)} conditions: {counts} ({'; '.join(odd) or f'for example, {shown.words}'})"
     shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "")
+    split = "The seeds disagree" if verdict == INCONCLUSIVE and any(part.seeds_disagree for part in parts) else ""
     m = shown.measure
     return Finding(
-        where, verdict, source, shown.text, m.value, m.low, m.high, shown.unit, m.interval, len(m.by_seed), m.patients,
-        m.cases, ". ".join(filter(None, [said, shortage, note])), evidence,
+        where, verdict, source, shown.text, m.value, m.low, m.high, shown.unit, m.interval, m.by_seed, len(m.by_seed),
+        m.patients, m.cases, ". ".join(filter(None, [said, shortage, split, note])), evidence,
     )  # fmt: skip
 
 
 def hole(where: str, reason: object, evidence: str = "") -> Finding:
     """A data set on which a claim was not measured, and why."""
     return Finding(where, NOT_MEASURED, found=str(reason), evidence=evidence)
+
+
+def with_spread(value: float, low: float, high: float, unit: str, interval: str, by_seed: Sequence[float]) -> str:
+    """A number with what is known of its spread; brackets are intervals, never the range of seeds.
+
+    An interval over patients averages the seeds: it does not say how far another training would be, so each one's
+    number stands beside it.
+    """
+    said = f"{number(value)}{f' {unit}' if unit else ''}"
+    seeds = ", ".join(map(number, by_seed))
+    if interval == "seeds":
+        return f"{said} (seeds {seeds})" if len(by_seed) > 1 else f"{said} (one seed)"
+    if interval == "exact":
+        return said
+    return f"{said} [{number(low)}, {number(high)}]" + (f", seeds {seeds}" if len(by_seed) > 1 else "")
 
 
 def number(value: float) -> str:

@@ -15,7 +15,7 @@ from spectralcal.claims._finding import (
     STUDY,
     VERDICTS,
     Finding,
-    number,
+    with_spread,
 )
 from spectralcal.claims.ledger import Entry, place
 from spectralcal.config import StudyConfig
@@ -128,6 +128,9 @@ def _reading(config: StudyConfig) -> str:
         "A finding on a data set is *supported* or *refuted* only if its 95 % bootstrap interval over patients lies on "
         f"one side and every single training does too, with at least {FEWEST_SEEDS} seeds and {FEWEST_TO_RANK} test "
         "patients; otherwise it is *inconclusive*, whatever the means say.",
+        "Brackets are such intervals, over patients with the seeds averaged, or the range that rounds to a printed "
+        "number. They say nothing of the spread between trainings, which is often the larger: each training's own "
+        "number stands behind the word *seeds*.",
         "A missing cell or file makes it *not measured*, and the hole is named.",
         "A claim as a whole must hold on each data set that it is about: one refuted finding refutes it, one data set "
         "that was not run leaves it not measured. Claims about training in general rest on the real data that were "
@@ -219,9 +222,8 @@ def _paragraph(entry: Entry, results: Results) -> str:
 def _effect(finding: Finding) -> str:
     if not np.isfinite(finding.value):
         return ""
-    unit = f" {finding.unit}" if finding.unit else ""
-    span = "" if finding.interval == "exact" else f" [{number(finding.low)}, {number(finding.high)}]"
-    return f"{number(finding.value)}{unit}{span}"
+    f = finding
+    return with_spread(f.value, f.low, f.high, f.unit, f.interval, f.by_seed)
 
 
 def _cell(text: str) -> str:

@@ -11,6 +11,8 @@ from spectralcal.claims._sample import Sample
 from spectralcal.claims._study import ASD, ECE, HD95, SIX, Score, Study
 
 TITLE = "Ablations"
+#: confidence maps that are functions of probabilities; the margin, of two logits, is not
+PROBABILITIES = ("max_prob", "max_log_prob", "entropy")
 #: rows of Table 3
 ROWS = ("L_CE", "L_CE + L_Spectral w/o W", "L_CE + L_Spectral")
 #: improvement of a distance, in percent, up to which it is modest
@@ -20,20 +22,22 @@ HALF = 0.5
 
 
 def logits_best(study: Study, claim: Claim) -> list[Finding]:
-    """C24: among the confidence maps, the maximum logit calibrates best."""
+    """C24: the maximum logit calibrates better than the maps that are made of probabilities."""
 
     def on(name: str) -> Finding:
         methods = study.variants("confidence", "spectral", "confidence")
-        if "max_logit" not in methods:
-            raise Hole(f"experiment '{study.experiment('confidence')}' has no spectral loss on the maximum logit")
-        order = ["max_logit", *(kind for kind in methods if kind != "max_logit")]
+        others = [kind for kind in PROBABILITIES if kind in methods]
+        if "max_logit" not in methods or not others:
+            lacking = "the maximum logit" if others else "a map of probabilities"
+            raise Hole(f"experiment '{study.experiment('confidence')}' has no spectral loss on {lacking}")
+        order = ["max_logit", *others]
         sample = study.scores("confidence", name, [methods[kind] for kind in order], [ECE])
-        best = 1 + int(np.argmin(sample.means[1:, 0]))
-        margin = sample.measure(lambda m: m[..., best, 0] - m[..., 0, 0], len(order) - 1)
-        text = f"ECE, best other map ({order[best]}) - maximum logit"
-        note = f"{len(order)} maps: {', '.join(order)}"
-        part = Part(text, margin, above(0), below(0), ECE.unit)
-        return conclude(name, [part], study.table("confidence", "table2"), note=note)
+        parts = [
+            Part(f"ECE, {kind} - maximum logit",
+                 sample.measure(lambda m, i=i: m[..., i, 0] - m[..., 0, 0], len(others)), above(0), below(0), ECE.unit)
+            for i, kind in enumerate(others, 1)
+        ]  # fmt: skip
+        return conclude(name, parts, study.table("confidence", "table2"))
 
     return study.each(claim, "confidence", on)
 

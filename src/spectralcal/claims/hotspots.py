@@ -90,7 +90,12 @@ def lowered_at_hotspots(study: Study, claim: Claim) -> list[Finding]:
             more = sample.measure(lambda m: m[..., 0, 2] - m[..., 0, 4])
             parts.append(Part("that correlation, Ours - cross-entropy, both of another seed", more, above(0), below(0)))
         note = "" if control else "Without a second seed there is no control: any second network may coincide"
-        return conclude(name, parts, evidence, note=note)
+
+        def rule(verdicts: Iterable[str]) -> str:
+            found = every(verdicts)
+            return INCONCLUSIVE if found == SUPPORTED and not control else found
+
+        return conclude(name, parts, evidence, rule=rule, note=note)
 
     return study.each(claim, "main", on)
 

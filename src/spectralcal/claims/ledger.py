@@ -106,7 +106,8 @@ def table(entries: list[Entry]) -> pd.DataFrame:
     Returns:
         id, group, claim, place, where (data set, construction, "printed tables", or "claim" for the whole), source
         (study, printed, construction), counts (does the whole rest on it), verdict, effect, value, low, high, unit,
-        interval (what low and high span), seeds, patients, cases, found, evidence.
+        interval (what low and high span), by_seed (each training's number, separated by spaces), seeds, patients,
+        cases, found, evidence.
     """
     rows = []
     for entry in entries:
@@ -124,15 +125,17 @@ def table(entries: list[Entry]) -> pd.DataFrame:
                    "found": finding.found, "evidence": finding.evidence}  # fmt: skip
             rows.append(common | one | _number_of(finding))
     columns = ["id", "group", "claim", "place", "where", "source", "counts", "verdict", "effect", "value", "low",
-               "high", "unit", "interval", "seeds", "patients", "cases", "found", "evidence"]  # fmt: skip
+               "high", "unit", "interval", "by_seed", "seeds", "patients", "cases", "found", "evidence"]  # fmt: skip
     frame = pd.DataFrame(rows, columns=columns)
     counts = ["seeds", "patients", "cases"]
     return frame.assign(**frame[counts].fillna(0).astype(int))
 
 
 def _number_of(finding: Finding) -> dict[str, object]:
+    if not np.isfinite(finding.value):
+        return {}
     names = ("effect", "value", "low", "high", "unit", "interval", "seeds", "patients", "cases")
-    return {name: getattr(finding, name) for name in names} if np.isfinite(finding.value) else {}
+    return {name: getattr(finding, name) for name in names} | {"by_seed": " ".join(map(str, finding.by_seed))}
 
 
 def _counts(study: Study, claim: Claim, finding: Finding) -> bool:

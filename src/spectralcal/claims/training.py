@@ -67,9 +67,11 @@ def only_deficient_penalised(study: Study, claim: Claim) -> list[Finding]:
         (method,) = study.named("main", "Ours")
         halves = [np.array_split(h.penalised_fraction.to_numpy(), 2)
                   for h in study.histories("main", name, method, ["penalised_fraction"])]  # fmt: skip
+        early = over_seeds([first.mean() for first, _ in halves])
         late = over_seeds([second.mean() for _, second in halves])
         fall = over_seeds([first.mean() - second.mean() for first, second in halves])
         parts = [Part("share of penalised samples, second half of training", late, at_most(SOME), above(ALMOST_ALL)),
+                 Part("first half", early, at_most(SOME), lambda _: False),
                  Part("first half - second half", fall, above(0), lambda _: False)]  # fmt: skip
         return conclude(name, parts, study.files("main", name, [method], "history.csv"))
 
