@@ -28,8 +28,10 @@ SHOWN = (
     "SCE paper",
     "SCE crac-legacy",
     "TACE paper",
+    "Brier paper",
+    "NLL paper",
 )
-#: suffix of Table 1 and the table of protocols, and data set, of each subject of `variants`
+#: suffix of Table 1 and the tables of protocols and proper scores, and data set, of each subject of `variants`
 VARIANTS = {
     "validation": ("", "hippocampus"),
     "test": ("_exploratory", "hippocampus"),
@@ -135,7 +137,7 @@ def variants(results: Path, which: str) -> str:
     """Dice (%) and calibration errors (x 10^-3) of the methods of a subject, see VARIANTS."""
     suffix, data_set = VARIANTS[which]
     found: dict[str, dict[str, str]] = {}
-    for name in (f"table1{suffix}", f"protocols{suffix}"):
+    for name in (f"table1{suffix}", f"protocols{suffix}", f"proper_scores{suffix}"):
         with (results / f"tables/{name}.csv").open() as stream:
             for row in csv.DictReader(stream):
                 if row["dataset"] != data_set:

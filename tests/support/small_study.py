@@ -22,6 +22,7 @@ REGIONS = ("all", "reference", "union", "boundary")
 #: temperature of the probabilities by loss: above 1 is over-confident
 TEMPERATURE = {"ce": 2.2, "focal": 0.6, "ls": 0.75, "mbls": 1.35, "svls": 1.2, "crac": 1.1, "spectral": 1.02}
 CALIBRATION = {"ECE": 0.02, "SCE": 0.012, "TACE": 0.03}
+PROPER = {"Brier": 0.1, "NLL": 0.2, "signed_gap": 0.02}
 PROTOCOLS = ("paper", "crac-legacy", "boundary", "union")
 POOLED = "nixon"
 
@@ -161,6 +162,20 @@ class Study:
              "value": base * TEMPERATURE.get(cell.method, 1.5) * random.uniform(0.6, 1.4)}
             for metric, base in CALIBRATION.items()
         ]  # fmt: skip
+        return rows + self._proper_scores(cell)
+
+    def _proper_scores(self, cell: Cell) -> list[dict]:
+        """Proper scores of every case and of the pool, with numbers of their own: the others do not move."""
+        rows = []
+        for index, case in enumerate([*self.names, "pooled"]):
+            random, pooled = _random(cell, 200 + index), case == "pooled"
+            rows += [
+                {**vars(cell), "case": case, "class": "all", "metric": metric, "protocol": protocol, "status": "ok",
+                 "patient": case if pooled else f"patient_{index // self.cases_per_patient:03d}",
+                 "value": base * TEMPERATURE.get(cell.method, 1.5) * random.uniform(0.6, 1.4)}
+                for protocol in ([POOLED] if pooled else PROTOCOLS)
+                for metric, base in PROPER.items()
+            ]  # fmt: skip
         return rows
 
     def _calibration(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
