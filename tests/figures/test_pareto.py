@@ -19,9 +19,24 @@ def known(cell, metric, index):
     return dice - 0.05 * index if metric == "DSC" else ece + 0.1 * index
 
 
+def by_seed(cell, metric, index):
+    """Seeds differ, and the more the higher they are: in Dice by -0.02 or -0.08, in ECE by 0.001 or 0.004."""
+    moved = {0: 0.0, 1: 1.0, 2: 4.0}[cell.seed]
+    return known(cell, metric, index) + (-0.02 if metric == "DSC" else 0.001) * moved
+
+
+def means_of(made):
+    return made.frame[made.frame.level == "mean"].set_index("method")
+
+
+def drawn_at(axes, marker):
+    """(points, 2) of all lines with a marker."""
+    return np.concatenate([line.get_xydata() for line in axes.lines if line.get_marker() == marker])
+
+
 def test_front_and_exact_intervals(tmp_path):
     made = figure.pareto(known_study(tmp_path, known, methods=tuple(PLACES)), "main")
-    rows = made.frame.set_index("method")
+    rows = means_of(made)
     assert dict(rows.front) == {"ce": True, "focal": False, "mbls": True, "spectral": True}
     assert dict(rows.share) == {"ce": 1.0, "focal": 0.0, "mbls": 1.0, "spectral": 1.0}
     for method, (dice, ece) in PLACES.items():
@@ -57,6 +72,65 @@ def test_errors_that_span_decades_are_on_a_logarithmic_axis(tmp_path):
     assert figure.pareto(known_study(tmp_path, value), "main").drawing.axes[0].get_yscale() == "log"
 
 
+def test_rows_of_seeds_are_the_means_of_their_cases(tmp_path):
+    results = known_study(tmp_path, by_seed, methods=tuple(PLACES), seeds=(0, 1, 2), cases=4)
+    made = figure.pareto(results, "main")
+    seeds, scores = made.frame[made.frame.level == "seed"], results.scores("main")
+    assert len(seeds) == 3 * len(PLACES)
+    for row in seeds.itertuples():
+        mine = scores[(scores.method == row.method) & (scores.seed == row.seed)].groupby("metric").value.mean()
+        assert (row.x, row.y) == (pytest.approx(100 * mine["DSC"]), pytest.approx(1000 * mine["ECE"]))
+    assert seeds[["x_low", "x_high", "y_low", "y_high", "front", "share"]].isna().all(axis=None)
+    averaged, means = seeds.groupby("method")[["x", "y"]].mean(), means_of(made)[["x", "y"]].astype(float)
+    np.testing.assert_allclose(averaged.loc[means.index], means)
+    assert means_of(made).seed.isna().all()
+
+
+def test_every_seed_is_a_dot_within_the_limits(tmp_path):
+    made = figure.pareto(known_study(tmp_path, by_seed, methods=tuple(PLACES), seeds=(0, 1, 2), cases=4), "main")
+    seeds, axes = made.frame[made.frame.level == "seed"], made.drawing.axes[0]
+    np.testing.assert_allclose(np.sort(drawn_at(axes, "."), axis=0), np.sort(seeds[["x", "y"]], axis=0))
+    for values, (low, high) in ((seeds.x, axes.get_xlim()), (seeds.y, axes.get_ylim())):
+        assert low < values.min()
+        assert values.max() < high
+    bars = [line for line in axes.lines if line.get_linewidth() == 0.7 and line.get_marker() == "None"]
+    dots = [line for line in axes.lines if line.get_marker() == "."]
+    assert max(line.get_zorder() for line in dots) < min(line.get_zorder() for line in bars)
+    assert [text.get_text() for text in made.drawing.legends[0].get_texts()][-1] == "one seed"
+    assert "dots, joined to their marker: the mean over cases of each seed" in made.caption
+    assert "over patients, seeds averaged, of the difference" in made.caption
+
+
+def test_a_single_seed_lies_under_its_mean_and_is_not_drawn(tmp_path):
+    made = figure.pareto(known_study(tmp_path, known, methods=tuple(PLACES)), "main")
+    assert not [line for axes in made.drawing.axes for line in axes.lines if line.get_marker() == "."]
+    assert "dots" not in made.caption
+    assert "hollow markers" in made.caption
+    assert "Stepped light grey line" in made.caption
+
+
+def test_methods_that_cover_each_other_are_drawn_once_more(tmp_path):
+    """Two nearly equal methods, far from a third."""
+    near = {"ce": (0.800, 0.0100), "spectral": (0.801, 0.0102), "focal": (0.5, 0.2)}
+
+    def value(cell, metric, index):
+        return near[cell.method][metric == "ECE"] + 1e-4 * cell.seed
+
+    made = figure.pareto(known_study(tmp_path, value, methods=tuple(near), seeds=(0, 1)), "main")
+    whole, part = made.drawing.axes
+    assert part.get_title(loc="left").endswith(", enlarged")
+    assert "Thin frame" in made.caption
+    (left, right), (low, high) = part.get_xlim(), part.get_ylim()
+    means = means_of(made)
+    assert set(means.index[means.x.between(left, right) & means.y.between(low, high)]) == {"ce", "spectral"}
+    (outline,) = whole.patches
+    np.testing.assert_allclose(outline.get_bbox().extents, [left, low, right, high])
+    near["spectral"] = (0.65, 0.05)
+    alone = figure.pareto(known_study(tmp_path / "apart", value, methods=tuple(near), seeds=(0, 1)), "main")
+    assert len(alone.drawing.axes) == 1
+    assert "Thin frame" not in alone.caption
+
+
 def test_other_metrics_and_data_sets(tmp_path):
     results = known_study(
         tmp_path, known, methods=tuple(PLACES), datasets=("phantom", "acdc", "hippocampus", "promise12")
@@ -65,7 +139,7 @@ def test_other_metrics_and_data_sets(tmp_path):
     shown = [axes for axes in made.drawing.axes if axes.axison]
     assert len(shown) == 4
     assert shown[0].get_xlabel() == "HD95 (mm), lower is better"
-    assert len(made.frame) == 16
+    assert made.frame.groupby("level").size().to_dict() == {"mean": 16, "seed": 16}
     with pytest.raises(ConfigError, match=r"metric: expected .* received 'Dice'"):
         figure.pareto(results, "main", accuracy="Dice")
 
@@ -74,7 +148,7 @@ def test_method_without_results_is_named_and_not_on_the_front(tmp_path):
     results = known_study(tmp_path, lambda cell, *a: None if cell.method == "mbls" else known(cell, *a),
                           methods=tuple(PLACES))  # fmt: skip
     made = figure.pareto(results, "main")
-    row = made.frame.set_index("method").loc["mbls"]
+    row = means_of(made).loc["mbls"]
     assert (row.front, row.status) == (False, "missing")
     assert np.isnan(row.share)
     assert "Without results: MbLS." in made.caption

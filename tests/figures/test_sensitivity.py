@@ -50,6 +50,31 @@ def test_differences_from_the_default_are_paired(study):
     assert ece.default.to_dict() == {name: name == "spectral" for name in ("ce", *WEIGHTS)}
 
 
+def test_caption_says_what_the_bars_are_and_only_what_is_drawn(study):
+    made = drawn(study(methods=("ce", *WEIGHTS), seeds=(0, 1), cases=6, cases_per_patient=2, only_scores=True))
+    assert (
+        "Bars and bands: 95 % bootstrap intervals, over the 3 patients of seeds 0, 1, averaged, of the paired "
+        "difference from the default in the unit of the axis, drawn around the mean" in made.caption
+    )
+    assert "Grey: methods that do not have the option." in made.caption
+    assert "Crosses" not in made.caption
+    alone = drawn(study(methods=WEIGHTS, seeds=(0,), cases=6, only_scores=True)).caption
+    assert "Bars: 95 % bootstrap intervals, over the 6 patients of seed 0, of the paired difference" in alone
+    assert "Mean over 6 test cases, protocol" in alone
+    assert "Grey" not in alone
+    without = drawn(study(methods=WEIGHTS[::2], seeds=(0,), only_scores=True)).caption
+    assert "Bars" not in without
+    assert "Star" not in without
+
+
+def test_the_height_of_the_default_is_drawn_through(study):
+    made = drawn(study(methods=WEIGHTS, seeds=(0,), only_scores=True))
+    rows = made.frame[made.frame.default].set_index("metric")["mean"]
+    for axes, metric in zip(made.drawing.axes, ("DSC", "ECE"), strict=True):
+        level = [line for line in axes.lines if list(line.get_xdata()) == [0, 1]]
+        assert [line.get_ydata()[0] for line in level] == [pytest.approx(rows[metric])]
+
+
 def test_means_are_those_of_the_scores(study):
     results = study(methods=WEIGHTS, seeds=(0, 1), only_scores=True)
     table = sensitivity.frame(results, "main", "phantom", "unet")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from tidy import assert_tidy
 
 from spectralcal.figures._axes import legend_below
 from spectralcal.figures.figure3 import _spacing
+from spectralcal.figures.style import looks
 from spectralcal.figures.training_curves import training_curves
 from spectralcal.grid import Cell
 
@@ -24,6 +28,47 @@ def test_ratio_of_a_sweep_follows_the_weight_and_is_told_in_the_caption(study):
     axes = made.drawing.axes[3]
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[1] >= 1.0  # the line of equal strength is on the page
+
+
+def test_settings_of_one_option_have_the_colours_of_a_scale_in_the_order_of_their_values(study):
+    weights = ("spectral", *(f"spectral@weight={value}" for value in (1.0, 0.001, 0.1, 0.05, 0.005)))
+    made = training_curves(study(methods=weights, seeds=(0,)), "main")
+    legend = made.drawing.legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "weight=0.001", "weight=0.005", "weight=0.01 (default)", "weight=0.05", "weight=0.1", "weight=1.0",
+    ]  # fmt: skip
+    colors = [line.get_color() for line in legend.get_lines()]
+    assert len(set(colors)) == len(weights)
+    lightness = [np.dot(to_rgb(color), (0.2126, 0.7152, 0.0722)) for color in colors]
+    assert all(light - dark > 0.01 for light, dark in pairwise(lightness))
+    assert lightness[0] < 0.8  # still seen on white
+    entropies = made.drawing.axes[2].lines
+    for color in colors:  # target and samples of a setting share its colour and differ in dashes
+        drawn = {line.get_linestyle() for line in entropies if line.get_color() == color and line.get_linewidth() > 1}
+        assert drawn == {"-", "--"}
+    assert list(dict.fromkeys(made.frame.method))[2] == "spectral"
+    assert "Colours: from the smallest weight (light) to the largest (dark)." in made.caption
+    assert "Ours (weight=0.01, default) " in made.caption
+
+
+def test_different_methods_look_as_in_every_figure(study):
+    methods = ("ce", "spectral", "spectral@confidence=margin", "spectral@confidence=max_prob")
+    made = training_curves(study(methods=methods, seeds=(0,)), "main")
+    found = {line.get_label(): line.get_color() for line in made.drawing.legends[0].get_lines()}
+    known = looks(methods)
+    assert found["CE"] == known["ce"].color
+    assert found["Ours"] == known["spectral"].color
+    assert found["Ours (confidence=margin)"] == known["spectral@confidence=margin"].color
+    assert "Colours" not in made.caption
+
+
+def test_beside_settings_a_baseline_keeps_its_look_and_names_are_whole(study):
+    made = training_curves(study(methods=SWEEP, seeds=(0,)), "main")
+    lines = made.drawing.legends[0].get_lines()
+    assert [line.get_label() for line in lines] == [
+        "CE", "Ours (weight=0.01, default)", "Ours (weight=0.1)", "Ours (weight=1.0)",
+    ]  # fmt: skip
+    assert lines[0].get_color() == looks(["ce"])["ce"].color
 
 
 def test_steps_without_a_penalty_are_counted_and_leave_no_dot(study):

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from spectralcal.figures._axes import handles, legend_below, log_axis, panel_title, say_missing
 from spectralcal.figures._bootstrap import patient_draws
 from spectralcal.figures._case_scores import (
-    COLUMNS,
     CaseScores,
     case_scores,
     cases_named,
     hole_sentences,
-    metric_label,
+    nan_mean,
     overall_status,
 )
 from spectralcal.figures._choose import opening, pick
 from spectralcal.figures._drawn import Drawn
-from spectralcal.figures.style import FAINT, TWO_COLUMNS, Look, looks, size
+from spectralcal.figures._pareto_draw import crowded_parts, draw, has_dots
 from spectralcal.results import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Accuracy against calibration"
 NEEDS = ()
-#: ratio of the largest to the smallest error from which the axis is logarithmic
-DECADE = 4.0
-NUMBERS = ("x", "x_low", "x_high", "y", "y_low", "y_high", "share")
+#: columns of the numbers; empty where a row has none, and still whole numbers and truths elsewhere
+TYPES = {
+    "dataset": "", "architecture": "", "method": "", "label": "", "level": "", "seed": "Int64", "x": "float",
+    "x_low": "float", "x_high": "float", "y": "float", "y_low": "float", "y_high": "float", "front": "boolean",
+    "share": "float", "status": "",
+}  # fmt: skip
 
 
 def pareto(
@@ -76,24 +71,44 @@ def pareto(
     )
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
-        f"{cases_named(results, blocks)}. Means over cases; bars: 95 % bootstrap intervals over patients "
-        "of the difference to "
-        "the mean of all methods, so that what the patients have in common does not count. Line and filled markers: "
-        "the methods that no other one beats in both means. Per cent of samples of resampled patients in which a "
-        f"method is one of them: {listed or 'none'}.{hole_sentences(statuses, labels)}"
+        f"{cases_named(results, blocks)}. {_key(table)} Per cent of samples of resampled patients in which a "
+        f"method would have a filled marker: {listed or 'none'}.{hole_sentences(statuses, labels)}"
     )
     return Drawn(draw(table, metrics, names), table, caption)
+
+
+def _key(table: pd.DataFrame) -> str:
+    """Sentences on what is drawn; only on what there is."""
+    dots = has_dots(table)
+    said = ["Markers: means over cases and seeds." if dots else "Markers: means over cases."]
+    if dots:
+        said.append("Small light dots, joined to their marker: the mean over cases of each seed.")
+    said.append(
+        f"Bars: 95 % bootstrap intervals over patients{', seeds averaged,' if dots else ''} of the difference to the "
+        "mean of all methods, so that what the patients have in common does not count"
+        + ("; the spread over seeds is not in them, the dots show it." if dots else ".")
+    )
+    said.append(
+        "Filled markers: no other method is at least as good in both means and better in one; hollow markers: another "
+        "method is."
+    )
+    if (table.front.fillna(False).groupby(table.dataset).sum() > 1).any():
+        said.append("Stepped light grey line: through the filled markers; no method's mean lies on its better side.")
+    if crowded_parts(table):
+        said.append("Thin frame: the part that is drawn once more, enlarged.")
+    return " ".join(said)
 
 
 def frame(
     results: Results, experiment: str, architecture: str, metrics: tuple[str, str], protocol: str
 ) -> tuple[pd.DataFrame, list[CaseScores]]:
-    """Means by method.
+    """Means by method, and by method and seed.
 
     Returns:
-        dataset, architecture, method, label, x and y (means over cases of the two metrics in their printed units) with
-        intervals, front (no other method is at least as good in both and better in one), share (of samples of
-        resampled patients in which it is on the front), status; and the scores that they were computed from.
+        dataset, architecture, method, label, level (``mean``: over cases and seeds, or ``seed``: over the cases of
+        one), seed, x and y (the means of the two metrics in their printed units) with intervals, front (no other method
+        is at least as good in both and better in one), share (of samples of resampled patients in which it is on the
+        front), status; and the scores that they were computed from. Seeds have no interval, front or share.
     """
     rows, all_blocks = [], []
     for dataset in results.config.experiments[experiment].datasets:
@@ -109,14 +124,21 @@ def frame(
             share[compared] = undominated(signs[:, None, None] * np.stack(drawn)).mean(0)
         spans = [_intervals(block, compared) for block in blocks]
         for index, method in enumerate(blocks[0].methods):
-            row: dict[str, Any] = {"dataset": dataset, "architecture": architecture, "method": method}
-            row |= {"label": results.label(method)}
+            common: dict[str, Any] = {"dataset": dataset, "architecture": architecture, "method": method}
+            common |= {"label": results.label(method)}
+            common |= {"status": overall_status([block.status[method] for block in blocks])}
+            row: dict[str, Any] = {**common, "level": "mean", "front": bool(front[index]), "share": share[index]}
             for axis, mean, (low, high) in zip("xy", means, spans, strict=True):
                 row |= {axis: mean[index], f"{axis}_low": low[index], f"{axis}_high": high[index]}
-            status = overall_status([block.status[method] for block in blocks])
-            rows.append({**row, "front": bool(front[index]), "share": share[index], "status": status})
-    table = pd.DataFrame(rows)
-    return table[["dataset", "architecture", "method", "label", *NUMBERS[:-1], "front", "share", "status"]], all_blocks
+            x, y = (nan_mean(block.values[index].T) for block in blocks)
+            rows.append(row)
+            rows += [
+                {**common, "level": "seed", "seed": seed, "x": x[i], "y": y[i]}
+                for i, seed in enumerate(blocks[0].seeds)
+                if np.isfinite([x[i], y[i]]).any()
+            ]
+    table = pd.DataFrame(rows, columns=list(TYPES))
+    return table.astype({name: kind for name, kind in TYPES.items() if kind}), all_blocks
 
 
 def undominated(values: np.ndarray) -> np.ndarray:
@@ -144,61 +166,6 @@ def _intervals(block: CaseScores, compared: np.ndarray) -> tuple[np.ndarray, np.
         shift = block.means[index] - found.estimate
         low[index], high[index] = found.low + shift, found.high + shift
     return low, high
-
-
-def draw(table: pd.DataFrame, metrics: tuple[str, str], names: Mapping[str, str]) -> Figure:
-    """A panel for each data set.
-
-    Args:
-        table: the numbers.
-        metrics: along and up the page.
-        names: printed names of the data sets.
-    """
-    import matplotlib.pyplot as plt
-
-    labels = dict(zip(table.method, table.label, strict=True))
-    found, across = looks(list(labels)), min(len(names), 3)
-    down = math.ceil(len(names) / across)
-    width = {1: 110.0, 2: TWO_COLUMNS, 3: TWO_COLUMNS}[across]
-    figure, grid = plt.subplots(
-        down, across, figsize=size(width, 14.0 + 62.0 * down), layout="constrained", squeeze=False
-    )
-    for axes in grid.flat[len(names) :]:
-        axes.set_axis_off()
-    for index, (axes, (dataset, name)) in enumerate(zip(grid.flat, names.items(), strict=False)):
-        shown = table[(table.dataset == dataset) & table.x.notna() & table.y.notna()]
-        if len(names) > 1:
-            panel_title(axes, "abcdefghijklmnopqrstuvwxyz"[index], name)
-        for axis, metric in zip("xy", metrics, strict=True):
-            better = "higher" if COLUMNS[metric].higher else "lower"
-            axes.set(**{f"{axis}label": f"{metric_label(COLUMNS[metric])}, {better} is better"})
-        if shown.empty:
-            say_missing(axes)
-            axes.set(xticks=[], yticks=[])
-            continue
-        _panel(axes, shown, metrics, found)
-    missing = {method for method, status in _statuses(table).items() if status in ("missing", "undefined")}
-    legend_below(figure, handles(found, labels, missing, markers=True))
-    return figure
-
-
-def _panel(axes: Axes, table: pd.DataFrame, metrics: tuple[str, str], found: dict[str, Look]) -> None:
-    for row in table.itertuples():
-        look = found[row.method]
-        bars = {"color": look.color, "linewidth": 0.7, "alpha": 0.8, "zorder": 2}
-        axes.plot([row.x_low, row.x_high], [row.y, row.y], **bars)
-        axes.plot([row.x, row.x], [row.y_low, row.y_high], **bars)
-        axes.plot(row.x, row.y, marker=look.marker, markersize=8.5 if look.marker == "*" else 5, color=look.color,
-                  markerfacecolor=look.color if row.front else "white", markeredgecolor=look.color,
-                  markeredgewidth=0.8, zorder=look.order + 2)  # fmt: skip
-    front = table[table.front].sort_values(["x", "y"])
-    if len(front) > 1:
-        # The corners of the staircase lie on the worse side: between two methods nothing better was found.
-        worse_first = COLUMNS[metrics[0]].higher
-        axes.step(front.x, front.y, where="pre" if worse_first else "post", color=FAINT, linewidth=0.8, zorder=1)
-    if table.y.min() > 0 and table.y.max() > DECADE * table.y.min():
-        axes.set_yscale("log")
-        log_axis(axes)
 
 
 def _statuses(table: pd.DataFrame) -> dict[str, str]:

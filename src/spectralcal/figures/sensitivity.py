@@ -60,14 +60,38 @@ def sensitivity(
     caption = (
         f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}: "
         f"{results.title(dataset)}, {network}, {listed}. Mean over "
-        f"{counted(int(table.cases.max()), f'{results.side} case')} and "
-        f"seeds, protocol '{PROTOCOL}'. Star: the default, the same cell in every column. Bars and bands: 95 % "
-        "bootstrap interval over patients of the paired difference from the default, drawn around the mean; the "
-        "intervals of the means themselves, which hold the spread between patients too, are in the CSV. Grey: methods "
-        "that do not have the option; diamonds: the paper's numbers on this data set, if it has any; crosses: "
-        f"missing.{holes(gone)}"
+        f"{counted(int(table.cases.max()), f'{results.side} case')}{' and seeds' * (len(seeds) > 1)}, "
+        f"protocol '{PROTOCOL}'.{_key(table, listed, len(seeds) > 1)}{holes(gone)}"
     )
     return Drawn(draw(table), table, caption)
+
+
+def _key(table: pd.DataFrame, seeds: str, several: bool) -> str:
+    """Sentences on what is drawn, each with a blank before it; only on what there is.
+
+    Args:
+        table: the numbers.
+        seeds: their names.
+        several: there is more than one.
+    """
+    found, said = table[table["mean"].notna()], []
+    others = bool(found.position.isna().any())
+    if found.default.any():
+        said.append("Star and dotted line: the default, the same cell in every column.")
+    if table.difference_low.notna().any():
+        said.append(
+            f"Bars{' and bands' * others}: 95 % bootstrap intervals, over the "
+            f"{counted(int(table.patients.max()), 'patient')} of {seeds}{', averaged' * several}, of the paired "
+            "difference from the default in the unit of the axis, drawn around the mean; the intervals of the means "
+            "themselves, which hold how patients differ too, are in the CSV."
+        )
+    if others:
+        said.append("Grey: methods that do not have the option.")
+    if table.paper_value.notna().any():
+        said.append("Diamonds: the paper's numbers on this data set.")
+    if (table["mean"].isna() & table.position.notna()).any():
+        said.append("Crosses: missing.")
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
@@ -172,6 +196,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, color: str) -> None:
     axes.plot(
         default.position, default["mean"], "*", color=color, markersize=8, markeredgecolor="white", mew=0.4, zorder=5
     )
+    for height in default["mean"]:  # what the bars are differences from
+        axes.axhline(height, color=color, linewidth=0.7, linestyle=(0, (1, 2.5)), zorder=2)
     gone = swept[swept["mean"].isna()]
     axes.plot(
         gone.position, np.full(len(gone), 0.03), "x", color=FAINT, markersize=4, transform=axes.get_xaxis_transform()
@@ -201,11 +227,12 @@ def _values(axes: Axes, rows: pd.DataFrame) -> None:
     else:
         margin = 0.08 * (high - low) or 0.5
         axes.set_xlim(low - margin, high + margin)
-    if _crowded(tried, axes):
-        axes.tick_params(axis="x", labelrotation=60)
     axes.xaxis.set_major_locator(FixedLocator(tried.position.tolist()))
     axes.xaxis.set_major_formatter(FixedFormatter(tried.setting.tolist()))
     axes.xaxis.set_minor_locator(NullLocator())
+    if _crowded(tried, axes):
+        for text in axes.get_xticklabels():
+            text.set(rotation=60, ha="right", rotation_mode="anchor")
 
 
 def _crowded(tried: pd.DataFrame, axes: Axes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from spectralcal.figures._axes import (
 )
 from spectralcal.figures._choose import chosen_cells, holes, opening, pick
 from spectralcal.figures._drawn import Drawn
+from spectralcal.figures._settings import Settings, numeric_settings
 from spectralcal.figures.style import INK, TWO_COLUMNS, looks, size
 from spectralcal.grid import parse_method
 from spectralcal.results import Results
@@ -60,17 +62,21 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
     """
     dataset = pick(results, experiment, "datasets", dataset)
     architecture = pick(results, experiment, "architectures", architecture)
+    settings = numeric_settings(results, experiment)
     table = frame(results, experiment, dataset, architecture)
-    gone = list(table[table.status == "missing"].label)
+    names = settings.names(dict(zip(table.method, table.label, strict=True)))
+    gone = list(table[table.status == "missing"].method.map(names))
+    scale = f" Colours: from the smallest {settings.option} (light) to the largest (dark)." if settings.values else ""
     caption = (
-        f"{opening(results, experiment, [dataset], architecture)} Thin lines and dots: logged steps of single seeds; "
-        f"lines: running mean over {WINDOW:.0%} of the logged steps (in b and d at least {FEWEST}) and all seeds. "
+        f"{opening(results, experiment, [dataset], architecture)}{scale} Thin lines and dots: logged steps of single "
+        f"seeds; lines: running mean over {WINDOW:.0%} of the logged steps (in b and d at least {FEWEST}) and all "
+        "seeds. "
         "(a) First term of each loss. (b) What is added to it, with its weight; zero where nothing is penalised. "
         "(c) Entropy of the band powers of the confidence map: target, pooled over the history (solid), and mean of "
         "the samples in the batch (dashed). (d) Gradient norm of the added term with its weight over that of the "
-        f"first, both at the logits; at 1 they pull equally hard.{_strengths(table)}{holes(gone)}"
+        f"first, both at the logits; at 1 they pull equally hard.{_strengths(table, names)}{holes(gone)}"
     )
-    return Drawn(draw(table), table, caption)
+    return Drawn(draw(table, names, settings), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
@@ -79,12 +85,14 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     Returns:
         dataset, architecture, method, label, seed, panel (``base``, ``regulariser``, ``entropy``, ``ratio``), quantity
         (``value``, or ``target`` and ``sample`` of the entropies), step, value, status. A post-hoc method trains
-        nothing and is left out, unless there are only such methods.
+        nothing and is left out, unless there are only such methods. Settings of one option stand in the order of their
+        values.
     """
     parts = []
     chosen = chosen_cells(results, experiment, dataset, architecture)
     trained = {m: cells for m, cells in chosen.items() if not parse_method(m, results.config.methods).post_hoc}
-    for method, cells in (trained or chosen).items():
+    for method in numeric_settings(results, experiment).ordered(trained or chosen):
+        cells = chosen[method]
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
         histories = {cell.seed: found for cell in cells if (found := results.history(cell)) is not None}
         if not histories:
@@ -97,12 +105,17 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     return table.assign(**{name: np.nan for name in CURVES if name not in table})
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Four panels over the training step."""
+def draw(table: pd.DataFrame, names: Mapping[str, str], settings: Settings) -> Figure:
+    """Four panels over the training step.
+
+    Args:
+        table: the histories.
+        names: printed name by method, in the order of the legend.
+        settings: methods that differ in the value of one option; others look as in every figure.
+    """
     import matplotlib.pyplot as plt
 
-    labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = {**looks(list(names)), **settings.looks()}
     figure, grid = plt.subplots(2, 2, figsize=size(TWO_COLUMNS, 105), layout="constrained", sharex=True)
     for letter, axes, (panel, title) in zip("abcd", grid.flat, PANELS.items(), strict=True):
         panel_title(axes, letter, title)
@@ -127,7 +140,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for axes in grid[1]:
         axes.set_xlabel("training step")
     missing = set(table[table.status == "missing"].method)
-    legend_below(figure, handles(found, labels, missing))
+    legend_below(figure, handles(found, settings.legend(names), missing))
     return figure
 
 
@@ -150,12 +163,12 @@ def _quantities(history: pd.DataFrame, where: str) -> list[tuple[str, str, pd.Se
     return out + [("entropy", name, history[f"{name}_entropy"]) for name in entropies]
 
 
-def _strengths(table: pd.DataFrame) -> str:
+def _strengths(table: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Mean ratio and share of penalised steps by method, in the caption because lines at zero hide in a log axis."""
     ratios = table[(table.panel == "ratio") & table.value.notna()]
     said = [
-        f"{rows.label.iloc[0]} {rows.value.mean():.2g} ({(rows.value > 0).mean():.0%})"
-        for _, rows in ratios.groupby("method", sort=False)
+        f"{names[method]} {rows.value.mean():.2g} ({(rows.value > 0).mean():.0%})"
+        for method, rows in ratios.groupby("method", sort=False)
     ]
     return f" Mean ratio and share of logged steps with a penalty: {', '.join(said)}." if said else ""
 

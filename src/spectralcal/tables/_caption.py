@@ -11,6 +11,12 @@ from spectralcal.results import Results
 from spectralcal.statistics import fewest_to_rank
 from spectralcal.tables._lines import COMPARED
 
+#: when the best is marked, see :func:`spectralcal.statistics.lead`
+TOLD = (
+    "paired by patient, the interval of their difference is without zero and Wilcoxon's p below 0.05, both after "
+    "correction for the best against every method (Bonferroni, Holm)"
+)
+
 
 def titles(results: Results, datasets: Iterable[str]) -> dict[str, str]:
     """Printed names of data sets."""
@@ -82,20 +88,21 @@ def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
     if frame.low.notna().any():
         said.append("Below our numbers: 95 % bootstrap interval of the mean over patients.")
     if frame.distinct.any():
-        said.append(
-            "‡: the best is told from the second best: paired by patient, the interval of their difference is without "
-            "zero and Wilcoxon's p below 0.05, both after correction for the best against every method (Bonferroni, "
-            "Holm)."
-        )
+        said.append(f"‡: the best is told from the second best: {TOLD}.")
     compared = frame[~frame.pooled & frame["rank"].notna()]
     few = _too_few(compared)
     if few:
         listed = ", ".join(f"{names[name]} ({text})" for name, text in few.items())
-        said.append(f"Too small to rank methods, too few patients: {listed}.")
+        said.append(f"Too few patients to tell any best from its second best, whatever the numbers: {listed}.")
     tested = compared[compared.gap_low.notna() & ~compared.dataset.isin(few)]
     equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
     if equal:
-        said.append(f"Too small to rank methods, no best can be told from its second best: {', '.join(equal)}.")
+        # Of this comparison alone: the same cases may tell other methods apart.
+        needed = "" if frame.distinct.any() else f" (told: {TOLD})"
+        said.append(f"No best of this table is told from its second best on {', '.join(equal)}{needed}.")
+    ranked = compared[~compared.dataset.isin(few)].groupby([key for key in COMPARED if key in compared])
+    if any(len(rows) > 1 and rows.gap_low.isna().all() for _, rows in ranked):
+        said.append("Not compared: bests that print as equal, and methods that lack seeds.")
     return said
 
 
