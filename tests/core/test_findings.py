@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from spectralcal.config import load_config
+from spectralcal.statistics import bootstrap_mean
 
 filled = runpy.run_path(str(Path(__file__).parents[2] / "docs/replication_tables.py"))["filled"]
 
@@ -190,6 +191,30 @@ def test_the_variant_is_not_confirmed_by_the_rule_that_was_written_beforehand():
     assert f"over true foreground {change.mean()['crac-legacy']:.1f}" in page
     rest = errors_on_acdc(["ce", variant], "patient047")[protocols].groupby("method").mean()
     assert (rest.loc[variant] > rest.loc["ce"]).all()
+
+
+def test_what_is_said_of_twice_the_training_is_in_its_cells():
+    found = {}
+    for architecture in ("unet", "unet_long"):
+        for method in ("ce", "spectral"):
+            folder = OPEN / f"cells/dataset=acdc/arch={architecture}/method={method}/seed=0"
+            rows = pd.read_csv(folder / "cases.csv")
+            rows = rows[rows.metric.isin(["DSC", "ECE", "SCE"])]
+            found[architecture, method] = 100 * rows.groupby(["metric", "protocol", "patient"]).value.mean().unstack()
+    dice = {key: rows.loc["DSC", "paper"] for key, rows in found.items()}
+    gains = [dice["unet_long", m].mean() - dice["unet", m].mean() for m in ("ce", "spectral")]
+    assert [round(gain) for gain in gains] == [1, 3]
+    rest = [f"{dice['unet_long', m].drop('patient047').mean():.0f}" for m in ("ce", "spectral")]
+    assert f"({rest[0]} and {rest[1]} % without patient 047)" in " ".join(
+        (ROOT / "docs/replication.md").read_text().split()
+    )
+    change = found["unet_long", "spectral"] - found["unet_long", "ce"]
+    for values in change.dropna(how="all").to_numpy():
+        interval = bootstrap_mean(values, change.columns.to_numpy())
+        assert interval.low < 0 < interval.high
+    page = " ".join((ROOT / "README.md").read_text().split())
+    ends = [np.mean([dice[a, m].mean() for m in ("ce", "spectral")]) for a in ("unet", "unet_long")]
+    assert f"their Dice is {ends[0]:.0f} %, and {ends[1]:.0f} after twice the steps" in page
 
 
 def entropies(data_set, kind):
