@@ -108,7 +108,7 @@ def test_a_clone_makes_the_same_tables_and_verdicts_again(home, clone):
     claims = StudyPaths(clone).claims.read_text()
     # The verdicts that read images and not scores are among them.
     assert "Share of (1 - confidence) within 2 voxels" in claims
-    assert "hotspots and errors beyond the boundary-matched null" in claims
+    assert "hotspots (signed) and errors beyond the boundary-matched null" in claims
     for file in (*clone.results.glob("tables/*"), *clone.results.glob("claims.*")):
         file.unlink()
     rebuilt = rebuild_study(clone)
