@@ -49,7 +49,7 @@ def test_the_file_of_a_seed(finished):
     assert 0.25 <= found["shown_baseline"].min() <= found["shown_baseline"].max() <= 1
 
 
-def test_methods_of_the_next_seed(finished, tmp_path):
+def test_methods_of_the_next_seed(finished):
     """Of the second seed, cross-entropy alone is trained: its following seed is the first, which has both."""
     hotspots_step(finished, "phantom", "unet", 0)
     first = Results(finished).hotspots("phantom", "unet", 0)
