@@ -17,10 +17,12 @@ import numpy as np
 from spectralcal import registry
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress
+from spectralcal.fingerprint import package_digest
 from spectralcal.grid import Cell, parse_method
 from spectralcal.integrity import altered, file_hashes, sealed
 from spectralcal.networks import label_facts, load_network
 from spectralcal.paths import CellPaths
+from spectralcal.recipe import evaluation_identity
 from spectralcal.whole_files import write_arrays, write_json, write_text
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ def score_network(
     made = {
         "cell": asdict(cell),
         "parts": {"recipe": stamp["recipe"], "manifest": data.manifest_hash, "split": data.split_hash},
+        "identity": evaluation_identity(config, cell),
+        "code": package_digest(),
         "environment": environment(),
         "files": file_hashes([files.cases, files.calibration, files.spectra]),
     }

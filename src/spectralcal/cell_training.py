@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
 from spectralcal.errors import ResultError
+from spectralcal.fingerprint import package_digest
 from spectralcal.grid import Cell
 from spectralcal.integrity import file_hashes, sealed
 from spectralcal.networks import build_loss, build_network, label_facts, network_options
 from spectralcal.paths import CellPaths
-from spectralcal.recipe import training_settings
+from spectralcal.recipe import training_identity, training_settings
 from spectralcal.whole_files import whole, write_json, write_text
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def train_network(
     run = {
         "fingerprint": fingerprint,
         "parts": {"recipe": recipe, "manifest": data.manifest_hash, "split": data.split_hash},
+        "identity": training_identity(config, cell),
+        "code": package_digest(),
         "cell": asdict(cell),
         "settings": training_settings(config, cell),
         # Batches, augmentations and dropout have one seed a step each, made from these names (training/seeds.py).

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from spectralcal.fingerprint import digest
 from spectralcal.grid import Cell
 from spectralcal.integrity import altered, seal_holds
 from spectralcal.paths import CellPaths
@@ -62,6 +63,9 @@ def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
     made_of = [(parts or {}).get(part) for part in ("recipe", "manifest", "split")]
     if parts and record.get("fingerprint") != cell_fingerprint(*made_of):
         findings.append(f"{name}: its fingerprint {record.get('fingerprint')} is not that of its parts")
+    identity = record.get("identity")
+    if identity and (parts or {}).get("recipe") != digest(identity):
+        findings.append(f"{name}: its recipe {(parts or {}).get('recipe')} is not that of its identity")
     if record.get("cell") not in (None, vars(cell)):
         findings.append(f"{name}: is of another cell ({record['cell']})")
     hashes = record.get("files", {})

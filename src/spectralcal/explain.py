@@ -12,10 +12,11 @@ from typing import Any
 from spectralcal.checks import check_cell, read_record
 from spectralcal.config import StudyConfig
 from spectralcal.errors import ResultError, choices
+from spectralcal.fingerprint import digest, package_digest
 from spectralcal.grid import Cell, experiment_cells, parse_method, trained_cell
 from spectralcal.integrity import altered, seal_holds
 from spectralcal.paths import StudyPaths
-from spectralcal.recipe import evaluation_recipe, output_recipe, training_recipe
+from spectralcal.recipe import differences, evaluation_identity, output_recipe, training_identity
 from spectralcal.records import VERBS, collected_cells
 
 _CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)(?:/.*)?")
@@ -61,8 +62,8 @@ def _cell(config: StudyConfig, paths: StudyPaths, cell: Cell) -> list[tuple[str,
     lines = [("what", f"cell {cell} of the study '{config.study}'")]
     if step:
         lines.append(("weights", f"of the cell {source}, after the post-hoc step '{step}'"))
-    lines += _stage("training", run, training_recipe(config, source), "train", config, where)
-    lines += _stage("scores", scores, evaluation_recipe(config, cell), "evaluate", config, where)
+    lines += _stage("training", run, training_identity(config, source), "train", config, where)
+    lines += _stage("scores", scores, evaluation_identity(config, cell), "evaluate", config, where)
     if run:
         lines.append(("loss", _options(run.get("settings", {}))))
         lines.append(("seeds", _options(run.get("seeds", {"cell": cell.seed}))))
@@ -71,14 +72,22 @@ def _cell(config: StudyConfig, paths: StudyPaths, cell: Cell) -> list[tuple[str,
 
 
 def _stage(
-    title: str, record: dict[str, Any] | None, recipe: str, verb: str, config: StudyConfig, where: list[str]
+    title: str,
+    record: dict[str, Any] | None,
+    identity: dict[str, Any],
+    verb: str,
+    config: StudyConfig,
+    where: list[str],
 ) -> list[tuple[str, str]]:
     if not record:
         return [(title, "none yet"), ("command", _command(config, verb, *where))]
     parts = record.get("parts", {"recipe": record.get("recipe", "")})
     made_of = ", ".join(f"{name} {str(value)[:16]}" for name, value in parts.items())
-    now = "as code and configuration are now" if parts.get("recipe") == recipe else f"now {recipe}: it would run again"
+    recipe = digest(identity)
+    same = parts.get("recipe") == recipe
+    now = "as configuration and numerics are now" if same else f"now {recipe}: it would run again"
     lines = [(title, f"fingerprint {record.get('fingerprint')}"), ("made of", f"{made_of} ({now})")]
+    lines += [("differs", line) for line in differences(record.get("identity") or identity, identity)]
     cost = {
         "started": record.get("started"),
         "seconds": record.get("seconds"),
@@ -92,6 +101,7 @@ def _stage(
     lines.append(("cost", _options({key: value for key, value in cost.items() if value is not None})))
     if record.get("environment"):
         lines.append(("made by", _made_by(record["environment"])))
+    lines.append(("code", _code(record)))
     return [*lines, ("command", _command(config, verb, *where))]
 
 
@@ -216,6 +226,16 @@ def _made_by(environment: dict[str, Any]) -> str:
     torch = environment.get("packages", {}).get("torch")
     version = f", torch {torch}" if torch else ""
     return f"spectralcal {environment.get('spectralcal')}, commit {commit}{edited}{version}"
+
+
+def _code(record: dict[str, Any]) -> str:
+    """Whether the code says what it said then. It is evidence only: what identifies numbers is declared."""
+    if before := record.get("restamped"):
+        return f"identified by the code's text until commit {before['commit'][:12]}, as recipe {before['recipe']}"
+    if "code" not in record:
+        return "not recorded"
+    same = record["code"] == package_digest()
+    return f"{record['code']} ({'as it is now' if same else 'code differs since; the declared numbers are the same'})"
 
 
 def _options(values: dict[str, Any]) -> str:

@@ -1,8 +1,4 @@
-"""What a result was made from, as a digest: settings, data and the meaning of the code, not its comments or colours.
-
-Snakemake reruns a job whose ``params`` change. Each rule passes a digest of exactly what can change its numbers, so
-that a changed loss weight retrains that method's cells alone and a changed docstring retrains nothing.
-"""
+"""Digests: of settings, of files, and of what a source file means, whatever its comments and docstrings say."""
 
 from __future__ import annotations
 
@@ -14,30 +10,25 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parent
-#: modules that steer, name or report but compute no number of a cell; what they decide is in the digest as settings
+#: modules that steer or name but draw nothing; what they decide is in the digest of a table or figure as settings
 STEERING = frozenset(
     {
         "cells",
-        "claims",
         "cli",
         "config",
         "console",
         "errors",
-        "figures",
         "fingerprint",
         "grid",
         "networks",
+        "numerics",
         "paths",
         "provenance",
         "recipe",
         "registry",
-        "results",
-        "tables",
         "whole_files",
     }
 )
-#: of these, the ones that make the numbers and drawings of a report
-REPORTING = frozenset({"claims", "figures", "results", "tables"})
 LENGTH = 16
 
 
@@ -53,14 +44,29 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def source_digest(path: Path) -> str:
+    """Digest of what a Python file means: comments, docstrings, layout and annotations of arguments do not count."""
+    return digest(_read(path.read_text(encoding="utf-8"))[0])
+
+
+@functools.cache
+def package_digest() -> str:
+    """Digest of the meaning of all code of the package: evidence of what made a result, no part of its identity.
+
+    Only what the files say counts, not where they lie or what they are called.
+    """
+    return digest(sorted(_read(file.read_text(encoding="utf-8"))[0] for file in PACKAGE.rglob("*.py")))
+
+
 @functools.cache
 def code_digest(*modules: str, ignore: frozenset[str] = STEERING) -> str:
     """Digest of the code of `modules` and of everything in the package that they import, directly or not.
 
-    Two sources that differ in comments, docstrings, layout or type annotations only have the same digest.
+    For tables, figures and verdicts, which are cheap to make again. What a cell was made from is declared instead
+    (:mod:`spectralcal.numerics`).
 
     Args:
-        modules: dotted names inside the package, for example ``"losses.spectral"`` or ``"training.train"``.
+        modules: dotted names inside the package, for example ``"tables.table1"``.
         ignore: top-level modules and folders that cannot change the result in question.
     """
     found: dict[str, str] = {}
@@ -72,18 +78,28 @@ def code_digest(*modules: str, ignore: frozenset[str] = STEERING) -> str:
         file = _source(module)
         if file is None:
             continue
-        found[module], imports = _read(file.read_text())
+        found[module], imports = _read(file.read_text(encoding="utf-8"))
         queue += imports
     return digest(found)
 
 
-# A plan asks for the code of hundreds of methods, which share nearly all modules.
+# A plan asks for the code of hundreds of outputs, which share nearly all modules.
 @functools.cache
 def _read(source: str) -> tuple[str, tuple[str, ...]]:
     """What the source of a module means, as text, and what it imports."""
     tree = ast.parse(source)
     imports = tuple(_imports(tree))
-    return ast.dump(_Meaning().visit(tree)), imports
+    return _text(_Meaning().visit(tree)), imports
+
+
+def _text(node: Any) -> str:
+    """A syntax tree as text. Fields without content are left out: which of them there are depends on the Python."""
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_text, node))}]"
+    return repr(node)
 
 
 def _source(module: str) -> Path | None:

@@ -9,8 +9,9 @@ from spectralcal import registry
 from spectralcal.config import StudyConfig
 from spectralcal.console import progress, say
 from spectralcal.errors import ConfigError
-from spectralcal.fingerprint import code_digest, file_digest
+from spectralcal.fingerprint import digest, file_digest
 from spectralcal.grid import study_cells
+from spectralcal.numerics import component, engine
 from spectralcal.paths import StudyPaths
 from spectralcal.whole_files import write_json
 
@@ -47,7 +48,7 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
             dataset,
             root,
             StudyPaths(config).prepared(name),
-            code=code_digest("preparation.prepare", f"datasets.{config.kind_of(name)}"),
+            code=digest(component("datasets", config.kind_of(name)), engine("preparation")),
             progress=lambda done, total: bar.advance(done - bar.done),
             **settings,
         )

@@ -75,18 +75,32 @@ def test_steering_modules_do_not_count(package):
     assert code(package, errors="class E:\n    x = 2") == before
 
 
+def test_a_source_is_what_it_means(tmp_path):
+    def of(text):
+        (tmp_path / "mine.py").write_text(textwrap.dedent(text), encoding="utf-8")
+        return fingerprint.source_digest(tmp_path / "mine.py")
+
+    before = of("def f(x: int, *, y=1) -> int:\n    return x + y")
+    assert of('# a note\ndef f(x, *, y = 1):\n    """Doc."""\n    return (x + y)') == before
+    assert of("def f(x: int, *, y=2) -> int:\n    return x + y") != before
+    assert of("def f(x: int, *, y=1) -> int:\n    return x - y") != before
+
+
+def test_the_digest_of_the_package_does_not_know_where_files_lie(package):
+    def of(**sources):
+        for file in package.rglob("*.py"):
+            file.unlink()
+        code(package, **sources)
+        fingerprint.package_digest.cache_clear()
+        return fingerprint.package_digest()
+
+    before = of(a="x = 1", b="y = 2")
+    assert of(c__a="x = 1  # moved", b="y = 2") == before
+    assert of(a="x = 1", b="y = 3") != before
+    fingerprint.package_digest.cache_clear()
+
+
 def test_digest_ignores_the_order_of_keys_and_nothing_else():
     assert fingerprint.digest({"a": 1, "b": (1, 2)}) == fingerprint.digest({"b": [1, 2], "a": 1})
     assert fingerprint.digest({"a": 1}) != fingerprint.digest({"a": 1.5})
     assert fingerprint.digest("a", "b") != fingerprint.digest("ab")
-
-
-def test_the_digests_of_the_steps_depend_on_their_own_code():
-    """On the real package: the engine's digest sees the sampler, and the losses' see the spectral functions."""
-    import ast
-
-    from spectralcal.fingerprint import PACKAGE, _imports
-
-    imported = _imports(ast.parse((PACKAGE / "training/train.py").read_text()))
-    assert "training.patches" in imported
-    assert fingerprint.code_digest("losses.ce") != fingerprint.code_digest("losses.spectral")

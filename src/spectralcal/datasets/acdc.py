@@ -83,3 +83,4 @@ def _group(path: Path) -> str:
 
 
 DATASET = Acdc
+NUMERICS = 1  # see spectralcal.numerics

@@ -56,3 +56,4 @@ def _numbered(root: Path, folder: str, prefix: str) -> dict[int, Path]:
 
 
 DATASET = Atlas2023
+NUMERICS = 1  # see spectralcal.numerics

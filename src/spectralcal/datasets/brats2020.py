@@ -63,3 +63,4 @@ def _lone(files: list[Path], images: list[Path | None]) -> Path | None:
 
 
 DATASET = Brats2020
+NUMERICS = 1  # see spectralcal.numerics

@@ -108,3 +108,4 @@ def _images(entry: dict[str, Any]) -> list[str]:
 
 
 DATASET = Datalist
+NUMERICS = 1  # see spectralcal.numerics

@@ -88,3 +88,4 @@ class Decathlon(OwnData):
 
 
 DATASET = Decathlon
+NUMERICS = 1  # see spectralcal.numerics

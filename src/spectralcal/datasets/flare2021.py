@@ -53,3 +53,4 @@ def _stem(path: Path) -> str:
 
 
 DATASET = Flare2021
+NUMERICS = 1  # see spectralcal.numerics

@@ -82,3 +82,4 @@ def _stem(path: Path) -> str:
 
 
 DATASET = Hippocampus
+NUMERICS = 1  # see spectralcal.numerics

@@ -60,3 +60,4 @@ def _folder(path: Path, root: Path) -> str:
 
 
 DATASET = Iseg2017
+NUMERICS = 1  # see spectralcal.numerics

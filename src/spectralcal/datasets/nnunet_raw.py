@@ -97,3 +97,4 @@ class NnunetRaw(OwnData):
 
 
 DATASET = NnunetRaw
+NUMERICS = 1  # see spectralcal.numerics

@@ -167,3 +167,4 @@ class Phantom(Dataset):
 
 
 DATASET = Phantom
+NUMERICS = 1  # see spectralcal.numerics

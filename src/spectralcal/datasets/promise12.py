@@ -86,3 +86,4 @@ def _stratum(name: str) -> str:
 
 
 DATASET = Promise12
+NUMERICS = 1  # see spectralcal.numerics

@@ -180,6 +180,7 @@ class AverageCalibrationErrorCELoss(SegmentationLoss):
 
 
 LOSS = AverageCalibrationErrorCELoss
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "mL1-ACE"
 PAPER = None
 REFERENCE = (

@@ -65,6 +65,7 @@ class MarginLabelSmoothingLoss(SegmentationLoss):
 
 
 LOSS = MarginLabelSmoothingLoss
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "MbLS"
 PAPER = "MbLS"
 REFERENCE = "Liu et al., The devil is in the margin, CVPR 2022; Murugesan et al., Medical Image Analysis 2023"

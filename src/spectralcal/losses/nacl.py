@@ -55,6 +55,7 @@ class NACLLoss(SegmentationLoss):
 
 
 LOSS = NACLLoss
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "NACL"
 PAPER = None
 REFERENCE = "Murugesan et al., Trust your neighbours: penalty-based constraints for model calibration, MICCAI 2023"

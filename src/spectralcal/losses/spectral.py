@@ -210,6 +210,7 @@ def _across_processes(batch: Tensor) -> Tensor:
 
 
 LOSS = SpectralEntropyCELoss
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "Ours"
 PAPER = "Ours"
 REFERENCE = (

@@ -67,6 +67,7 @@ class SVLSLoss(SegmentationLoss):
 
 
 LOSS = SVLSLoss
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "SVLS"
 PAPER = "SVLS"
 REFERENCE = "Islam and Glocker, Spatially varying label smoothing, IPMI 2021"

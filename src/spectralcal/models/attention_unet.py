@@ -60,4 +60,5 @@ class AttentionUNet(DivisiblePadding):
 
 
 MODEL = AttentionUNet
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "Attention U-Net"

@@ -136,4 +136,5 @@ def plan(patch: Sequence[int], spacing_mm: Sequence[float]) -> tuple[list[tuple[
 
 
 MODEL = NNUNet
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "nnU-Net"

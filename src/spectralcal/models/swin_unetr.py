@@ -90,4 +90,5 @@ def _accept(sizes: Sequence[int]) -> None:
 
 
 MODEL = SwinUNETR
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "SwinUNETR"

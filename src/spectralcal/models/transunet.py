@@ -212,4 +212,5 @@ def _layer(kind: str, spatial_dims: int) -> type[nn.Module]:
 
 
 MODEL = TransUNet
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "TransUNet"

@@ -64,4 +64,5 @@ class UNet(DivisiblePadding):
 
 
 MODEL = UNet
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "U-Net"

@@ -99,4 +99,5 @@ class BlockMaximum(nn.Module):
 
 
 MODEL = UNetPlusPlus
+NUMERICS = 1  # see spectralcal.numerics
 LABEL = "UNet++"

@@ -30,3 +30,4 @@ class TemperatureScaling:
 
 
 POST_HOC = TemperatureScaling
+NUMERICS = 1  # see spectralcal.numerics
