@@ -19,6 +19,7 @@ faults: $(VENV)/.installed  ## every fault, for real, and their table: 20 minute
 
 lint: $(VENV)/.installed  ## style of Python and Snakemake files, and generated files in sync
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo --no-cache
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	$(VENV)/bin/snakemake --configfile config/demo.yaml --lint
 	$(PYTHON) -m spectralcal config schema | diff - workflow/schemas/config.schema.json

@@ -42,10 +42,10 @@ def _child(job: dict[str, Any]) -> dict[str, float]:
     import torch
     from torch import nn
 
-    from spectralcal.config import InferenceConfig
-    from spectralcal.evaluation.predict import predict_probabilities
+    from spectralcal.engine.predict import predict_probabilities
+    from spectralcal.machine.device import autocast, choose_precision
     from spectralcal.models import build_model
-    from spectralcal.training.device import autocast, choose_precision
+    from spectralcal.study.config import InferenceConfig
 
     shape, device = tuple(job["shape"]), torch.device(job["device"])
     torch.manual_seed(0)

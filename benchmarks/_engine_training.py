@@ -19,15 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from losses import SampleBySample
-from spectralcal import registry
-from spectralcal.config import TrainingConfig
+from spectralcal.base import registry
+from spectralcal.doctor.timing import RandomCase
+from spectralcal.engine.optimization import build_optimizer
+from spectralcal.engine.patches import PatchSampler
+from spectralcal.engine.train import train
 from spectralcal.losses import SpectralEntropyCELoss
+from spectralcal.machine.device import autocast, memory_format
 from spectralcal.models import build_model
-from spectralcal.timing import RandomCase
-from spectralcal.training.device import autocast, memory_format
-from spectralcal.training.optimization import build_optimizer
-from spectralcal.training.patches import PatchSampler
-from spectralcal.training.train import train
+from spectralcal.study.config import TrainingConfig
 
 #: the study's network for a CPU
 SMALL: dict[str, dict[str, Any]] = {"unet": {"channels": (8, 16, 32, 64)}}

@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spectralcal import registry
+from spectralcal.base import registry
+from spectralcal.machine.device import device_name, memory_format
 from spectralcal.models import build_model
-from spectralcal.models._padding import parameter_count
-from spectralcal.training.device import device_name, memory_format
+from spectralcal.models.padding import parameter_count
 
 #: networks that a CPU can train
 SMALL: dict[str, dict[str, Any]] = {

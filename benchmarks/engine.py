@@ -188,7 +188,7 @@ def machine(options: argparse.Namespace) -> str:
     import monai as package
     import torch
 
-    from spectralcal.training.device import device_name
+    from spectralcal.machine.device import device_name
 
     load = f", load before: {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores"
     name = device_name(torch.device(options.device))

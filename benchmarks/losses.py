@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spectralcal import registry
+from spectralcal.base import registry
 from spectralcal.losses import SpectralEntropyLoss
 
 SAMPLES = "Algorithm 1, sample by sample"

@@ -104,8 +104,8 @@ def bench_patches(rounds: int, batches: int, shape: tuple[int, ...], channels: i
     from monai.transforms import Compose, RandCropByPosNegLabeld
 
     from spectralcal.datasets.nnunet_raw import NnunetRaw
+    from spectralcal.engine.patches import PatchSampler
     from spectralcal.preparation import prepare_dataset, read_manifest
-    from spectralcal.training.patches import PatchSampler
 
     write_raw(folder / "raw", shape, channels, cases=3)
     dataset = NnunetRaw(str(folder / "raw"))

@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 LOSSES = ["ce", "focal", "ls", "mbls", "svls", "crac", "nacl", "mace", "scc", "spectral"]
 ARCHITECTURES = ["unet", "nnunet", "unetpp", "attention_unet"]
 COLLECT = """
-from spectralcal.config import load_config
-from spectralcal.steps import collect_step
+from spectralcal.study.config import load_config
+from spectralcal.jobs.steps import collect_step
 collect_step(load_config("scale.yaml"))
 """
 PEER = """
@@ -37,8 +37,8 @@ files = sorted(pathlib.Path("results/scale/cells").rglob("cases.csv"))
 pd.concat([pd.read_csv(f) for f in files]).to_parquet("peer.parquet")
 """
 READ = """
-from spectralcal.config import load_config
-from spectralcal.results import Results
+from spectralcal.study.config import load_config
+from spectralcal.report.results import Results
 results = Results(load_config("scale.yaml"))
 print(len(results.scores("part")), "rows of one experiment;", len(results.missing("main")), "cells missing")
 """
@@ -101,9 +101,9 @@ def write_cells(folder: Path, size: argparse.Namespace) -> None:
     """Scores of every cell, with as many digits as real ones."""
     os.chdir(folder)
     sys.path.insert(0, str(ROOT / "src"))
-    from spectralcal.config import load_config
-    from spectralcal.grid import study_cells
-    from spectralcal.paths import StudyPaths
+    from spectralcal.study.config import load_config
+    from spectralcal.study.grid import study_cells
+    from spectralcal.study.paths import StudyPaths
 
     config = load_config("scale.yaml")
     random = np.random.default_rng(0)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from spectralcal.claims._finding import with_spread
-from spectralcal.config import load_config
-from spectralcal.grid import experiment_cells
+from spectralcal.report.claims.finding import with_spread
+from spectralcal.study.config import load_config
+from spectralcal.study.grid import experiment_cells
 
 PAGE = Path(__file__).parent / "replication.md"
 RESULTS = Path(__file__).parents[1] / "results"

@@ -1,8 +1,8 @@
 """Gives published results their new identity, and proves that it is the same results: `python docs/restamp.py --check`.
 
 Until commit 17dca3e a result was identified by the text of the code that could change it; now it is by settings and
-declared integers (spectralcal.numerics). For every published training and scoring this script lets the code of that
-commit compute the old recipe, compares it with the recorded one, and writes the new identity beside the old:
+declared integers (spectralcal.study.numerics). For every published training and scoring this script lets the code of
+that commit compute the old recipe, compares it with the recorded one, and writes the new identity beside the old:
 ``restamped`` holds the commit, the old recipe and the old fingerprint. Without ``--check`` it writes records that are
 not restamped yet; with it, it writes nothing, and fails if a record has another old or new recipe than the two
 versions of the code compute. Kept until the next release.
@@ -21,13 +21,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from spectralcal.config import load_config
-from spectralcal.fingerprint import digest
-from spectralcal.grid import study_cells, trained_cells
-from spectralcal.integrity import seal_holds, sealed
-from spectralcal.paths import StudyPaths
-from spectralcal.recipe import cell_fingerprint, evaluation_identity, training_identity, training_settings
-from spectralcal.whole_files import write_json
+from spectralcal.base.digests import digest
+from spectralcal.base.files import write_json
+from spectralcal.base.integrity import seal_holds, sealed
+from spectralcal.study.config import load_config
+from spectralcal.study.grid import study_cells, trained_cells
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.recipe import cell_fingerprint, evaluation_identity, training_identity, training_settings
 
 ROOT = Path(__file__).parents[1]
 BASE = "17dca3e3d775"
@@ -36,9 +36,9 @@ STUDIES = ("config/open.yaml", "config/explore.yaml")
 OLD = """
 import json, sys
 from pathlib import Path
-from spectralcal.config import load_config
-from spectralcal.grid import study_cells, trained_cells
-from spectralcal.recipe import evaluation_recipe, training_recipe
+from spectralcal.study.config import load_config
+from spectralcal.study.grid import study_cells, trained_cells
+from spectralcal.study.recipe import evaluation_recipe, training_recipe
 found = {}
 for name in sys.argv[1:]:
     config = load_config(Path(name))

@@ -23,7 +23,7 @@
 import pandas as pd
 from IPython.display import Markdown, display
 
-from spectralcal.notebook import open_study, show
+from spectralcal.report.notebook import open_study, show
 
 results = open_study()
 config = results.config

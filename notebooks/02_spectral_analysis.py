@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from spectralcal.notebook import open_study, show_made_by
+from spectralcal.report.notebook import open_study, show_made_by
 from spectralcal.spectral import band_power, confidence_map, high_pass, spectral_entropy
 
 results = open_study()

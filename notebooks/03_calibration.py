@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from spectralcal.grid import parse_method
 from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
-from spectralcal.notebook import open_study, show_made_by
+from spectralcal.report.notebook import open_study, show_made_by
+from spectralcal.study.methods import parse_method
 
 results = open_study()
 

@@ -28,7 +28,7 @@ import torch
 from IPython.display import Markdown, display
 
 from spectralcal.datasets.phantom import Phantom
-from spectralcal.figures.style import use_style
+from spectralcal.report.style import use_style
 
 use_style()
 torch.manual_seed(0)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectralcal.archive import INDEX, unpack_archive, write_archive
-from spectralcal.errors import DataError
-from spectralcal.sharing import ALLOWED
+from spectralcal.base.errors import DataError
+from spectralcal.sharing.archive import INDEX, unpack_archive, write_archive
+from spectralcal.sharing.shared import ALLOWED
 
 ANY = re.compile(r"[a-z]+\.csv")
 

@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 from recorded import recorded
 
-from spectralcal.cell_scoring import CASE_COLUMNS, cases_text
-from spectralcal.collect import collect, read_scores
-from spectralcal.errors import ResultError
-from spectralcal.grid import Cell, study_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.results import Results
+from spectralcal.base.errors import ResultError
+from spectralcal.jobs.collect import collect, read_scores
+from spectralcal.jobs.scoring import CASE_COLUMNS, cases_text
+from spectralcal.report.results import Results
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import StudyPaths
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_equal_scores_give_equal_bytes(study):
 
 
 def test_rows_are_in_groups_of_bounded_size(study, monkeypatch):
-    monkeypatch.setattr("spectralcal.collect.GROUP_ROWS", 50)
+    monkeypatch.setattr("spectralcal.jobs.collect.GROUP_ROWS", 50)
     collect(study)
     groups = pq.ParquetFile(StudyPaths(study).cases).metadata
     one = len(plainly(StudyPaths(study).cell(study_cells(study)[0]).cases))

@@ -6,10 +6,10 @@ import json
 import pytest
 from recorded import recorded
 
-from spectralcal.crate import SOFTWARE, crate_of, write_crate
-from spectralcal.grid import experiment_cells, study_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.rebuild import rebuild_study
+from spectralcal.records.crate import SOFTWARE, crate_of, write_crate
+from spectralcal.report.rebuild import rebuild_study
+from spectralcal.study.grid import experiment_cells, study_cells
+from spectralcal.study.paths import StudyPaths
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from spectralcal.energy import EnergyMeter
+from spectralcal.machine.energy import EnergyMeter
 
 
 def zone(folder, name, energy, limit=1_000_000):

@@ -8,13 +8,13 @@ import pytest
 from recorded import recorded
 from typer.testing import CliRunner
 
-from spectralcal.cli import app
-from spectralcal.errors import ConfigError, ResultError
-from spectralcal.explain import explain
-from spectralcal.grid import Cell, experiment_cells
-from spectralcal.locate import find_study, study_of
-from spectralcal.paths import StudyPaths
-from spectralcal.rebuild import rebuild_study
+from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.cli.main import app
+from spectralcal.report.rebuild import rebuild_study
+from spectralcal.sharing.explain import explain
+from spectralcal.study.grid import Cell, experiment_cells
+from spectralcal.study.locate import find_study, study_of
+from spectralcal.study.paths import StudyPaths
 
 CE = Cell("phantom", "unet", "ce", 0)
 

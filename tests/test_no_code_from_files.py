@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from recorded import recorded
 
-from spectralcal.config import load_config
-from spectralcal.errors import ConfigError, DataError, ResultError
-from spectralcal.grid import Cell
-from spectralcal.paths import StudyPaths
-from spectralcal.results import Results
+from spectralcal.base.errors import ConfigError, DataError, ResultError
+from spectralcal.report.results import Results
+from spectralcal.study.config import load_config
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import StudyPaths
 
 ROOT = Path(__file__).parents[1]
 CE = Cell("phantom", "unet", "ce", 0)
@@ -54,7 +54,7 @@ def study(tmp_path):
 
 
 def test_weights(study, bomb):
-    from spectralcal.networks import load_network
+    from spectralcal.jobs.networks import load_network
 
     StudyPaths(study).cell(CE).weights.write_bytes(bomb["pickle"])
     with pytest.raises(ResultError, match=r"weights\.safetensors: cannot be loaded"):
@@ -62,7 +62,7 @@ def test_weights(study, bomb):
 
 
 def test_checkpoints(tmp_path, bomb):
-    from spectralcal.training.checkpoint import load_checkpoint
+    from spectralcal.engine.checkpoint import load_checkpoint
 
     (tmp_path / "checkpoint.safetensors").write_bytes(bomb["pickle"])
     with pytest.raises(ResultError, match="damaged checkpoint"):
@@ -71,7 +71,7 @@ def test_checkpoints(tmp_path, bomb):
 
 @pytest.mark.parametrize("kind", ["pickle", "npy"])
 def test_prepared_arrays(study, bomb, kind):
-    from spectralcal.preparation.manifest import read_manifest
+    from spectralcal.data.manifest import read_manifest
 
     case = read_manifest(StudyPaths(study).manifest("phantom"))[0]
     (case.folder / "image.npy").write_bytes(bomb[kind])

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from recorded import recorded
 
-from spectralcal import merging, registry
-from spectralcal.errors import ResultError
-from spectralcal.merging import import_study
-from spectralcal.provenance import environment
-from spectralcal.rebuild import rebuild_study
-from spectralcal.sharing import export_study
-from spectralcal.slots import _lock_folder
-from spectralcal.verify import verify_study
+from spectralcal.base import registry
+from spectralcal.base.errors import ResultError
+from spectralcal.machine.environment import environment
+from spectralcal.machine.slots import _lock_folder
+from spectralcal.report.rebuild import rebuild_study
+from spectralcal.sharing import merging
+from spectralcal.sharing.merging import import_study
+from spectralcal.sharing.shared import export_study
+from spectralcal.sharing.verify import verify_study
 
 SOURCE = Path(__file__).parents[1] / "src/spectralcal"
 NETWORK = {"requests", "pooch", "urllib", "urllib3", "http", "ftplib", "smtplib", "httpx", "aiohttp", "socket", "ssl"}

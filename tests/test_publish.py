@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from recorded import recorded
 
-from spectralcal.cli import main
-from spectralcal.errors import ResultError
-from spectralcal.grid import Cell, study_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.publish import publish_study
-from spectralcal.rebuild import rebuild_study
-from spectralcal.results import Results
-from spectralcal.sharing import export_study, is_shared
-from spectralcal.verify import verify_study
+from spectralcal.base.errors import ResultError
+from spectralcal.cli.main import main
+from spectralcal.report.rebuild import rebuild_study
+from spectralcal.report.results import Results
+from spectralcal.sharing.publish import publish_study
+from spectralcal.sharing.shared import export_study, is_shared
+from spectralcal.sharing.verify import verify_study
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import StudyPaths
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("ce", "ce+temperature", "focal", "ls", "spectral")

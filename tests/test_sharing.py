@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from recorded import recorded
 
-from spectralcal.errors import DataError, ResultError
-from spectralcal.grid import Cell, study_cells
-from spectralcal.integrity import sealed
-from spectralcal.merging import import_study
-from spectralcal.paths import StudyPaths
-from spectralcal.rebuild import rebuild_study
-from spectralcal.sharing import export_study, is_shared, shareable
-from spectralcal.verify import verify_study
-from spectralcal.whole_files import write_json
+from spectralcal.base.errors import DataError, ResultError
+from spectralcal.base.files import write_json
+from spectralcal.base.integrity import sealed
+from spectralcal.report.rebuild import rebuild_study
+from spectralcal.sharing.merging import import_study
+from spectralcal.sharing.shared import export_study, is_shared, shareable
+from spectralcal.sharing.verify import verify_study
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import StudyPaths
 
 METHODS = ("ce", "ce+temperature", "spectral")
 VOXELS = {
@@ -166,7 +166,7 @@ def test_a_cell_of_another_fingerprint_is_refused_with_both(home, tmp_path):
     path = StudyPaths(here).cell(Cell("phantom", "unet", "spectral", 1)).run
     mine = json.loads(path.read_text())
     parts = {**mine["parts"], "recipe": "0123456789abcdef"}
-    from spectralcal.recipe import cell_fingerprint
+    from spectralcal.study.recipe import cell_fingerprint
 
     other = cell_fingerprint(*parts.values())
     reseal(path, parts=parts, fingerprint=other)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from recorded import recorded
 
-from spectralcal.grid import Cell
-from spectralcal.integrity import seal_holds, sealed
-from spectralcal.paths import StudyPaths
-from spectralcal.rebuild import rebuild_study
-from spectralcal.verify import verify_study
+from spectralcal.base.integrity import seal_holds, sealed
+from spectralcal.report.rebuild import rebuild_study
+from spectralcal.sharing.verify import verify_study
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import StudyPaths
 
 CE = Cell("phantom", "unet", "ce", 0)
 
@@ -71,7 +71,7 @@ def test_a_changed_product_is_named(study, place):
 
 def test_a_number_improved_by_hand_is_found_even_if_its_hash_is_too(study):
     """Changing cases.csv and the hash that evaluation.json lists breaks the seal."""
-    from spectralcal.fingerprint import file_digest
+    from spectralcal.base.digests import file_digest
 
     files = StudyPaths(study).cell(CE)
     files.cases.write_text(files.cases.read_text().replace(",0.", ",0.9", 1))
@@ -104,7 +104,7 @@ def test_scores_of_weights_that_were_replaced_are_found(study):
     run = paths.cell(CE).run
     record = json.loads(run.read_text())
     paths.cell(CE).weights.write_bytes(b"other")
-    from spectralcal.integrity import file_hashes
+    from spectralcal.base.integrity import file_hashes
 
     record["files"] |= file_hashes([paths.cell(CE).weights])
     run.write_text(json.dumps(sealed(record)))
@@ -145,7 +145,7 @@ def test_a_cell_of_before_there_were_hashes_is_a_note(study):
 def test_tables_that_are_older_than_their_cells_are_a_note(study):
     files = StudyPaths(study).cell(CE)
     record = json.loads(files.evaluation.read_text())
-    from spectralcal.recipe import cell_fingerprint
+    from spectralcal.study.recipe import cell_fingerprint
 
     parts = {**record["parts"], "recipe": "0" * 16}
     record |= {"parts": parts, "recipe": "0" * 16, "fingerprint": cell_fingerprint(*parts.values())}

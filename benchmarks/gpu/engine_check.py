@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from _engine_inference import DEFAULTS, STUDY, predicted
 from _engine_training import Work, bare, captured, loop, monai
 from engine import interleaved, machine, packed, ratio, table
-from spectralcal import registry
-from spectralcal.training.device import choose_precision, set_determinism
+from spectralcal.base import registry
+from spectralcal.machine.device import choose_precision, set_determinism
 
 #: networks of seconds, to try the script on a CPU
 TINY: dict[str, dict[str, Any]] = {
@@ -139,11 +139,11 @@ def inference(options: argparse.Namespace) -> dict[str, dict[str, float] | str]:
 
 def projection(options: argparse.Namespace) -> dict[str, Any]:
     """What `spectralcal doctor --time` finds for a study, and its table."""
-    from spectralcal.config import load_config
-    from spectralcal.costs import timed_costs
-    from spectralcal.projection import all_cells, project
-    from spectralcal.projection_text import projection_table
-    from spectralcal.timing import time_study
+    from spectralcal.doctor.timing import time_study
+    from spectralcal.study.config import load_config
+    from spectralcal.study.costs import timed_costs
+    from spectralcal.study.projection import all_cells, project
+    from spectralcal.study.projection_text import projection_table
 
     with tempfile.TemporaryDirectory() as folder:
         config = load_config(options.config)

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spectralcal import registry
+from spectralcal.base import registry
 from spectralcal.losses import SpectralEntropyLoss
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

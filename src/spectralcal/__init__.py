@@ -5,3 +5,7 @@ Import what you need: :mod:`spectralcal.losses`, :mod:`spectralcal.metrics`, :mo
 """
 
 __version__ = "0.1.0"
+
+from spectralcal.base.moved import install
+
+install()

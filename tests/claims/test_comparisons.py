@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from claims_study import LEVEL, SIX
 
-from spectralcal.claims import _finding as f
-from spectralcal.claims.generality import TOGETHER, mean_rank, radar_area, radar_radii, radar_variation
+from spectralcal.papers.spectral_entropy.claims.generality import (
+    TOGETHER,
+    mean_rank,
+    radar_area,
+    radar_radii,
+    radar_variation,
+)
+from spectralcal.report.claims import finding as f
 
 
 def verdicts(made, claim):

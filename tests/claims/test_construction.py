@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spectralcal.claims import _finding as f
+from spectralcal.report.claims import finding as f
 
 
 @pytest.fixture

@@ -5,10 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from spectralcal.claims import _finding as f
-from spectralcal.claims.correlation import pearson
-from spectralcal.claims.spectra import ENTROPY, HIGHEST, LOWEST, STEEPNESS, TOP_SHARE, TOTAL, quantities
-from spectralcal.grid import study_cells
+from spectralcal.papers.spectral_entropy.claims.correlation import pearson
+from spectralcal.papers.spectral_entropy.claims.spectra import (
+    ENTROPY,
+    HIGHEST,
+    LOWEST,
+    STEEPNESS,
+    TOP_SHARE,
+    TOTAL,
+    quantities,
+)
+from spectralcal.report.claims import finding as f
+from spectralcal.study.grid import study_cells
 
 MAPS = ("max_logit", "max_log_prob", "max_prob", "margin")
 FREQUENCY = (np.arange(24) + 0.5) / 48

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectralcal.claims import _finding as f
-from spectralcal.claims._finding import Measure, Part
+from spectralcal.report.claims import finding as f
+from spectralcal.report.claims.finding import Measure, Part
 
 REAL = st.floats(-100, 100)
 

@@ -13,15 +13,15 @@ import yaml
 from claims_study import SIX
 from small_study import Study as Phantom
 
-from spectralcal import registry
-from spectralcal.claims import _finding as f
-from spectralcal.claims import ledger as module
-from spectralcal.claims._catalogue import ANY, FILE, NAMED, catalogue
-from spectralcal.claims._page import page
-from spectralcal.claims.ledger import WHOLE, functions, ledger, table
-from spectralcal.config import ClaimsConfig, load_config, parse_config
-from spectralcal.errors import ConfigError
-from spectralcal.results import Results
+from spectralcal.base import registry
+from spectralcal.base.errors import ConfigError
+from spectralcal.report.claims import finding as f
+from spectralcal.report.claims import ledger as module
+from spectralcal.report.claims.catalogue import ANY, FILE, NAMED, catalogue
+from spectralcal.report.claims.ledger import WHOLE, functions, ledger, table
+from spectralcal.report.claims.page import page
+from spectralcal.report.results import Results
+from spectralcal.study.config import ClaimsConfig, load_config, parse_config
 
 ROOT = Path(__file__).parents[2]
 LOSSES = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")
@@ -44,7 +44,7 @@ def test_every_claim_has_one_function_and_every_function_a_claim():
     with FILE.open(newline="") as stream:
         ids = [row["id"] for row in csv.DictReader(stream)]
     assert len(ids) == len(set(ids))
-    assert set(functions()) == set(ids)
+    assert set(functions("spectral_entropy")) == set(ids)
     assert ids[:50] == [f"C{n:02d}" for n in range(1, 51)]
 
 
@@ -61,8 +61,8 @@ def test_claims_and_functions_must_match(monkeypatch, change):
     load = registry.load
     extra = {"twice": {"C01": print}, "without claim": {"C99": print}}.get(change, {})
 
-    def changed(kind, name):
-        found = load(kind, name)
+    def changed(kind, name, paper):
+        found = load(kind, name, paper)
         if name == "cost":
             return {**found, **extra} if extra else {"C41": found["C41"]}
         return found
@@ -71,7 +71,7 @@ def test_claims_and_functions_must_match(monkeypatch, change):
     functions.cache_clear()
     expected = {"twice": "C01: expected one", "without claim": "C99", "without function": "C42"}[change]
     with pytest.raises(ValueError, match=expected):
-        functions()
+        functions("spectral_entropy")
     monkeypatch.undo()
     functions.cache_clear()
 
@@ -79,7 +79,7 @@ def test_claims_and_functions_must_match(monkeypatch, change):
 def test_groups_have_titles_and_import_no_torch():
     names = registry.names("claims")
     assert all(isinstance(registry.constant("claims", name, "TITLE"), str) for name in names)
-    modules = ["spectralcal.claims.ledger", *(f"spectralcal.claims.{name}" for name in names)]
+    modules = ["spectralcal.report.claims.ledger", *(f"spectralcal.report.claims.{name}" for name in names)]
     code = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -119,14 +119,14 @@ def test_a_set_that_was_not_run_leaves_open_what_is_about_it(make, monkeypatch, 
         f.Finding(name, f.SUPPORTED, effect="e", value=1.0, seeds=3, patients=8) for name in ("hippocampus", *SIX[1:])
     ]
     found = [*ran, f.hole("brats2020", "no results")]
-    monkeypatch.setattr(module, "functions", lambda: {claim: ("group", lambda *_: found)})
+    monkeypatch.setattr(module, "functions", lambda paper: {claim: ("group", lambda *_: found)})
     entry = make(datasets=["hippocampus", *SIX], methods=("ce", "spectral")).entry(claim)
     assert entry.verdict == verdict
     assert "not measured on BraTS2020" in entry.reason.replace("BraTS 2020", "BraTS2020")
 
 
 def test_nothing_run_decides_no_general_claim(make, monkeypatch):
-    monkeypatch.setattr(module, "functions", lambda: {"C22": ("group", lambda *_: [f.hole("acdc", "no results")])})
+    monkeypatch.setattr(module, "functions", lambda paper: {"C22": ("group", lambda *_: [f.hole("acdc", "no results")])})
     assert make(datasets=["acdc"], methods=("ce", "spectral")).entry("C22").verdict == f.NOT_MEASURED
 
 

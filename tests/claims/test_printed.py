@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spectralcal
-from spectralcal.claims import _finding as f
-from spectralcal.claims._printed import LOST, WHERE, Rounded, _decimals, printed, rank_range, ratio, smallest
+from spectralcal.papers.spectral_entropy.claims._printed import (
+    LOST,
+    WHERE,
+    Rounded,
+    _decimals,
+    printed,
+    rank_range,
+    ratio,
+    smallest,
+)
+from spectralcal.report.claims import finding as f
 
-PAPER = Path(spectralcal.__file__).parent / "paper"
+PAPER = Path(spectralcal.__file__).parent / "papers/spectral_entropy/printed"
 #: of a printed number with one decimal
 HALF = 0.05 - 1e-7
 TRUTH = st.floats(0, 50)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spectralcal.claims._sample import DRAWS, Sample, interval, measure_together
-from spectralcal.figures._bootstrap import patient_draws
+from spectralcal.report.claims.sample import DRAWS, Sample, interval, measure_together
+from spectralcal.statistics.weighted import patient_draws
 
 
 def difference(means):

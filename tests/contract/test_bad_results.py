@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from small_study import Study
 
-from spectralcal import registry
-from spectralcal.errors import SpectralcalError
-from spectralcal.results import Results
+from spectralcal.base import registry
+from spectralcal.base.errors import SpectralcalError
+from spectralcal.report.results import Results
 
 TABLES, FIGURES = registry.names("tables"), registry.names("figures")
 #: what shows a study's scores or files; constructions show neither
@@ -30,7 +30,7 @@ def style():
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    from spectralcal.figures.style import use_style
+    from spectralcal.report.style import use_style
 
     use_style()
     yield

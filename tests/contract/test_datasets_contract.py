@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from spectralcal import registry
+from spectralcal.base import registry
+from spectralcal.base.errors import DataError
 from spectralcal.datasets import Dataset
-from spectralcal.errors import DataError
 
 PAPER = {"ACDC", "ATLAS2023", "BraTS2020", "FLARE2021", "PROMISE2012", "iSeg2017"}
 

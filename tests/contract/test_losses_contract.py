@@ -10,7 +10,7 @@ import typing
 import pytest
 import torch
 
-from spectralcal import registry
+from spectralcal.base import registry
 
 NAMES = registry.names("losses")
 SHAPES = {"2d": (2, 3, 13, 16), "3d": (2, 4, 10, 13, 11)}

@@ -10,10 +10,10 @@ import pytest
 import torch
 from waits import Waits
 
-from spectralcal import registry
+from spectralcal.base import registry
+from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.models import build_model
-from spectralcal.models._padding import parameter_count, per_axis
-from spectralcal.training.state import load_unique_state, unique_state
+from spectralcal.models.padding import parameter_count, per_axis
 
 NAMES = registry.names("models")
 DEEP = [name for name in NAMES if "deep_supervision" in registry.defaults("models", name)]

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 from small_study import Study
 
-from spectralcal import registry
-from spectralcal.config import OutputConfig
-from spectralcal.notebook import show
+from spectralcal.base import registry
+from spectralcal.report.notebook import show
+from spectralcal.study.config import OutputConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +39,7 @@ def style():
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    from spectralcal.figures.style import use_style
+    from spectralcal.report.style import use_style
 
     use_style()
     yield

@@ -190,7 +190,7 @@ def test_doctor_and_data_set_list(study):
 
 
 def test_start_up_is_light(study):
-    code = "import sys, spectralcal.cli; print(sorted({'torch', 'monai', 'pandas', 'scipy'} & set(sys.modules)))"
+    code = "import sys, spectralcal.cli.main; print(sorted({'torch', 'monai', 'pandas', 'scipy'} & set(sys.modules)))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=study, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True, text=True, check=False,

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from studies import experiment, minimal
 
-from spectralcal.config import load_config, parse_config, schema_text
-from spectralcal.errors import ConfigError
+from spectralcal.base.errors import ConfigError
+from spectralcal.study.config import load_config, parse_config, schema_text
 
 ROOT = Path(__file__).parents[2]
 

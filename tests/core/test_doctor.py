@@ -9,9 +9,9 @@ import pytest
 import torch
 from studies import tiny
 
-from spectralcal.config import parse_config
-from spectralcal.doctor import KINDS, check_dataset, dataset_lines, diagnose, memory_text
-from spectralcal.errors import ConfigError, DataError
+from spectralcal.base.errors import ConfigError, DataError
+from spectralcal.doctor.diagnose import KINDS, check_dataset, dataset_lines, diagnose, memory_text
+from spectralcal.study.config import parse_config
 
 
 @pytest.fixture

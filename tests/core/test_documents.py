@@ -63,9 +63,9 @@ def test_locked_versions_are_installed():
 
 
 def test_the_readmes_cell_is_a_cell_of_the_demo():
-    from spectralcal.config import load_config
-    from spectralcal.grid import study_cells
-    from spectralcal.paths import StudyPaths
+    from spectralcal.study.config import load_config
+    from spectralcal.study.grid import study_cells
+    from spectralcal.study.paths import StudyPaths
 
     config = load_config(ROOT / "config/demo.yaml")
     named = re.search(r"results/demo/cells/\S+/cases\.csv", (ROOT / "README.md").read_text())[0]
@@ -74,8 +74,8 @@ def test_the_readmes_cell_is_a_cell_of_the_demo():
 
 def test_every_ambiguity_key_exists():
     """A key in docs/ambiguities.md that no configuration knows would send a reader astray."""
-    from spectralcal import registry
-    from spectralcal.config import StudyConfig
+    from spectralcal.base import registry
+    from spectralcal.study.config import StudyConfig
 
     options = registry.options_model("losses", "spectral").model_fields
     sections = StudyConfig.model_fields

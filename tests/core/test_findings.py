@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectralcal.config import load_config
 from spectralcal.statistics import bootstrap_mean
+from spectralcal.study.config import load_config
 
 filled = runpy.run_path(str(Path(__file__).parents[2] / "docs/replication_tables.py"))["filled"]
 

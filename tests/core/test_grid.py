@@ -3,18 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import experiment, minimal
 
-from spectralcal.config import parse_config
-from spectralcal.errors import ConfigError
-from spectralcal.grid import (
-    Cell,
-    canonical_method,
-    experiment_cells,
-    loss_options,
-    parse_method,
-    study_cells,
-    trained_cells,
-)
-from spectralcal.recipe import evaluation_recipe, preparation_recipe, split_recipe, training_recipe
+from spectralcal.base.errors import ConfigError
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import Cell, experiment_cells, study_cells, trained_cells
+from spectralcal.study.methods import canonical_method, loss_options, parse_method
+from spectralcal.study.recipe import evaluation_recipe, preparation_recipe, split_recipe, training_recipe
 
 
 @pytest.mark.parametrize(

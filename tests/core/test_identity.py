@@ -5,10 +5,11 @@ import json
 import pytest
 from studies import experiment, minimal
 
-from spectralcal import numerics, recipe, registry
-from spectralcal.config import parse_config
-from spectralcal.grid import Cell
-from spectralcal.recipe import (
+from spectralcal.base import registry
+from spectralcal.study import numerics, recipe
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import Cell
+from spectralcal.study.recipe import (
     differences,
     evaluation_identity,
     evaluation_recipe,
@@ -134,12 +135,10 @@ def own_loss(tmp_path, monkeypatch):
     text = "class Mine:\n    def __init__(self, strength: float = 0.1) -> None:\n        self.strength = strength\n\n\n"
     text += "LOSS = Mine\n"
     mine.write_text(text, encoding="utf-8")
-    for function in (registry.names, registry.options_model, registry.constant):
-        function.cache_clear()
+    registry.forget()
     monkeypatch.setattr(registry, "PACKAGE", tmp_path)
     yield mine
-    for function in (registry.names, registry.options_model, registry.constant):
-        function.cache_clear()
+    registry.forget()
 
 
 def test_ones_own_loss_is_what_its_file_says(own_loss):

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from spectralcal import locks
-from spectralcal.errors import ResultError
-from spectralcal.locks import Lock, exclusive
+from spectralcal.base import locks
+from spectralcal.base.errors import ResultError
+from spectralcal.base.locks import Lock, exclusive
 
 KEEPER = """
 import sys, time
 from pathlib import Path
-from spectralcal.locks import Lock
+from spectralcal.base.locks import Lock
 lock = Lock(Path(sys.argv[1]))
 assert lock.acquire()
 print("held", flush=True)
@@ -135,7 +135,7 @@ def test_damaged_records_of_a_holder_are_no_matter(tmp_path):
 def test_waiting_costs_no_processor_time(tmp_path, holder):
     """A cell may wait for hours; polling must not take a core from the one that works."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    script = "import sys; from pathlib import Path; from spectralcal.locks import exclusive\n"
+    script = "import sys; from pathlib import Path; from spectralcal.base.locks import exclusive\n"
     script += "with exclusive(Path(sys.argv[1]), 'x'): pass"
     waiter = subprocess.Popen([sys.executable, "-c", script, tmp_path / "lock"], env=environment, stderr=-3)
     time.sleep(1.5)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from studies import experiment, minimal
 
-from spectralcal.config import load_config, parse_config
-from spectralcal.costs import Cost, known_costs, pace_digest
-from spectralcal.grid import Cell
-from spectralcal.paths import StudyPaths
-from spectralcal.projection import (
+from spectralcal.study.config import load_config, parse_config
+from spectralcal.study.costs import Cost, known_costs, pace_digest
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.projection import (
     STARTING,
     Projection,
     Row,
@@ -23,8 +23,8 @@ from spectralcal.projection import (
     missing_cells,
     project,
 )
-from spectralcal.projection_text import projection_lines, projection_table
-from spectralcal.recipe import evaluation_recipe, training_recipe
+from spectralcal.study.projection_text import projection_lines, projection_table
+from spectralcal.study.recipe import evaluation_recipe, training_recipe
 
 KIND = ("phantom", "unet")
 ROOT = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def test_many_kinds_are_named_in_short(tmp_path):
 
 
 def test_projecting_imports_no_torch():
-    code = "import sys, spectralcal.projection_text; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
+    code = "import sys, spectralcal.study.projection_text; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from spectralcal.provenance import commit
+from spectralcal.machine.environment import commit
 
 
 @pytest.fixture

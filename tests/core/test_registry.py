@@ -5,21 +5,19 @@ import textwrap
 
 import pytest
 
-from spectralcal import registry
-from spectralcal.errors import ConfigError
+from spectralcal.base import registry
+from spectralcal.base.errors import ConfigError
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """An empty package folder in place of spectralcal's."""
-    for kind in registry.ENTRY:
-        (tmp_path / kind).mkdir()
+    for kind in registry.KINDS.values():
+        (tmp_path / kind.folder).mkdir(parents=True)
     monkeypatch.setattr(registry, "PACKAGE", tmp_path)
-    for cached in (registry.names, registry.options_model, registry.constant):
-        cached.cache_clear()
+    registry.forget()
     yield tmp_path
-    for cached in (registry.names, registry.options_model, registry.constant):
-        cached.cache_clear()
+    registry.forget()
 
 
 def write(package, kind, name, text):
@@ -119,8 +117,8 @@ def test_reading_options_imports_no_torch():
 
     code = (
         "import sys; from spectralcal import registry;"
-        "[registry.options_model(kind, name) for kind in registry.ENTRY for name in registry.names(kind)];"
-        "from spectralcal.config import load_config; load_config('config/demo.yaml');"
+        "[registry.options_model(kind, name) for kind in registry.KINDS for name in registry.names(kind)];"
+        "from spectralcal.study.config import load_config; load_config('config/demo.yaml');"
         "print([m for m in ('torch', 'monai', 'pandas', 'nibabel', 'matplotlib') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

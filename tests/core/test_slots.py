@@ -7,16 +7,16 @@ import sys
 
 import pytest
 
-from spectralcal import gpus, slots
-from spectralcal.config import ComputeConfig
-from spectralcal.errors import ConfigError
-from spectralcal.gpus import Gpu, visible_gpus
-from spectralcal.slots import gpu_slot, slot_count
+from spectralcal.base.errors import ConfigError
+from spectralcal.machine import gpus, slots
+from spectralcal.machine.gpus import Gpu, visible_gpus
+from spectralcal.machine.slots import gpu_slot, slot_count
+from spectralcal.study.config import ComputeConfig
 
 HOLD = """
 import os, sys, time
-from spectralcal.config import ComputeConfig
-from spectralcal.slots import gpu_slot
+from spectralcal.study.config import ComputeConfig
+from spectralcal.machine.slots import gpu_slot
 with gpu_slot(ComputeConfig(device="cuda", gpu_memory_mb=10)) as device:
     assert "torch" not in sys.modules
     print(device, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)

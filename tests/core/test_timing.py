@@ -9,17 +9,17 @@ import pytest
 import torch
 from studies import tiny
 
-from spectralcal import steps
-from spectralcal.cells import load_data
-from spectralcal.config import parse_config
-from spectralcal.costs import known_costs
-from spectralcal.doctor import time_and_project
-from spectralcal.evaluation.evaluate import evaluate_cases
-from spectralcal.grid import Cell
-from spectralcal.networks import build_network, label_facts
-from spectralcal.paths import StudyPaths
-from spectralcal.timing import RandomCase, step_seconds
-from spectralcal.timing_scores import scoring_seconds, windows_of
+from spectralcal.doctor.diagnose import time_and_project
+from spectralcal.doctor.timing import RandomCase, step_seconds
+from spectralcal.doctor.timing_scores import scoring_seconds, windows_of
+from spectralcal.jobs import steps
+from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.networks import build_network, label_facts
+from spectralcal.scoring.evaluate import evaluate_cases
+from spectralcal.study.config import parse_config
+from spectralcal.study.costs import known_costs
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import StudyPaths
 
 CPU = torch.device("cpu")
 
@@ -108,8 +108,8 @@ def test_doctor_times_every_kind_and_the_workflow_can_use_it(tmp_path, capsys):
 
 
 def test_a_request_to_stop_ends_the_timing(tmp_path, monkeypatch):
-    from spectralcal import timing
-    from spectralcal.training.train import Interrupted
+    from spectralcal.doctor import timing
+    from spectralcal.engine.train import Interrupted
 
     def stopped(*arguments):
         raise Interrupted("stopped by SIGINT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from spectralcal.webpage import webpage
+from spectralcal.report.webpage import webpage
 
 MARKDOWN = (
     "# Claims & more\n\nFrom [C01](#c01) on.\n\n| a | b |\n|---|---:|\n| 1\\|2 | **3** <sup>a</sup> |\n\n### C01\n"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.acdc import Acdc
-from spectralcal.errors import DataError
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets import _archive
 from spectralcal.datasets._archive import unpack
-from spectralcal.errors import DataError
 
 
 def tar(path, members):

@@ -6,8 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.hippocampus import Hippocampus
-from spectralcal.errors import DataError
 
 
 @pytest.fixture

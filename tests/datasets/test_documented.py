@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spectralcal import registry
-from spectralcal.config import parse_config
+from spectralcal.base import registry
 from spectralcal.datasets._own import patient_of
+from spectralcal.study.config import parse_config
 
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 KINDS = ("datalist", "decathlon", "nnunet_raw")

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets import _archive, _download
 from spectralcal.datasets.hippocampus import Hippocampus
-from spectralcal.errors import DataError
 
 
 class Server(ThreadingHTTPServer):

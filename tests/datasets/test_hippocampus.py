@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.hippocampus import Hippocampus
-from spectralcal.errors import DataError
 
 
 def listing(root, names, image="./imagesTr/{}", label="./labelsTr/{}"):

@@ -7,11 +7,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from spectralcal import registry
+from spectralcal.base import registry
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.datalist import Datalist
 from spectralcal.datasets.decathlon import Decathlon
 from spectralcal.datasets.nnunet_raw import NnunetRaw
-from spectralcal.errors import DataError
 from spectralcal.preparation import prepare_dataset, read_manifest
 
 

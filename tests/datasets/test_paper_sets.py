@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.atlas2023 import Atlas2023
 from spectralcal.datasets.brats2020 import Brats2020
 from spectralcal.datasets.flare2021 import Flare2021
 from spectralcal.datasets.iseg2017 import Iseg2017
 from spectralcal.datasets.promise12 import Promise12
-from spectralcal.errors import DataError
 
 SHAPE = (6, 5, 4)
 

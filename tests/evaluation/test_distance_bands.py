@@ -3,17 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectralcal.config import EvaluationConfig
-from spectralcal.evaluation.distance_bands import (
-    BANDS,
-    ENDS_MM,
-    band_edges,
-    band_sums,
-    boundary_distance,
-    signed_bands,
-)
-from spectralcal.evaluation.score import score_case
 from spectralcal.metrics import CalibrationHistogram, region_mask
+from spectralcal.metrics.distance_bands import BANDS, ENDS_MM, band_edges, band_sums, boundary_distance, signed_bands
+from spectralcal.scoring.score import score_case
+from spectralcal.study.config import EvaluationConfig
 
 
 def slow_bands(reference, spacing):
@@ -83,7 +76,7 @@ def probabilities(shape, seed=0, classes=3):
 
 
 def test_each_band_is_the_histogram_of_its_voxels(monkeypatch):
-    monkeypatch.setattr("spectralcal.evaluation.distance_bands._SLAB", 200)
+    monkeypatch.setattr("spectralcal.metrics.distance_bands._SLAB", 200)
     shape, spacing = (14, 13, 12), (1.0, 1.2, 2.0)
     reference = np.zeros(shape, np.uint8)
     reference[4:10, 3:9, 3:8] = 1

@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 
-from spectralcal.evaluation import hotspots as hot
+from spectralcal.scoring import hotspots as hot
 
 SHAPE = (24, 20, 22)
 

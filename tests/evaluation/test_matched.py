@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from spectralcal.evaluation.matched import matched_correlation, ranks, stratum_means
+from spectralcal.statistics.matched import matched_correlation, ranks, stratum_means
 
 
 def all_permutations(first, second, strata):

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spectralcal.config import InferenceConfig
-from spectralcal.evaluation.predict import predict_probabilities, window_starts
-from spectralcal.training.memory import OutOfMemory
+from spectralcal.engine.predict import predict_probabilities, window_starts
+from spectralcal.machine.memory import OutOfMemory
+from spectralcal.study.config import InferenceConfig
 
 CPU = {"device": torch.device("cpu"), "precision": "fp32"}
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from spectralcal.config import EvaluationConfig
-from spectralcal.evaluation.score import score_case
+from spectralcal.scoring.score import score_case
+from spectralcal.study.config import EvaluationConfig
 
 
 def one_hot(labels, classes):

@@ -65,7 +65,7 @@ def test_killed_between_writing_a_file_and_moving_it_into_place(whole, tmp_path,
 def test_killed_while_scoring_after_the_training(whole, tmp_path, tally):
     """Snakemake deletes the weights of a job that did not end well: the checkpoint gives them back."""
     study = Study(tmp_path, like=whole)
-    before = "import os, spectralcal.cells as c; c.evaluate_cell = lambda *a, **k: os.kill(os.getpid(), 9)"
+    before = "import os, spectralcal.jobs.cells as c; c.evaluate_cell = lambda *a, **k: os.kill(os.getpid(), 9)"
     code, _ = study.verb(*train_arguments(), "--then-evaluate", before=before)
     assert code == -signal.SIGKILL
     assert study.cell.weights.exists()

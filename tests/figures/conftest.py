@@ -9,7 +9,7 @@ from small_study import Study
 
 @pytest.fixture
 def study(tmp_path):
-    """``study(methods=..., seeds=...)`` writes a study and gives its :class:`spectralcal.results.Results`."""
+    """``study(methods=..., seeds=...)`` writes a study and gives its :class:`spectralcal.report.results.Results`."""
 
     def write(**options):
         return Study(tmp_path / f"study{len(list(tmp_path.iterdir()))}", **options).write()
@@ -23,7 +23,7 @@ def style():
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    from spectralcal.figures.style import use_style
+    from spectralcal.report.style import use_style
 
     use_style()
     yield

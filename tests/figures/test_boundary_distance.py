@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tidy import assert_tidy
 
-from spectralcal.errors import ResultError
-from spectralcal.figures import boundary_distance
-from spectralcal.grid import Cell
+from spectralcal.base.errors import ResultError
+from spectralcal.report.figures import boundary_distance
+from spectralcal.study.grid import Cell
 
 CE = Cell("phantom", "unet", "ce", 0)
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from known_scores import known_study
 
-from spectralcal.errors import ConfigError, ResultError
-from spectralcal.figures import _case_scores
-from spectralcal.figures._case_scores import case_scores
-from spectralcal.figures._compared import the_two
+from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.report.figures import case_scores as _case_scores
+from spectralcal.report.figures.case_scores import case_scores
+from spectralcal.report.figures.compared import the_two
 
 
 def test_mean_over_classes_then_seeds_in_printed_units(study):

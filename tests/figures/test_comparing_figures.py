@@ -9,8 +9,8 @@ import pytest
 from known_scores import known_study, noisy
 from tidy import assert_tidy
 
-from spectralcal import registry
-from spectralcal.figures.style import TWO_COLUMNS
+from spectralcal.base import registry
+from spectralcal.report.style import TWO_COLUMNS
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "critical_difference", "pareto")
 PAPER = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from known_scores import known_study, noisy
 
-from spectralcal.figures import critical_difference as figure
-from spectralcal.figures._case_scores import case_scores
+from spectralcal.report.figures import critical_difference as figure
+from spectralcal.report.figures.case_scores import case_scores
 from spectralcal.statistics import critical_difference, friedman_test
 
 FOUR = ("ce", "focal", "mbls", "spectral")

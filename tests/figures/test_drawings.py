@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from tidy import assert_tidy
 
-from spectralcal import registry
-from spectralcal.figures._slices import best_slice
-from spectralcal.figures.style import TWO_COLUMNS
+from spectralcal.base import registry
+from spectralcal.report.figures.slices import best_slice
+from spectralcal.report.style import TWO_COLUMNS
 
 METHODS = ("ce", "focal", "spectral")
 FIGURES = ("figure2", "figure3", "reliability", "training_curves", "true_calibration")
@@ -44,7 +44,7 @@ def test_texts_neither_overlap_nor_leave_the_page(three, name):
 
 
 def test_six_data_sets_of_reliability_fit_on_one_page(three):
-    from spectralcal.figures.reliability import draw
+    from spectralcal.report.figures.reliability import draw
 
     one = drawn(three, "reliability").frame
     names = ("brats2020", "iseg2017", "flare2021", "acdc", "atlas2023", "promise12")
@@ -58,7 +58,7 @@ def test_six_data_sets_of_reliability_fit_on_one_page(three):
 
 @pytest.mark.parametrize("count", [1, 7])
 def test_figure2_is_tidy_with_one_method_and_with_seven(three, count):
-    from spectralcal.figures import figure2
+    from spectralcal.papers.spectral_entropy.figures import figure2
 
     table = figure2.frame(three, "main", "phantom", "unet")
     ours = table[table.method == "spectral"]
@@ -140,7 +140,7 @@ def test_zero_of_a_hinge_is_drawn_as_zero(tmp_path):
     import pandas as pd
     from small_study import Study
 
-    from spectralcal.grid import Cell
+    from spectralcal.study.grid import Cell
 
     results = Study(tmp_path, methods=("spectral",), seeds=(0,)).write()
     path = results.paths.cell(Cell("phantom", "unet", "spectral", 0)).history
@@ -166,7 +166,7 @@ def test_nothing_at_all_is_a_figure_of_holes(tmp_path, name):
 def test_data_set_without_a_posterior_cannot_show_true_calibration(tmp_path):
     from small_study import Study
 
-    from spectralcal.errors import ResultError
+    from spectralcal.base.errors import ResultError
 
     results = Study(tmp_path, methods=("ce",), seeds=(0,), truth=False, only_scores=True).write()
     with pytest.raises(
@@ -179,7 +179,7 @@ def test_known_voxel_size_adds_an_axis_in_cycles_per_mm(tmp_path):
     import numpy as np
     from small_study import Study
 
-    from spectralcal.grid import Cell
+    from spectralcal.study.grid import Cell
 
     results = Study(tmp_path, methods=("ce",), seeds=(0,)).write()
     path = results.paths.cell(Cell("phantom", "unet", "ce", 0)).spectra

@@ -8,8 +8,9 @@ import torch
 from tidy import assert_tidy
 
 from spectralcal import spectral
-from spectralcal.figures import _boundary_ring, figure1
-from spectralcal.figures._psd import radial_psd
+from spectralcal.papers.spectral_entropy.figures import figure1
+from spectralcal.report.figures import boundary_ring as _boundary_ring
+from spectralcal.report.figures.psd import radial_psd
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (9, 14), (10, 11, 12), (7, 7, 7)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from known_scores import known_study
 
-from spectralcal.figures import figure4
+from spectralcal.papers.spectral_entropy.figures import figure4
 
 
 def gain(cell, metric, index):

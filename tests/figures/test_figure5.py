@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from known_scores import METRICS, known_study
 
-from spectralcal.figures import figure5
+from spectralcal.papers.spectral_entropy.figures import figure5
 
 HIGHER = {"DSC"}
 

@@ -7,9 +7,9 @@ import pytest
 from known_scores import known_study
 from matplotlib.collections import FillBetweenPolyCollection
 
-from spectralcal.figures import figure6
-from spectralcal.figures._bootstrap import patient_draws
-from spectralcal.figures._spread import variance_ratio
+from spectralcal.papers.spectral_entropy.figures import figure6
+from spectralcal.report.figures.spread import variance_ratio
+from spectralcal.statistics.weighted import patient_draws
 
 
 def test_twice_the_spread_is_four_times_the_variance():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from known_scores import known_study
 
-from spectralcal.figures import figure7
-from spectralcal.figures._ranking import place_shares
+from spectralcal.papers.spectral_entropy.figures import figure7
+from spectralcal.report.figures.ranking import place_shares
 
 ORDER = {"ce": 3, "focal": 2, "mbls": 2, "spectral": 1}
 

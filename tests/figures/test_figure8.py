@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tidy import assert_tidy
 
-from spectralcal.errors import ConfigError, ResultError
-from spectralcal.figures import figure8
-from spectralcal.figures._hotspots import CONTROL, compared_methods, hotspot_frame
-from spectralcal.figures._text import names_width
+from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.papers.spectral_entropy.figures import figure8
+from spectralcal.report.figures.hotspots import CONTROL, compared_methods, hotspot_frame
+from spectralcal.report.figures.text import names_width
 
 
 def drawn(results, **options):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spectralcal.errors import ConfigError, ResultError
-from spectralcal.figures import _bootstrap, _reliability, _slices
-from spectralcal.figures.figure3 import figure3
-from spectralcal.figures.figure3 import frame as psd_frame
-from spectralcal.figures.reliability import frame as reliability_frame
-from spectralcal.figures.training_curves import frame as history_frame
-from spectralcal.figures.true_calibration import frame as truth_frame
-from spectralcal.grid import Cell
+from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.papers.spectral_entropy.figures.figure3 import figure3
+from spectralcal.papers.spectral_entropy.figures.figure3 import frame as psd_frame
+from spectralcal.report.figures import reliability_bins as _reliability
+from spectralcal.report.figures import slices as _slices
+from spectralcal.report.figures.reliability import frame as reliability_frame
+from spectralcal.report.figures.training_curves import frame as history_frame
+from spectralcal.report.figures.true_calibration import frame as truth_frame
+from spectralcal.statistics import weighted as _bootstrap
+from spectralcal.study.grid import Cell
 
 
 def test_psd_is_the_geometric_mean_over_cases_and_seeds(study):

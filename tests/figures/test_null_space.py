@@ -8,7 +8,8 @@ import torch
 from tidy import assert_tidy
 
 from spectralcal import spectral
-from spectralcal.figures import _spectrum, null_space
+from spectralcal.papers.spectral_entropy.figures import null_space
+from spectralcal.report.figures import spectrum as _spectrum
 
 
 @pytest.mark.parametrize("shape", [(12, 12, 12), (9, 14, 11), (16, 10), (13, 7)])

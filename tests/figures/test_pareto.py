@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from known_scores import known_study
 
-from spectralcal.errors import ConfigError
-from spectralcal.figures import pareto as figure
+from spectralcal.base.errors import ConfigError
+from spectralcal.report.figures import pareto as figure
 
 #: Dice and ECE of each method; focal is beaten by spectral in both, mbls and spectral trade
 PLACES = {"ce": (0.80, 0.05), "focal": (0.70, 0.04), "mbls": (0.75, 0.01), "spectral": (0.78, 0.02)}

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from tidy import assert_tidy
 
-from spectralcal.errors import ResultError
-from spectralcal.figures import reliability_histograms
-from spectralcal.figures._reliability import FEW
-from spectralcal.grid import Cell
+from spectralcal.base.errors import ResultError
+from spectralcal.report.figures import reliability_histograms
+from spectralcal.report.figures.reliability_bins import FEW
+from spectralcal.study.grid import Cell
 
 
 def drawn(results, **options):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tidy import assert_tidy
 
-from spectralcal.errors import ConfigError
-from spectralcal.figures import sensitivity
+from spectralcal.base.errors import ConfigError
+from spectralcal.papers.spectral_entropy.figures import sensitivity
 
 WEIGHTS = ("spectral@weight=0.1", "spectral", "spectral@weight=1.0")
 

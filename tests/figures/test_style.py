@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectralcal.figures import style
+from spectralcal.report import style
 
 VARIANTS = st.lists(st.from_regex(r"[a-z]{2,8}@[a-z]{1,5}=[0-9]{1,3}", fullmatch=True), unique=True, max_size=24)
 

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from tidy import assert_tidy
 
-from spectralcal.figures._axes import legend_below
-from spectralcal.figures.figure3 import _spacing
-from spectralcal.figures.style import looks
-from spectralcal.figures.training_curves import training_curves
-from spectralcal.grid import Cell
+from spectralcal.papers.spectral_entropy.figures.figure3 import _spacing
+from spectralcal.report.figures.axes import legend_below
+from spectralcal.report.figures.training_curves import training_curves
+from spectralcal.report.style import looks
+from spectralcal.study.grid import Cell
 
 SWEEP = ("ce", "spectral", "spectral@weight=0.1", "spectral@weight=1.0")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spectralcal import registry
+from spectralcal.base import registry
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from spectralcal import registry
+from spectralcal.base import registry
 from spectralcal.models import build_model
-from spectralcal.models._options import check_patch, resolved_options, takes, typical_spacing_mm
+from spectralcal.models.options import check_patch, resolved_options, takes, typical_spacing_mm
 
 
 @pytest.mark.parametrize("name", registry.names("models"))

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from spectralcal.models import build_model
-from spectralcal.models._padding import parameter_count
+from spectralcal.models.padding import parameter_count
 from spectralcal.models.transunet import Transformer, TransformerBlock, resize_position
 
 SMALL = {"channels": (4, 4, 8, 8), "blocks": 1, "width": 16, "depth": 2, "heads": 2}

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spectralcal.models import build_model
-from spectralcal.models._padding import parameter_count
+from spectralcal.models.padding import parameter_count
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 16), (13, 20, 9), (3, 17, 8), (16, 24), (7, 19)])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 
-from spectralcal import registry
+from spectralcal.base import registry
 from spectralcal.posthoc._scaling import fit_factors
 from spectralcal.posthoc.classwise_temperature import ClasswiseTemperatureScaling
 from spectralcal.posthoc.temperature import TemperatureScaling

@@ -3,9 +3,9 @@ import shutil
 import numpy as np
 import pytest
 
-from spectralcal.errors import DataError
+from spectralcal.base.errors import DataError
+from spectralcal.data.manifest import COLUMNS, write_manifest
 from spectralcal.preparation import manifest_hash, prepare_dataset, read_manifest
-from spectralcal.preparation.manifest import COLUMNS, write_manifest
 
 
 @pytest.fixture

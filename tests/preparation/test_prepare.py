@@ -7,8 +7,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.phantom import Phantom
-from spectralcal.errors import DataError
 from spectralcal.preparation import manifest_hash, prepare_dataset, read_manifest
 from spectralcal.preparation._case import foreground_voxels
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectralcal.errors import DataError
+from spectralcal.base.errors import DataError
+from spectralcal.data.splits import PARTS
 from spectralcal.preparation import check_split, read_split, split_patients, write_split
-from spectralcal.preparation.splits import PARTS
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from spectralcal import steps
-from spectralcal.config import parse_config
-from spectralcal.doctor import check_dataset
-from spectralcal.paths import StudyPaths
+from spectralcal.doctor.diagnose import check_dataset
+from spectralcal.jobs import steps
 from spectralcal.preparation import read_manifest
+from spectralcal.study.config import parse_config
+from spectralcal.study.paths import StudyPaths
 
 #: label of FLARE 2021 -> values of the same organ in the stand-in's mask (both kidneys are one class)
 ORGANS = {1: (5,), 2: (2, 3), 3: (1,), 4: (7,)}

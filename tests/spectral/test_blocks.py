@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spectralcal import registry
-from spectralcal.spectral import _blocks
+from spectralcal.base import registry
+from spectralcal.spectral import blocks as _blocks
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 5), (2, 3, 1024), (3, 4, 3001)])

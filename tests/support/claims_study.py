@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spectralcal.claims._catalogue import catalogue
-from spectralcal.claims._finding import Finding
-from spectralcal.claims._study import Study
-from spectralcal.claims.ledger import Entry, decide, roles
-from spectralcal.config import parse_config
-from spectralcal.grid import Cell, study_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.results import COLUMNS, Results
+from spectralcal.report.claims.catalogue import catalogue
+from spectralcal.report.claims.finding import Finding
+from spectralcal.report.claims.ledger import Entry, decide, roles
+from spectralcal.report.claims.study import Study
+from spectralcal.report.results import COLUMNS, Results
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import StudyPaths
 
 SIX = ("brats2020", "iseg2017", "flare2021", "acdc", "atlas2023", "promise12")
 LOSSES = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")
@@ -95,6 +95,7 @@ def write_study(
     config = parse_config(
         {
             "study": "constructed",
+            "paper": "spectral_entropy",
             "results_root": str(root / "results"),
             "datasets": {name: {"kind": (kinds or {}).get(name)} for name in datasets},
             "architectures": {name: {} for name in architectures},

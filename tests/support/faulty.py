@@ -19,17 +19,17 @@ import pytest
 import yaml
 from studies import tiny
 
-from spectralcal.config import parse_config
-from spectralcal.grid import Cell
-from spectralcal.paths import CellPaths, StudyPaths
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import CellPaths, StudyPaths
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "config.yaml", "environment.yml", "notebooks")
 #: the method whose loss keeps a history: it resumes exactly only if everything is in the checkpoint
 METHOD = "spectral"
 STEPS, INTERVAL = 40, 5
-PRELOADED = ("spectralcal.cells", "spectralcal.training.train", "spectralcal.evaluation.evaluate",
-             "spectralcal.evaluation.calibrate", "spectralcal.models.unet", "spectralcal.losses.spectral",
+PRELOADED = ("spectralcal.jobs.cells", "spectralcal.engine.train", "spectralcal.scoring.evaluate",
+             "spectralcal.engine.fit_post_hoc", "spectralcal.models.unet", "spectralcal.losses.spectral",
              "spectralcal.preparation.prepare", "spectralcal.datasets.phantom", "monai.inferers", "pandas")  # fmt: skip
 #: all tries and all faults, as `make faults` asks for; else one of each kind, quickly
 ALL = os.environ.get("SPECTRALCAL_FAULTS") == "all"
@@ -170,7 +170,7 @@ def _run(folder: str, config: str, output: str, arguments: tuple[str, ...], befo
         os.environ.pop(name, None)
     os.environ["SPECTRALCAL_CONFIG"] = config
     exec(before, {})
-    from spectralcal.cli import main
+    from spectralcal.cli.main import main
 
     main(list(arguments))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spectralcal.config import parse_config
-from spectralcal.grid import Cell, study_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.results import COLUMNS, Results
+from spectralcal.report.results import COLUMNS, Results
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import StudyPaths
 
 METRICS = ("DSC", "HD95", "ASD", "ECE", "SCE", "TACE")
 
@@ -43,6 +43,7 @@ def known_study(
     config = parse_config(
         {
             "study": "known",
+            "paper": "spectral_entropy",
             "results_root": str(root / "results"),
             "figures_root": str(root / "figures"),
             "prepared_root": str(root / "prepared"),

@@ -11,16 +11,16 @@ import pandas as pd
 from safetensors.numpy import save_file
 from small_study import Study
 
-from spectralcal.config import StudyConfig, parse_config
-from spectralcal.fingerprint import file_digest
-from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
-from spectralcal.integrity import file_hashes, sealed
-from spectralcal.paths import StudyPaths
-from spectralcal.preparation.manifest import PreparedCase, hash_arrays, write_manifest
-from spectralcal.preparation.splits import split_hash, split_patients, write_split
-from spectralcal.provenance import environment
-from spectralcal.recipe import cell_fingerprint, evaluation_recipe, training_recipe, training_settings
-from spectralcal.whole_files import write_json
+from spectralcal.base.digests import file_digest
+from spectralcal.base.files import write_json
+from spectralcal.base.integrity import file_hashes, sealed
+from spectralcal.data.manifest import PreparedCase, hash_arrays, write_manifest
+from spectralcal.data.splits import split_hash, split_patients, write_split
+from spectralcal.machine.environment import environment
+from spectralcal.study.config import StudyConfig, parse_config
+from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.recipe import cell_fingerprint, evaluation_recipe, training_recipe, training_settings
 
 OUTPUTS = {
     "tables": {"table1": {"experiment": "main"}, "table2": {"experiment": "main"}},

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from small_hotspots import hotspots
 
-from spectralcal.config import StudyConfig, parse_config
-from spectralcal.grid import Cell, loss_options, study_cells
 from spectralcal.metrics import CalibrationHistogram
-from spectralcal.paths import StudyPaths
-from spectralcal.results import COLUMNS, Results
+from spectralcal.report.results import COLUMNS, Results
+from spectralcal.study.config import StudyConfig, parse_config
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.methods import loss_options
+from spectralcal.study.paths import StudyPaths
 
 CLASSES = ("organ", "lesion", "vessel")
 REGIONS = ("all", "reference", "union", "boundary")
@@ -62,6 +63,7 @@ class Study:
         self.config = parse_config(
             {
                 "study": "small",
+                "paper": "spectral_entropy",
                 "results_root": str(self.root / "results"),
                 "figures_root": str(self.root / "figures"),
                 "prepared_root": str(self.root / "prepared"),
@@ -196,7 +198,7 @@ class Study:
         return arrays | self._distance(cell, volumes)
 
     def _distance(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
-        from spectralcal.evaluation import distance_bands as distance
+        from spectralcal.metrics import distance_bands as distance
 
         found = []
         for index, volume in enumerate(volumes):

@@ -4,6 +4,7 @@
 def minimal(**changes):
     base = {
         "study": "toy",
+        "paper": "spectral_entropy",
         "datasets": {"phantom": {}},
         "architectures": {"unet": {}},
         "experiments": {

@@ -8,7 +8,7 @@ from small_study import Study
 
 @pytest.fixture
 def study(tmp_path):
-    """``study(methods=..., seeds=...)`` writes a study and gives its :class:`spectralcal.results.Results`."""
+    """``study(methods=..., seeds=...)`` writes a study and gives its :class:`spectralcal.report.results.Results`."""
 
     def write(**options):
         folder = tmp_path / f"study{len(list(tmp_path.iterdir()))}"

@@ -7,10 +7,10 @@ import csv
 import numpy as np
 import pytest
 
-from spectralcal import registry
-from spectralcal.errors import ConfigError
-from spectralcal.tables._paper import FOLDER
-from spectralcal.tables.ambiguities import ambiguities
+from spectralcal.base import registry
+from spectralcal.base.errors import ConfigError
+from spectralcal.papers.spectral_entropy.tables.ambiguities import ambiguities
+from spectralcal.report.printed import FOLDER
 
 METHODS = ("ce", "spectral", "spectral@edges=corner", "spectral@window=1")
 
@@ -91,7 +91,7 @@ def test_the_open_points_are_options_of_the_loss_and_stand_in_the_register():
         rows = list(csv.DictReader(stream))
     options = registry.defaults("losses", "spectral")
     assert {row["option"] for row in rows} <= set(options)
-    register = (FOLDER.parents[2] / "docs/ambiguities.md").read_text()
+    register = (FOLDER.parents[4] / "docs/ambiguities.md").read_text()
     for row in rows:
         if row["id"] != "-":
             line = next(line for line in register.splitlines() if line.startswith(f"| {row['id']} |"))

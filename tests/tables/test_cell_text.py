@@ -7,7 +7,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectralcal.tables._cell import Footnotes, tex
+from spectralcal.report.tables.cell import Footnotes, tex
 
 
 @given(st.text(alphabet=string.printable))

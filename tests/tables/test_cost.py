@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from spectralcal.costs import Cost
-from spectralcal.errors import ConfigError
-from spectralcal.tables import cost as module
-from spectralcal.tables.cost import FIRST, cost
+from spectralcal.base.errors import ConfigError
+from spectralcal.report.tables import cost as module
+from spectralcal.report.tables.cost import FIRST, cost
+from spectralcal.study.costs import Cost
 
 
 def record(results, cell, started, seconds, scoring, steps=100, **more):

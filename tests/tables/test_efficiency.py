@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spectralcal.tables.efficiency import efficiency
+from spectralcal.report.tables.efficiency import efficiency
 
 
 def record(results, cell, seconds, steps=100, **more):

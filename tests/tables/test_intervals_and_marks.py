@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spectralcal.papers.spectral_entropy.tables.table1 import table1
+from spectralcal.papers.spectral_entropy.tables.table2 import table2
+from spectralcal.report.leader import leader
 from spectralcal.statistics import FEWEST_TO_RANK
-from spectralcal.tables._leader import leader
-from spectralcal.tables.table1 import table1
-from spectralcal.tables.table2 import table2
 
 
 def ece(worth):

@@ -8,11 +8,11 @@ import statistics
 import numpy as np
 import pytest
 
+from spectralcal.base.errors import ResultError
 from spectralcal.datasets.phantom import Phantom
-from spectralcal.errors import ResultError
-from spectralcal.tables._paper import paper_values
-from spectralcal.tables.table1 import table1
-from spectralcal.tables.table2 import table2
+from spectralcal.papers.spectral_entropy.tables.table1 import table1
+from spectralcal.papers.spectral_entropy.tables.table2 import table2
+from spectralcal.report.printed import paper_values
 
 
 def plain_mean(results, method, metric, protocol, seed):
@@ -166,7 +166,7 @@ def test_wrong_column_is_one_clear_line(study):
 
 
 def test_a_block_for_each_architecture(study):
-    from spectralcal import registry
+    from spectralcal.base import registry
 
     names = registry.names("models")[:2]
     if len(names) < 2:

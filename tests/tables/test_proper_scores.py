@@ -11,8 +11,8 @@ import pytest
 
 from spectralcal.metrics import CalibrationHistogram, score
 from spectralcal.metrics.protocols import PROTOCOLS
-from spectralcal.tables.proper_scores import proper_scores
-from spectralcal.tables.table2 import table2
+from spectralcal.papers.spectral_entropy.tables.table2 import table2
+from spectralcal.report.tables.proper_scores import proper_scores
 
 METRICS = ("Brier", "NLL", "signed_gap")
 METHODS = ("ce", "focal", "spectral")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from spectralcal.metrics.protocols import PROTOCOLS
-from spectralcal.tables._summary import POOL
-from spectralcal.tables.protocols import protocols
-from spectralcal.tables.table2 import table2
+from spectralcal.papers.spectral_entropy.tables.table2 import table2
+from spectralcal.report.summary import POOL
+from spectralcal.report.tables.protocols import protocols
 
 
 def pooled_value(results, method, metric, seed):
@@ -44,7 +44,7 @@ def test_missing_cells_of_a_pool_are_shown(study):
 
 
 def test_the_name_of_the_pool_is_that_of_the_evaluation():
-    from spectralcal.evaluation import evaluate
+    from spectralcal.scoring import evaluate
 
     assert evaluate.POOL == POOL
 

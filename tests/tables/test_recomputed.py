@@ -10,10 +10,10 @@ from statistics import fmean, stdev
 import pyarrow.parquet as pq
 import pytest
 
-from spectralcal.tables.table1 import table1
-from spectralcal.tables.table2 import table2
-from spectralcal.tables.table3 import table3
-from spectralcal.tables.table4 import table4
+from spectralcal.papers.spectral_entropy.tables.table1 import table1
+from spectralcal.papers.spectral_entropy.tables.table2 import table2
+from spectralcal.papers.spectral_entropy.tables.table3 import table3
+from spectralcal.papers.spectral_entropy.tables.table4 import table4
 
 METHODS = ("ce", "focal", "spectral@window=1", "spectral@weight=0.1", "spectral")
 #: metric -> factor to the printed unit and printed decimals

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from spectralcal.config import parse_config
+from spectralcal.base.errors import ConfigError
 from spectralcal.datasets.phantom import Phantom
-from spectralcal.errors import ConfigError
-from spectralcal.results import Results
-from spectralcal.tables._paper import paper_values
-from spectralcal.tables.table1 import table1
-from spectralcal.tables.table3 import table3
-from spectralcal.tables.table4 import swept_option, table4
+from spectralcal.papers.spectral_entropy.tables.table1 import table1
+from spectralcal.papers.spectral_entropy.tables.table3 import table3
+from spectralcal.papers.spectral_entropy.tables.table4 import swept_option, table4
+from spectralcal.report.printed import paper_values
+from spectralcal.report.results import Results
+from spectralcal.study.config import parse_config
 
 WEIGHTS = ("spectral@weight=0.1", "spectral@weight=0.001", "spectral")
 WINDOWS = ("spectral@window=10", "spectral")
@@ -166,8 +166,8 @@ def test_narrow_tables_are_not_blown_up_to_the_width_of_the_page(study):
 
 
 def test_architectures_are_sections_of_their_own(study):
-    from spectralcal.tables._by_setting import by_setting
-    from spectralcal.tables.table4 import COLUMNS
+    from spectralcal.papers.spectral_entropy.tables.table4 import COLUMNS
+    from spectralcal.report.tables.by_setting import by_setting
 
     results = study(methods=WEIGHTS, further={"window": WINDOWS}, seeds=(0,))
     one = table4(results, "main", experiments=("window",)).frame.assign(name=lambda frame: frame.setting)

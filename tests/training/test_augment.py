@@ -3,8 +3,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from spectralcal.config import AugmentationConfig
-from spectralcal.training.augment import (
+from spectralcal.study.config import AugmentationConfig
+from spectralcal.transforms.intensity import (
     Augmentation,
     apply_augmentation,
     gamma_transform,

@@ -3,8 +3,8 @@ import pickle
 import pytest
 import torch
 
-from spectralcal.errors import ResultError
-from spectralcal.training.checkpoint import (
+from spectralcal.base.errors import ResultError
+from spectralcal.engine.checkpoint import (
     Checkpoint,
     load_checkpoint,
     optimizer_tensors,

@@ -5,9 +5,9 @@ import threading
 import pytest
 import torch
 
-from spectralcal.errors import ResultError
-from spectralcal.training import checkpoint as module
-from spectralcal.training.checkpoint import Checkpoint, CheckpointWriter, load_checkpoint
+from spectralcal.base.errors import ResultError
+from spectralcal.engine import checkpoint as module
+from spectralcal.engine.checkpoint import Checkpoint, CheckpointWriter, load_checkpoint
 
 
 def state(step, weight):

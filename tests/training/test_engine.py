@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from spectralcal.config import TrainingConfig
-from spectralcal.training.batches import ahead
-from spectralcal.training.device import set_determinism
-from spectralcal.training.finite import FiniteWatch
-from spectralcal.training.memory import largest_fitting, out_of_memory, smaller_steps
-from spectralcal.training.optimization import build_optimizer
-from spectralcal.training.resident import hold
+from spectralcal.engine.batches import ahead
+from spectralcal.engine.finite import FiniteWatch
+from spectralcal.engine.optimization import build_optimizer
+from spectralcal.engine.resident import hold
+from spectralcal.machine.device import set_determinism
+from spectralcal.machine.memory import largest_fitting, out_of_memory, smaller_steps
+from spectralcal.study.config import TrainingConfig
 
 CPU = torch.device("cpu")
 

@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import nn
 
-from spectralcal import registry
-from spectralcal.config import TrainingConfig
+from spectralcal.base import registry
+from spectralcal.doctor.timing import RandomCase
+from spectralcal.engine.patches import PatchSampler
+from spectralcal.engine.train import Interrupted, train
+from spectralcal.machine.device import set_determinism
 from spectralcal.models import build_model
-from spectralcal.timing import RandomCase
-from spectralcal.training.device import set_determinism
-from spectralcal.training.patches import PatchSampler
-from spectralcal.training.train import Interrupted, train
+from spectralcal.study.config import TrainingConfig
 
 STEPS, CLASSES = 8, 3
 SETTINGS = TrainingConfig(steps=STEPS, epoch_steps=3, patch=(12, 12, 12), precision="bf16", learning_rate=0.05,
@@ -113,7 +113,7 @@ def test_after_two_steps_of_every_loss(tmp_path, whole, name):
 
 def test_another_stream_gives_other_bits(tmp_path, whole, monkeypatch):
     """The comparison above can fail."""
-    monkeypatch.setattr("spectralcal.training.train.stream_seed", lambda *names: 0)
+    monkeypatch.setattr("spectralcal.engine.train.stream_seed", lambda *names: 0)
     assert bits(run(tmp_path, "spectral"))[0] != whole("spectral")[0]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spectralcal.training.heads import auxiliary_terms, full_resolution
+from spectralcal.engine.heads import auxiliary_terms, full_resolution
 
 
 def test_one_output_has_no_auxiliary_terms():

@@ -9,15 +9,15 @@ import pytest
 import torch
 from waits import Waits
 
-from spectralcal import registry
-from spectralcal.config import AugmentationConfig, TrainingConfig
+from spectralcal.base import registry
+from spectralcal.doctor.timing import RandomCase
+from spectralcal.engine.finite import FiniteWatch
+from spectralcal.engine.patches import PatchSampler
+from spectralcal.engine.train import train
 from spectralcal.losses._base import checked_target
 from spectralcal.models import build_model
 from spectralcal.spectral.power import _masked_sums
-from spectralcal.timing import RandomCase
-from spectralcal.training.finite import FiniteWatch
-from spectralcal.training.patches import PatchSampler
-from spectralcal.training.train import train
+from spectralcal.study.config import AugmentationConfig, TrainingConfig
 
 LOGGED = 4
 

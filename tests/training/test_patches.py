@@ -4,9 +4,9 @@ import math
 import numpy as np
 import pytest
 
-from spectralcal.errors import DataError
-from spectralcal.training.patches import PatchSampler, check_patch, extract
-from spectralcal.training.seeds import stream_seed
+from spectralcal.base.errors import DataError
+from spectralcal.base.seeds import stream_seed
+from spectralcal.engine.patches import PatchSampler, check_patch, extract
 
 
 class FakeCase:

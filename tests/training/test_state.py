@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from spectralcal.training.state import load_unique_state, unique_state
+from spectralcal.engine.state import load_unique_state, unique_state
 
 
 class Tied(nn.Module):

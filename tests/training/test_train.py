@@ -14,14 +14,14 @@ import pytest
 import torch
 from torch import nn
 
-from spectralcal.config import TrainingConfig
-from spectralcal.errors import ResultError
-from spectralcal.training.checkpoint import set_aside
-from spectralcal.training.history import history_text
-from spectralcal.training.memory import OutOfMemory
-from spectralcal.training.optimization import learning_rate
-from spectralcal.training.patches import PatchSampler
-from spectralcal.training.train import Diverged, Interrupted, train
+from spectralcal.base.errors import ResultError
+from spectralcal.engine.checkpoint import set_aside
+from spectralcal.engine.history import history_text
+from spectralcal.engine.optimization import learning_rate
+from spectralcal.engine.patches import PatchSampler
+from spectralcal.engine.train import Diverged, Interrupted, train
+from spectralcal.machine.memory import OutOfMemory
+from spectralcal.study.config import TrainingConfig
 
 
 class ToyCase:
@@ -171,7 +171,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run(tmp_path, monkeypatch)
     def full(path, checkpoint):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("spectralcal.training.checkpoint.save_checkpoint", full)
+    monkeypatch.setattr("spectralcal.engine.checkpoint.save_checkpoint", full)
     with pytest.raises(ResultError, match=r"could not be written .*No space left"):
         run(tmp_path)
 

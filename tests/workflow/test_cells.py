@@ -8,17 +8,18 @@ import pandas as pd
 import pytest
 from studies import tiny
 
-from spectralcal import cell_scoring, networks, steps
-from spectralcal.cells import evaluate_cell, train_cell
-from spectralcal.config import parse_config
-from spectralcal.errors import ConfigError, ResultError
-from spectralcal.evaluation.maps import maps_step, median_case
-from spectralcal.grid import Cell
+from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.jobs import networks, steps
+from spectralcal.jobs import scoring as cell_scoring
+from spectralcal.jobs.cells import evaluate_cell, train_cell
+from spectralcal.jobs.maps import maps_step, median_case
 from spectralcal.metrics import CalibrationHistogram
-from spectralcal.paths import StudyPaths
-from spectralcal.recipe import evaluation_recipe, training_recipe
-from spectralcal.results import Results
-from spectralcal.tables.table1 import table1
+from spectralcal.papers.spectral_entropy.tables.table1 import table1
+from spectralcal.report.results import Results
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.recipe import evaluation_recipe, training_recipe
 
 CE = Cell("phantom", "unet", "ce", 0)
 SPECTRAL = Cell("phantom", "unet", "spectral", 0)
@@ -159,7 +160,7 @@ def test_a_training_outlives_scores_that_fail(finished, monkeypatch, capsys):
         raise RuntimeError("no scores today")
 
     cell = Cell("phantom", "unet", "focal", 0)
-    monkeypatch.setattr("spectralcal.evaluation.evaluate.evaluate_cases", broken)
+    monkeypatch.setattr("spectralcal.scoring.evaluate.evaluate_cases", broken)
     train_cell(finished, cell, then_evaluate=True)
     assert StudyPaths(finished).cell(cell).weights.is_file()
     assert "trained, but not scored here (RuntimeError: no scores today)" in capsys.readouterr().err

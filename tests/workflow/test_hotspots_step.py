@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from studies import experiment, tiny
 
-from spectralcal import steps
-from spectralcal.cells import evaluate_cell, train_cell
-from spectralcal.config import parse_config
-from spectralcal.evaluation.hotspots_step import hotspots_step, other_seed
-from spectralcal.evaluation.maps import median_case
-from spectralcal.grid import Cell, study_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.recipe import hotspots_recipe
-from spectralcal.results import Results
+from spectralcal.jobs import steps
+from spectralcal.jobs.cells import evaluate_cell, train_cell
+from spectralcal.jobs.hotspots import hotspots_step, other_seed
+from spectralcal.jobs.maps import median_case
+from spectralcal.report.results import Results
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.recipe import hotspots_recipe
 
 CE = Cell("phantom", "unet", "ce", 0)
 

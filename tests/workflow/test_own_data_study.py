@@ -14,14 +14,15 @@ import pytest
 import yaml
 from studies import minimal, tiny
 
-from spectralcal import cells, reporting, steps
-from spectralcal.config import parse_config
-from spectralcal.doctor import check_dataset, dataset_lines, fetch_dataset
-from spectralcal.errors import ConfigError, DataError
-from spectralcal.grid import study_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.recipe import preparation_recipe, split_recipe
-from spectralcal.results import Results
+from spectralcal.base.errors import ConfigError, DataError
+from spectralcal.doctor.diagnose import check_dataset, dataset_lines, fetch_dataset
+from spectralcal.jobs import cells, steps
+from spectralcal.report import steps as reporting
+from spectralcal.report.results import Results
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import study_cells
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.recipe import preparation_recipe, split_recipe
 
 ROOT = Path(__file__).parents[2]
 NAME = "mykidney"

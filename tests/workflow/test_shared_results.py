@@ -16,9 +16,9 @@ import pytest
 import yaml
 from studies import minimal, tiny
 
-from spectralcal.fingerprint import file_digest
-from spectralcal.integrity import seal_holds
-from spectralcal.recipe import cell_fingerprint
+from spectralcal.base.digests import file_digest
+from spectralcal.base.integrity import seal_holds
+from spectralcal.study.recipe import cell_fingerprint
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "environment.yml", "notebooks")

@@ -8,11 +8,11 @@ import sys
 import pytest
 from studies import tiny
 
-from spectralcal import single_run
-from spectralcal.config import parse_config
-from spectralcal.errors import ResultError
-from spectralcal.paths import StudyPaths
-from spectralcal.single_run import StudyRun
+from spectralcal.base.errors import ResultError
+from spectralcal.jobs import single_run
+from spectralcal.jobs.single_run import StudyRun
+from spectralcal.study.config import parse_config
+from spectralcal.study.paths import StudyPaths
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def mark(number, *files):
 
 def hold(study):
     """Another process that runs the study."""
-    code = "import sys, time; from spectralcal.locks import Lock; from pathlib import Path\n"
+    code = "import sys, time; from spectralcal.base.locks import Lock; from pathlib import Path\n"
     code += "lock = Lock(Path(sys.argv[1])); assert lock.acquire(); print('held', flush=True); time.sleep(60)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(

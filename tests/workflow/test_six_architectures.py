@@ -8,11 +8,13 @@ import pytest
 import yaml
 from studies import minimal, tiny
 
-from spectralcal import registry, reporting, steps
-from spectralcal.cells import evaluate_cell, train_cell
-from spectralcal.config import parse_config
-from spectralcal.grid import study_cells
-from spectralcal.paths import StudyPaths
+from spectralcal.base import registry
+from spectralcal.jobs import steps
+from spectralcal.jobs.cells import evaluate_cell, train_cell
+from spectralcal.report import steps as reporting
+from spectralcal.study.config import parse_config
+from spectralcal.study.grid import study_cells
+from spectralcal.study.paths import StudyPaths
 
 ROOT = Path(__file__).parents[2]
 STEPS = 3

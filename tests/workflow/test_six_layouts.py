@@ -14,8 +14,8 @@ import pytest
 import SimpleITK
 import yaml
 
-from spectralcal.config import load_config
-from spectralcal.grid import study_cells, trained_cells
+from spectralcal.study.config import load_config
+from spectralcal.study.grid import study_cells, trained_cells
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "config.yaml", "environment.yml", "notebooks")

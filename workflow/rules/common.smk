@@ -11,19 +11,21 @@ from snakemake.utils import validate
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))  # the rules find the package without an installation
 
-from spectralcal import recipe, registry, steps
-from spectralcal.config import parse_config
-from spectralcal.costs import known_costs
-from spectralcal.errors import SpectralcalError
-from spectralcal.grid import Cell, study_cells, trained_cell, trained_cells
-from spectralcal.paths import StudyPaths
-from spectralcal.projection import cells_at_once, missing_cells, project
-from spectralcal.projection_text import projection_lines
-from spectralcal.rebuild import figure_needs
-from spectralcal.sharing import is_shared
-from spectralcal.single_run import StudyRun
-from spectralcal.slots import slot_count
-from spectralcal.steps import missing_data, write_resolved
+from spectralcal.study import recipe
+from spectralcal.base import registry
+from spectralcal.jobs import steps
+from spectralcal.study.config import parse_config
+from spectralcal.study.costs import known_costs
+from spectralcal.base.errors import SpectralcalError
+from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.projection import cells_at_once, missing_cells, project
+from spectralcal.study.projection_text import projection_lines
+from spectralcal.report.rebuild import figure_needs
+from spectralcal.sharing.shared import is_shared
+from spectralcal.jobs.single_run import StudyRun
+from spectralcal.machine.slots import slot_count
+from spectralcal.jobs.steps import missing_data, write_resolved
 
 # Our own check comes first because its messages name the key and the valid choices. The schema, the public contract,
 # is for what that check made of it: on the command line (--config partial=true) every value is text.
@@ -179,7 +181,9 @@ def scored(cells):
 
 def title(kind, name):
     """One line on a table or figure, from its file."""
-    return registry.constant(kind, getattr(study, kind)[name].source or name, "TITLE")
+    return registry.constant(
+        kind, getattr(study, kind)[name].source or name, "TITLE", study.paper
+    )
 
 
 # Of shared cells there are no weights to predict images with. What is drawn of one architecture and seed is drawn of all

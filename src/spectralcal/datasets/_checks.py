@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spectralcal.errors import DataError
+from spectralcal.base.errors import DataError
 
 #: two grids agree when no corner is further apart than this share of the smallest voxel edge: no voxel changes its name
 CORNER_TOLERANCE = 0.1

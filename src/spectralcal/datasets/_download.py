@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spectralcal.console import progress
+from spectralcal.base.console import progress
+from spectralcal.base.errors import DataError
 from spectralcal.datasets import _archive
-from spectralcal.errors import DataError
 
 #: bytes; less than this is lost of a broken connection
 _CHUNK = 2**16

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
-from spectralcal.datasets._base import Dataset
-from spectralcal.errors import DataError
+from spectralcal.datasets.base import Dataset
 
 #: endings that the readers know
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")

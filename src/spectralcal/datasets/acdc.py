@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from spectralcal.datasets._base import Case, Dataset, paired_cases
+from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 URL = "https://humanheart-project.creatis.insa-lyon.fr/database/api/v1/collection/637218c173e9f0047faa00fb/download"
 HASH = "sha256:2787e08b0d3525cbac710fc3bdf69ee7c5fd7446472e49db8bc78548802f6b5e"
@@ -83,4 +83,4 @@ def _group(path: Path) -> str:
 
 
 DATASET = Acdc
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

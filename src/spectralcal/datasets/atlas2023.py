@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from spectralcal.datasets._base import Case, Dataset, paired_cases
+from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 _LAYOUT = "imagesTr/imN.nii.gz with labelsTr/lbN.nii.gz"
 
@@ -56,4 +56,4 @@ def _numbered(root: Path, folder: str, prefix: str) -> dict[int, Path]:
 
 
 DATASET = Atlas2023
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from spectralcal.datasets._base import Case, Dataset, paired_cases
+from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 _LAYOUT = "BraTS20_Training_NNN/BraTS20_Training_NNN_{t1,t1ce,t2,flair,seg}.nii.gz (or .nii)"
 
@@ -63,4 +63,4 @@ def _lone(files: list[Path], images: list[Path | None]) -> Path | None:
 
 
 DATASET = Brats2020
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

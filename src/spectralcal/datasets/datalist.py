@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from spectralcal.datasets._base import Case, paired_cases
+from spectralcal.base.errors import DataError
 from spectralcal.datasets._own import Facts, OwnData, parse_labels, patient_of, read_description, stem
-from spectralcal.errors import DataError
+from spectralcal.datasets.base import Case, paired_cases
 
 _LAYOUT = "a JSON file with the list training: [{image: path or [path, ...], label: path}, ...]"
 
@@ -108,4 +108,4 @@ def _images(entry: dict[str, Any]) -> list[str]:
 
 
 DATASET = Datalist
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

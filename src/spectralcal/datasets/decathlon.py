@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
-from spectralcal.datasets._base import Case, paired_cases
 from spectralcal.datasets._own import OwnData, parse_facts, patient_of, read_description, stem
-from spectralcal.errors import DataError
+from spectralcal.datasets.base import Case, paired_cases
 
 _LAYOUT = "dataset.json with modality, labels and the list training: [{image, label}, ...]"
 
@@ -88,4 +88,4 @@ class Decathlon(OwnData):
 
 
 DATASET = Decathlon
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spectralcal.datasets._base import Case, Dataset, paired_cases
+from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 _LAYOUT = "TrainingImg/train_NNN_0000.nii.gz with TrainingMask/train_NNN.nii.gz"
 _IMAGES, _LABELS = ("TrainingImg", "imagesTr"), ("TrainingMask", "labelsTr")
@@ -53,4 +53,4 @@ def _stem(path: Path) -> str:
 
 
 DATASET = Flare2021
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

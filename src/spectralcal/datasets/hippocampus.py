@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from spectralcal.datasets._base import Case, Dataset, paired_cases
-from spectralcal.errors import DataError
+from spectralcal.base.errors import DataError
+from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
 HASH = "md5:9d24dba78a72977dbd1d2e110310f31b"
@@ -82,4 +82,4 @@ def _stem(path: Path) -> str:
 
 
 DATASET = Hippocampus
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

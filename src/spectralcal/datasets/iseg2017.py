@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from spectralcal.datasets._base import Case, Dataset, paired_cases
+from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 _LAYOUT = "subject-N-{T1,T2,label}.hdr with .img, N = 1 to 10"
 
@@ -60,4 +60,4 @@ def _folder(path: Path, root: Path) -> str:
 
 
 DATASET = Iseg2017
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

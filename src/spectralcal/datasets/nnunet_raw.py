@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from spectralcal.datasets._base import Case, paired_cases
+from spectralcal.base.errors import DataError
 from spectralcal.datasets._own import ENDINGS, OwnData, parse_facts, patient_of, read_description
-from spectralcal.errors import DataError
+from spectralcal.datasets.base import Case, paired_cases
 
 _LAYOUT = "imagesTr/CASE_0000.nii.gz, CASE_0001.nii.gz, ... with labelsTr/CASE.nii.gz and dataset.json"
 
@@ -97,4 +97,4 @@ class NnunetRaw(OwnData):
 
 
 DATASET = NnunetRaw
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

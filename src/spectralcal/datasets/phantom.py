@@ -15,7 +15,7 @@ import numpy as np
 
 from spectralcal.datasets import _phantom_anatomy as anatomy
 from spectralcal.datasets import _phantom_fields as fields
-from spectralcal.datasets._base import Case, Dataset, Volume
+from spectralcal.datasets.base import Case, Dataset, Volume
 
 #: part of every case's fingerprint: raise it when a change of the recipe changes the arrays
 RECIPE = 1
@@ -167,4 +167,4 @@ class Phantom(Dataset):
 
 
 DATASET = Phantom
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spectralcal.losses._base import cross_entropy, one_hot
 from spectralcal.losses._gradient import through_softmax, with_gradient
-from spectralcal.spectral._blocks import blocks
+from spectralcal.spectral.blocks import blocks
 
 
 def ratio(numerator: Tensor, denominator: Tensor, reduce: str, eps: float) -> Tensor:

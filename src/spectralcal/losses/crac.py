@@ -12,7 +12,7 @@ from spectralcal.losses._base import SegmentationLoss, cross_entropy
 from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._neighbourhood import BORDERS, class_counts, heterogeneous, window_size
 from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
-from spectralcal.spectral._blocks import blocks
+from spectralcal.spectral.blocks import blocks
 
 #: multipliers and penalty weights have one row a region, in this order
 REGIONS = ("boundary", "interior")
@@ -204,7 +204,7 @@ class CRaCLoss(SegmentationLoss):
 
 
 LOSS = CRaCLoss
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "CRaC"
 PAPER = "CRaC"
 REFERENCE = "Murugesan et al., Class and region-adaptive constraints for network calibration, MICCAI 2024"

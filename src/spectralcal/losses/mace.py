@@ -12,7 +12,7 @@ from torch import Tensor
 from spectralcal.losses._base import SegmentationLoss, one_hot
 from spectralcal.losses._gradient import through_softmax, with_gradient
 from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
-from spectralcal.spectral._blocks import blocks
+from spectralcal.spectral.blocks import blocks
 
 #: partial sums of a histogram on a CPU
 LANES = 8
@@ -180,7 +180,7 @@ class AverageCalibrationErrorCELoss(SegmentationLoss):
 
 
 LOSS = AverageCalibrationErrorCELoss
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "mL1-ACE"
 PAPER = None
 REFERENCE = (

@@ -10,7 +10,7 @@ from torch import Tensor
 from spectralcal.losses._base import SegmentationLoss, cross_entropy
 from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._validation import choice, non_negative
-from spectralcal.spectral._blocks import blocks
+from spectralcal.spectral.blocks import blocks
 
 
 class MarginLabelSmoothingLoss(SegmentationLoss):
@@ -65,7 +65,7 @@ class MarginLabelSmoothingLoss(SegmentationLoss):
 
 
 LOSS = MarginLabelSmoothingLoss
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "MbLS"
 PAPER = "MbLS"
 REFERENCE = "Liu et al., The devil is in the margin, CVPR 2022; Murugesan et al., Medical Image Analysis 2023"

@@ -11,7 +11,7 @@ from spectralcal.losses._base import SegmentationLoss, cross_entropy
 from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._neighbourhood import BORDERS, class_counts, window_size
 from spectralcal.losses._validation import choice, non_negative
-from spectralcal.spectral._blocks import blocks
+from spectralcal.spectral.blocks import blocks
 
 
 class NACLLoss(SegmentationLoss):
@@ -55,7 +55,7 @@ class NACLLoss(SegmentationLoss):
 
 
 LOSS = NACLLoss
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "NACL"
 PAPER = None
 REFERENCE = "Murugesan et al., Trust your neighbours: penalty-based constraints for model calibration, MICCAI 2023"

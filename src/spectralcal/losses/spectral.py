@@ -210,7 +210,7 @@ def _across_processes(batch: Tensor) -> Tensor:
 
 
 LOSS = SpectralEntropyCELoss
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "Ours"
 PAPER = "Ours"
 REFERENCE = (

@@ -48,7 +48,7 @@ class SquaredDiceLoss(SegmentationLoss):
 
 
 LOSS = SquaredDiceLoss
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "Sq. Dice"
 PAPER = None
 REFERENCE = "Milletari et al., V-Net, 3DV 2016"

@@ -10,7 +10,7 @@ from torch import Tensor
 from spectralcal.losses._base import SegmentationLoss, one_hot
 from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._neighbourhood import filter3
-from spectralcal.spectral._blocks import blocks
+from spectralcal.spectral.blocks import blocks
 
 
 class SVLSLoss(SegmentationLoss):
@@ -67,7 +67,7 @@ class SVLSLoss(SegmentationLoss):
 
 
 LOSS = SVLSLoss
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "SVLS"
 PAPER = "SVLS"
 REFERENCE = "Islam and Glocker, Spatially varying label smoothing, IPMI 2021"

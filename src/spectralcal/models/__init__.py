@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spectralcal import registry
+from spectralcal.base import registry
 
 if TYPE_CHECKING:
     from torch import nn

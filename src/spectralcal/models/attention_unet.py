@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from spectralcal.models._padding import DivisiblePadding, check_channels
+from spectralcal.models.padding import DivisiblePadding, check_channels
 
 
 class AttentionUNet(DivisiblePadding):
@@ -60,5 +60,5 @@ class AttentionUNet(DivisiblePadding):
 
 
 MODEL = AttentionUNet
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "Attention U-Net"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from spectralcal.models._padding import DivisiblePadding, check_axes, check_channels
+from spectralcal.models.padding import DivisiblePadding, check_axes, check_channels
 
 #: voxels that an axis keeps at the deepest level
 SMALLEST_MAP = 4
@@ -136,5 +136,5 @@ def plan(patch: Sequence[int], spacing_mm: Sequence[float]) -> tuple[list[tuple[
 
 
 MODEL = NNUNet
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "nnU-Net"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from spectralcal.models._padding import DivisiblePadding, check_channels
+from spectralcal.models.padding import DivisiblePadding, check_channels
 
 STAGES = 4
 
@@ -90,5 +90,5 @@ def _accept(sizes: Sequence[int]) -> None:
 
 
 MODEL = SwinUNETR
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "SwinUNETR"

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spectralcal.models._padding import DivisiblePadding, check_axes, check_channels
+from spectralcal.models.padding import DivisiblePadding, check_axes, check_channels
 
 #: halvings before the transformer
 STAGES = 4
@@ -212,5 +212,5 @@ def _layer(kind: str, spatial_dims: int) -> type[nn.Module]:
 
 
 MODEL = TransUNet
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "TransUNet"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from spectralcal.models._padding import DivisiblePadding, check_channels
+from spectralcal.models.padding import DivisiblePadding, check_channels
 
 
 class UNet(DivisiblePadding):
@@ -64,5 +64,5 @@ class UNet(DivisiblePadding):
 
 
 MODEL = UNet
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "U-Net"

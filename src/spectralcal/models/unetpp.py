@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spectralcal.models._padding import DivisiblePadding, check_channels
+from spectralcal.models.padding import DivisiblePadding, check_channels
 
 LEVELS = 5
 
@@ -99,5 +99,5 @@ class BlockMaximum(nn.Module):
 
 
 MODEL = UNetPlusPlus
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "UNet++"

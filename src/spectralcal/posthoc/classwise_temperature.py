@@ -32,4 +32,4 @@ class ClasswiseTemperatureScaling:
 
 
 POST_HOC = ClasswiseTemperatureScaling
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

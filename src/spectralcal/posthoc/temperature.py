@@ -30,4 +30,4 @@ class TemperatureScaling:
 
 
 POST_HOC = TemperatureScaling
-NUMERICS = 1  # see spectralcal.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from spectralcal.base.errors import DataError
+from spectralcal.data.manifest import PreparedCase, case_from_row, hash_arrays
 from spectralcal.datasets import Case, Dataset, Volume
-from spectralcal.errors import DataError
 from spectralcal.preparation import crop, resample
 from spectralcal.preparation.intensity import normalize
-from spectralcal.preparation.manifest import PreparedCase, case_from_row, hash_arrays
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from spectralcal.errors import DataError
+from spectralcal.base.errors import DataError
 
 
 def run_jobs(

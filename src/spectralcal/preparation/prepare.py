@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from spectralcal.base.errors import DataError
+from spectralcal.data.manifest import PreparedCase, write_manifest
 from spectralcal.datasets import Case, Dataset
-from spectralcal.errors import DataError
 from spectralcal.preparation._case import Settings, prepare_case
 from spectralcal.preparation._parallel import run_jobs
 from spectralcal.preparation.intensity import Normalization
-from spectralcal.preparation.manifest import PreparedCase, write_manifest
 from spectralcal.preparation.spacing import SpacingMode, target_spacing
 
 #: problems spelt out in one error; the others are counted

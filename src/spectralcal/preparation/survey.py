@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets import Case, Dataset
-from spectralcal.datasets._base import volume_files
-from spectralcal.errors import DataError
+from spectralcal.datasets.base import volume_files
 from spectralcal.preparation._parallel import run_jobs
 
 

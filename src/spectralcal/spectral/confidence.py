@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spectralcal.spectral._blocks import blocks
 from spectralcal.spectral._checks import member
+from spectralcal.spectral.blocks import blocks
 
 Confidence = Literal["max_logit", "max_log_prob", "max_prob", "margin", "entropy"]
 KINDS = ("max_logit", "max_log_prob", "max_prob", "margin", "entropy")

@@ -1,0 +1,47 @@
+"""Names of modules of before, which still import: notebooks and other people's code may use them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+#: old dotted name -> new one, below the package
+MOVED = {
+    "config": "study.config",
+    "errors": "base.errors",
+    "figures": "report.figures",
+    "figures.style": "report.style",
+    "grid": "study.grid",
+    "notebook": "report.notebook",
+    "paths": "study.paths",
+    "registry": "base.registry",
+    "results": "report.results",
+}
+_PREFIX = "spectralcal."
+
+
+class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports the new module under the old name. Asked only when nothing else has that name."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname.removeprefix(_PREFIX) not in MOVED or not fullname.startswith(_PREFIX):
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return importlib.import_module(_PREFIX + MOVED[spec.name.removeprefix(_PREFIX)])
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing: the module was executed under its own name."""
+
+
+def install() -> None:
+    """Make the old names importable in this process."""
+    if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
+        sys.meta_path.append(_Moved())

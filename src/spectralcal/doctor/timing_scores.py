@@ -1,0 +1,99 @@
+"""How long it takes to score a cell's test cases, from one of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.networks import label_facts
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.costs import Kind
+from spectralcal.study.paths import StudyPaths
+
+if TYPE_CHECKING:
+    import torch
+
+    from spectralcal.data.manifest import PreparedCase
+
+#: seconds below which a measurement is taken again: the first loads compiled loops
+SHORT = 3.0
+
+
+def scoring_seconds(
+    config: StudyConfig, kind: Kind, model: torch.nn.Module, window: float, device: torch.device, precision: str
+) -> float | None:
+    """Seconds of predicting and scoring all test cases; None as long as the data set is not prepared and split.
+
+    Args:
+        config: the study.
+        kind: data set and architecture.
+        model: the network, on `device`, in evaluation mode; its weights do not matter.
+        window: seconds of predicting one window.
+        device: where to predict.
+        precision: "bf16" or "fp32".
+    """
+    paths = StudyPaths(config)
+    if not paths.manifest(kind[0]).is_file() or not paths.split(kind[0]).is_file():
+        return None
+    cases, patch = load_data(config, kind[0]).scored, config.training_of(*kind).patch
+    by_size = sorted(cases, key=lambda case: np.prod(case.original_shape))
+    middle = by_size[len(by_size) // 2]
+    voxels = sum(int(np.prod(case.original_shape)) for case in cases)
+    scores = _scores_seconds(config, kind, middle) * voxels / np.prod(middle.original_shape)
+    spectra = _spectra_seconds(config, kind, model, middle, device, precision) * len(cases)
+    return float(windows_of(cases, patch, config.inference.overlap) * window + scores + spectra)
+
+
+def windows_of(cases: Sequence[PreparedCase], patch: Sequence[int], overlap: float) -> int:
+    """Windows of the sliding window over all cases."""
+    from spectralcal.engine.predict import window_starts
+
+    counts = (
+        [len(window_starts(max(size, window), window, overlap)) for size, window in zip(case.shape, patch, strict=True)]
+        for case in cases
+    )
+    return sum(int(np.prod(count)) for count in counts)
+
+
+def _scores_seconds(config: StudyConfig, kind: Kind, case: PreparedCase) -> float:
+    """Seconds of everything after the prediction, for one that is nearly right, as a trained network's is."""
+    import torch
+
+    from spectralcal.preparation.resample import to_original_grid
+    from spectralcal.scoring.score import score_case
+
+    classes, _ = label_facts(config, kind[0])
+    count = len(classes) + 1
+    label = torch.from_numpy(np.array(case.label())).long()
+    probabilities = torch.stack([0.9 * (label == value) + 0.1 / count for value in range(count)])
+
+    def work() -> None:
+        original = to_original_grid(probabilities, case.crop, case.original_shape).numpy()
+        score_case(original, np.asarray(case.reference()), case.original_spacing_mm, classes, config.evaluation)
+
+    first = _seconds(work)
+    return first if first > SHORT else _seconds(work)
+
+
+def _spectra_seconds(
+    config: StudyConfig, kind: Kind, model: torch.nn.Module, case: PreparedCase, device: torch.device, precision: str
+) -> float:
+    from spectralcal.scoring.spectra import case_spectra
+
+    patch, bands = config.training_of(*kind).patch, config.evaluation.spectral_bands
+
+    def work() -> None:  # its result is on the CPU: nothing is left to wait for
+        case_spectra(model, case, patch, bands, device=device, precision=precision)
+
+    first = _seconds(work)
+    return first if first > SHORT else _seconds(work)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun

@@ -1,0 +1,40 @@
+"""Prepared volumes held in memory instead of read by memory map, where they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from spectralcal.data.manifest import PreparedCase
+
+
+class ResidentCase:
+    """The arrays of a prepared case, in memory, as far as a patch sampler needs them."""
+
+    def __init__(self, case: PreparedCase) -> None:
+        self.id, self.shape = case.id, case.shape
+        self._image, self._label = (np.array(array) for array in (case.image(), case.label()))
+        self._foreground = np.array(case.foreground())
+
+    def image(self) -> np.ndarray:
+        """(C, *shape), as stored."""
+        return self._image
+
+    def label(self) -> np.ndarray:
+        """(*shape) uint8."""
+        return self._label
+
+    def foreground(self) -> np.ndarray:
+        """(N, 1 + spatial dims) int32."""
+        return self._foreground
+
+
+def hold(cases: Sequence[PreparedCase], limit_mb: int) -> tuple[Sequence[PreparedCase | ResidentCase], bool]:
+    """The cases in memory and True if their arrays take at most `limit_mb` MiB together; else as they are and False."""
+    needed = sum(case.image().nbytes + case.label().nbytes + case.foreground().nbytes for case in cases)
+    if needed > limit_mb * 2**20:
+        return cases, False
+    return [ResidentCase(case) for case in cases], True

@@ -1,0 +1,1 @@
+"""The steps of the workflow, from a cell of the study to the files it leaves."""

@@ -1,0 +1,140 @@
+"""One cell, from prepared arrays to weights and from weights to scores: the steps behind `train` and `evaluate`.
+
+Training may score in the same process (starting torch and MONAI costs more than scoring a small data set): the scores
+are staged in the cell's folder with the fingerprint that they belong to, and the evaluation step adopts them if it
+would compute the same. If anything differs, it computes them itself.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spectralcal.base.console import say
+from spectralcal.base.digests import file_digest
+from spectralcal.base.errors import ResultError
+from spectralcal.base.files import read_json
+from spectralcal.base.integrity import altered
+from spectralcal.jobs.scoring import adopt_staged, score_network
+from spectralcal.jobs.training import train_network
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell, trained_cell
+from spectralcal.study.paths import CellPaths, StudyPaths
+from spectralcal.study.recipe import cell_fingerprint, evaluation_recipe, training_recipe
+
+if TYPE_CHECKING:
+    from spectralcal.data.manifest import PreparedCase
+
+
+@dataclass(frozen=True)
+class CellData:
+    """Prepared cases of a cell by side of the split, and the hashes that tie a result to them.
+
+    `scored` are those on which cells are scored: the test cases, or the validation cases if the configuration says so.
+    """
+
+    train: list[PreparedCase]
+    validation: list[PreparedCase]
+    scored: list[PreparedCase]
+    manifest_hash: str
+    split_hash: str
+
+
+def load_data(config: StudyConfig, dataset: str) -> CellData:
+    """Prepared cases of a data set, by side of the split."""
+    from spectralcal.data.manifest import manifest_hash, read_manifest
+    from spectralcal.data.splits import read_split
+
+    paths = StudyPaths(config)
+    cases = {case.id: case for case in read_manifest(paths.manifest(dataset))}
+    split = read_split(paths.split(dataset), list(cases.values()))
+    scored = {"test": "test", "validation": "val"}[config.evaluation.side]
+    sides = [[cases[name] for name in split[side]] for side in ("train", "val", scored)]
+    return CellData(*sides, manifest_hash(paths.manifest(dataset)), split["hash"])
+
+
+def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, force: bool = False) -> None:
+    """Train one cell unless its weights are already those of this configuration, code and data.
+
+    Args:
+        config: the study.
+        cell: which cell; a post-hoc step in its method is ignored here.
+        then_evaluate: also score it, staged for the evaluation step.
+        force: train even if the weights are up to date.
+    """
+    cell = trained_cell(config, cell)
+    files = StudyPaths(config).cell(cell)
+    data = load_data(config, cell.dataset)
+    recipe = training_recipe(config, cell)
+    fingerprint = cell_fingerprint(recipe, data.manifest_hash, data.split_hash)
+    finished = files.weights.is_file() and _fingerprint_of(files.run) == fingerprint
+    if finished and not force:
+        say(f"{cell}: weights are up to date")
+    else:
+        if finished:
+            files.checkpoint.unlink(missing_ok=True)  # of the finished training: to go on from it would train nothing
+        train_network(config, cell, files, data, recipe, fingerprint)
+    if then_evaluate:
+        try:
+            evaluate_cell(config, cell, stage=True)
+        except Exception as error:
+            # The training is done and must not be lost with the scores: the evaluation step will meet the error itself.
+            say(f"{cell}: trained, but not scored here ({type(error).__name__}: {error})")
+
+
+def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> None:
+    """Score one cell with the weights of its training.
+
+    Args:
+        config: the study.
+        cell: which cell.
+        stage: leave the scores for a later evaluation step instead of making them final.
+    """
+    from spectralcal.engine.checkpoint import set_aside
+
+    source = StudyPaths(config).cell(trained_cell(config, cell))
+    files = StudyPaths(config).cell(cell)
+    data = load_data(config, cell.dataset)
+    trained = cell_fingerprint(training_recipe(config, trained_cell(config, cell)), data.manifest_hash, data.split_hash)
+    if _fingerprint_of(source.run) != trained:
+        raise ResultError(
+            f"{source.weights}: the weights are missing or of another configuration, code or data; train the cell first"
+        )
+    _check_weights(source)
+    recipe = evaluation_recipe(config, cell)
+    fingerprint = cell_fingerprint(recipe, data.manifest_hash, data.split_hash)
+    stamp = {"fingerprint": fingerprint, "recipe": recipe, "weights": file_digest(source.weights)}
+    if not stage and adopt_staged(files, stamp):
+        say(f"{cell}: scored in the training process")
+    else:
+        folder = files.staged if stage else files.folder
+        if stage:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        score_network(config, cell, source, data, stamp, folder)
+    if not stage:
+        # Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished
+        # job; the checkpoint then gives them back in a moment.
+        for file in (source.checkpoint, set_aside(source.checkpoint)):
+            file.unlink(missing_ok=True)
+
+
+def _check_weights(files: CellPaths) -> None:
+    """Refuse weights that are not those that the training wrote; records of earlier versions have no hash of them.
+
+    Raises:
+        ResultError: a byte changed since.
+    """
+    recorded = json.loads(files.run.read_text()).get("files", {})
+    if changed := altered(files.folder, {name: recorded[name] for name in [files.weights.name] if name in recorded}):
+        raise ResultError(
+            f"{files.folder / changed[0]}: expected the bytes that the training wrote (SHA-256 in {files.run.name}), "
+            "found others; delete it and run again"
+        )
+
+
+def _fingerprint_of(path: Path) -> str | None:
+    return read_json(path).get("fingerprint")

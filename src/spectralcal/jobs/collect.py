@@ -1,0 +1,132 @@
+"""Scores of all cells in one Parquet table, written cell by cell: memory does not grow with the study."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spectralcal.base.errors import ResultError
+from spectralcal.base.files import write_text
+from spectralcal.base.integrity import altered
+from spectralcal.jobs.scoring import CASE_COLUMNS
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import CellPaths, StudyPaths
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: rows of a row group: large enough to pack well, small enough that a reader can skip most cells
+GROUP_ROWS = 50_000
+_CASES = "cases.csv"
+_STATUS = ("dataset", "architecture", "method", "seed", "status", "fingerprint")
+
+
+def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]:
+    """Gather cases.csv of all cells in cases.parquet, and list every cell with its status in cells.csv.
+
+    Args:
+        config: the study.
+        allow_missing: mark cells without scores instead of refusing.
+
+    Returns:
+        How many cells are scored, and how many there are.
+
+    Raises:
+        ResultError: a cell is not scored, its file is damaged or of another cell, or no cell is scored at all.
+    """
+    import pyarrow.parquet as pq
+
+    paths = StudyPaths(config)
+    status: list[dict[str, object]] = []
+    paths.cases.parent.mkdir(parents=True, exist_ok=True)
+    temporary = paths.cases.with_name(f".{paths.cases.name}.{os.getpid()}.tmp")
+    try:
+        with pq.ParquetWriter(temporary, _schema()) as writer:
+            for group in _grouped(_tables(config, paths, allow_missing, status)):
+                writer.write_table(group)
+        done = sum(entry["status"] == "complete" for entry in status)
+        if not done:
+            raise ResultError(f"{config.results / 'cells'}: no cell of the study '{config.study}' is scored yet")
+        os.replace(temporary, paths.cases)
+    finally:
+        temporary.unlink(missing_ok=True)
+    text = io.StringIO()
+    rows = csv.DictWriter(text, _STATUS, lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(status)
+    write_text(paths.cells, text.getvalue())
+    return done, len(status)
+
+
+def read_scores(path: Path) -> pa.Table:
+    """cases.csv of one cell; an empty value is null, and every other text stands for itself ("NA" may be a name).
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is not a table of scores.
+    """
+    from pyarrow import csv as arrow_csv
+
+    schema = _schema()
+    options = arrow_csv.ConvertOptions(column_types=schema, null_values=[""], include_columns=schema.names)
+    return arrow_csv.read_csv(path, convert_options=options).cast(schema)
+
+
+def _tables(
+    config: StudyConfig, paths: StudyPaths, allow_missing: bool, status: list[dict[str, object]]
+) -> Iterator[pa.Table]:
+    """Scores of each scored cell; what became of every cell goes to `status`."""
+    for cell in study_cells(config):
+        files = paths.cell(cell)
+        entry: dict[str, object] = {**vars(cell)}
+        try:
+            table, fingerprint = _scored(cell, files)
+        except (OSError, ValueError, KeyError) as error:
+            if not allow_missing and not config.partial:
+                raise ResultError(
+                    f"{files.cases}: cell is not scored ({' '.join(str(error).split())}); run it, or collect with "
+                    "--allow-missing"
+                ) from None
+            status.append({**entry, "status": "missing", "fingerprint": ""})
+            continue
+        status.append({**entry, "status": "complete", "fingerprint": fingerprint})
+        yield table
+
+
+def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
+    record = json.loads(files.evaluation.read_text())
+    if altered(files.folder, {name: value for name, value in record.get("files", {}).items() if name == _CASES}):
+        raise ValueError(f"altered since {files.evaluation.name} was written")
+    table = read_scores(files.cases)
+    for name, value in vars(cell).items():
+        found = table.column(name).unique().to_pylist()
+        if found != [value]:
+            raise ValueError(f"expected scores of {name} {value!r}, found {found[:3]}")
+    return table, record["fingerprint"]
+
+
+def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Tables joined until they have GROUP_ROWS rows."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(part.num_rows for part in waiting) >= GROUP_ROWS:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    types = {"seed": pa.int64(), "value": pa.float64()}
+    return pa.schema([(name, types.get(name, pa.string())) for name in CASE_COLUMNS])

@@ -1,0 +1,73 @@
+"""One case by every method: what the figures with images show. The case is chosen by a rule, not by eye."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from spectralcal.base.console import say
+from spectralcal.base.errors import ResultError
+from spectralcal.base.files import write_arrays
+from spectralcal.engine.predict import predict_probabilities
+from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.networks import load_network
+from spectralcal.machine.device import choose_device, choose_precision
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell, study_cells, trained_cells
+from spectralcal.study.methods import parse_method
+from spectralcal.study.paths import StudyPaths
+
+
+def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -> None:
+    """Predict the chosen case with every trained method of a data set, architecture and seed, and store the maps."""
+    import pandas as pd
+
+    paths = StudyPaths(config)
+    cells = [cell for cell in cells_of(config, dataset, architecture, seed) if paths.cell(cell).weights.is_file()]
+    if not cells:
+        raise ResultError(f"maps: no trained cell of {dataset}, {architecture}, seed {seed}; train one first")
+    plain = next((c for c in cells if parse_method(c.method, config.methods).loss == "ce"), cells[0])
+    chosen = median_case(pd.read_csv(paths.cell(plain).cases, dtype={"case": str}))
+    case = next(case for case in load_data(config, dataset).scored if case.id == chosen)
+    settings = config.training_of(dataset, architecture)
+    device = choose_device(config.compute.device)
+    torch.set_num_threads(config.compute.threads)
+    predictions, confidences = [], []
+    for cell in cells:
+        model = load_network(config, cell, case.image().shape[0]).to(device).eval()
+        probabilities = predict_probabilities(
+            model, case.image(), settings.patch, config.inference,
+            device=device, precision=choose_precision(settings.precision, device),
+        )  # fmt: skip
+        confidence, prediction = probabilities.max(0)
+        predictions.append(prediction.numpy().astype(np.uint8))
+        confidences.append(confidence.numpy().astype(np.float32))
+    path = paths.maps(dataset, architecture, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        "case": np.array(case.id),
+        "rule": np.array(f"the test case with the median Dice of {plain.method}"),
+        "spacing_mm": np.array(case.spacing_mm, dtype=np.float64),
+        "image": np.asarray(case.image()[0], dtype=np.float32),
+        "reference": np.asarray(case.label()),
+        "methods": np.array([cell.method for cell in cells]),
+        "prediction": np.stack(predictions),
+        "confidence": np.stack(confidences),
+    }
+    write_arrays(path, arrays)
+    say(f"maps of case {case.id} by {len(cells)} methods in {path}")
+
+
+def median_case(scores) -> str:
+    """The case whose mean Dice over classes is the median one (the lower of two middle ones; ties by name)."""
+    dice = scores[(scores.metric == "DSC") & scores.value.notna()].groupby("case").value.mean()
+    ordered = dice.reset_index().sort_values(["value", "case"]).case.tolist()
+    if not ordered:
+        raise ResultError("maps: no test case has a Dice score")
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def cells_of(config: StudyConfig, dataset: str, architecture: str, seed: int) -> list[Cell]:
+    """Trained cells that the maps of a data set, architecture and seed show."""
+    return [cell for cell in trained_cells(config, study_cells(config))
+            if (cell.dataset, cell.architecture, cell.seed) == (dataset, architecture, seed)]  # fmt: skip

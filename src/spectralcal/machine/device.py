@@ -1,0 +1,65 @@
+"""Device and number format of a run."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+
+from spectralcal.base.errors import ConfigError
+
+
+def choose_device(request: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """The device to run on; asking for CUDA where there is none is an error, not a silent week on a CPU."""
+    if request == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("compute.device: 'cuda' was asked for, but torch finds no CUDA device; use 'auto' or 'cpu'")
+    if request == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(request)
+
+
+def choose_precision(request: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:
+    """bf16 where the device multiplies it natively (Ampere and later, AVX512-BF16 or AMX), else fp32."""
+    if request != "auto":
+        return request
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return "bf16" if probe is not None and probe() else "fp32"
+
+
+def set_determinism(deterministic: bool, device: torch.device) -> None:
+    """Whether CUDA may choose algorithms that add in another order each time; call it before the device is used.
+
+    Without it cuDNN times its convolutions and takes the fastest. With it two runs on one device end with the same
+    bits, but for operations that have no such form (PyTorch warns of each). A CPU is deterministic either way.
+    """
+    if device.type != "cuda":
+        return
+    if deterministic:
+        # cuBLAS reads it when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """Autocast context of the network's forward pass."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def memory_format(spatial_dims: int, channels_last: bool) -> torch.memory_format:
+    """Channels-last for the number of spatial dimensions, or contiguous."""
+    if not channels_last:
+        return torch.contiguous_format
+    return torch.channels_last_3d if spatial_dims == 3 else torch.channels_last
+
+
+def device_name(device: torch.device) -> str:
+    """Name of the device for provenance, for example ``NVIDIA H200`` or ``cpu (AVX512)``."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.backends.cpu.get_cpu_capability()})"

@@ -1,0 +1,67 @@
+"""What a result was made with: code version, packages, machine and cost."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "monai", "numpy", "scipy", "pandas", "nibabel", "SimpleITK")
+#: further packages that take part in a cell
+OTHERS = ("numba", "safetensors", "scikit-learn", "pyarrow", "pydantic", "snakemake")
+
+
+def environment() -> dict[str, Any]:
+    """Versions of spectralcal, Python and the packages that take part, the commit of the code and whether it was
+    edited since (``dirty``; None outside a repository)."""
+    import spectralcal
+
+    found = commit()
+    return {
+        "spectralcal": spectralcal.__version__,
+        "commit": None if found is None else found.removesuffix("-dirty"),
+        "dirty": None if found is None else found.endswith("-dirty"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version for name in (*PACKAGES, *OTHERS) if (version := _version(name)) is not None},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def commit(folder: Path = Path(__file__).parents[1]) -> str | None:
+    """The git commit of the code in `folder`; ``-dirty`` if a file there was edited or added. None: no repository.
+
+    Results of other cells lie in the same repository and do not count: they change no number.
+    """
+    found = _git(folder, "rev-parse", "HEAD")
+    if not found:
+        return None
+    edited = _git(folder, "status", "--porcelain", "--", ".")
+    return f"{found}-dirty" if edited or edited is None else found
+
+
+def _git(folder: Path, *command: str) -> str | None:
+    """What git prints; None where it cannot answer."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

@@ -1,0 +1,80 @@
+"""Out of GPU memory: what was asked for, and what would fit instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from spectralcal.base.errors import SpectralcalError
+
+
+class OutOfMemory(SpectralcalError):
+    """The device has too little memory for a step or a window; the message says what would fit."""
+
+
+def smaller_steps(batch_size: int, patch: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Batch sizes and patches below the given ones, largest first: batches are halved, then the patch's longest axis.
+
+    Axes stay multiples of 16, which every architecture takes without padding to more, and end at 32 voxels.
+    """
+    sizes = list(patch)
+    while batch_size > 1:
+        batch_size //= 2
+        yield batch_size, tuple(sizes)
+    while max(sizes) > 32:
+        longest = max(range(len(sizes)), key=sizes.__getitem__)
+        sizes[longest] = max((sizes[longest] - 1) // 16 * 16, 32)
+        yield 1, tuple(sizes)
+
+
+def largest_fitting(
+    attempt: Callable[[int, tuple[int, ...]], None], batch_size: int, patch: Sequence[int]
+) -> tuple[int, tuple[int, ...]] | None:
+    """The first of :func:`smaller_steps` that `attempt` runs without running out of memory; None if none does."""
+    for batch, size in smaller_steps(batch_size, patch):
+        try:
+            attempt(batch, size)
+        except torch.OutOfMemoryError:
+            release()
+            continue
+        return batch, size
+    return None
+
+
+def out_of_memory(
+    where: str, device: torch.device, batch_size: int, patch: Sequence[int], fits: tuple[int, tuple[int, ...]] | None
+) -> OutOfMemory:
+    """The error in one line.
+
+    Args:
+        where: for example "step 0".
+        device: the device that is full.
+        batch_size: training.batch_size as configured.
+        patch: training.patch as configured.
+        fits: a batch size and patch that were tried and fit, or None.
+    """
+    if fits is None:
+        remedy = "no smaller batch or patch fits either; free the device of other work or choose a smaller network"
+    else:
+        remedy = (
+            f"training.batch_size {fits[0]} with training.patch {list(fits[1])} was tried and fits "
+            "(every method must then use it), or let fewer cells share the device"
+        )
+    return OutOfMemory(
+        f"out of memory at {where}: batch of {batch_size} patches {list(patch)} on {device}{capacity(device)}; {remedy}"
+    )
+
+
+def capacity(device: torch.device) -> str:
+    """Memory of a CUDA device as text, `` (3.1 of 139.8 GiB free)``; empty for a CPU."""
+    if device.type != "cuda":
+        return ""
+    free, total = torch.cuda.mem_get_info(device)
+    return f" ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
+
+
+def release() -> None:
+    """Give cached blocks back to the device; nothing on a CPU."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,1 @@
+"""The replicated papers, one folder each: printed values, tables, figures and claims."""

@@ -1,0 +1,1 @@
+"""Claims of the paper, each with the function that decides it."""

@@ -1,0 +1,122 @@
+"""Claims on what the window and the choice of the map add (Table 3, Section 3.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spectralcal.papers.spectral_entropy.claims._printed import DATA_SETS, Rounded, print_finding, printed, ratio
+from spectralcal.report.claims.catalogue import Claim
+from spectralcal.report.claims.finding import Finding, Hole, Part, above, at_least, at_most, below, conclude
+from spectralcal.report.claims.sample import Sample
+from spectralcal.report.claims.study import ASD, ECE, HD95, SIX, Score, Study
+
+TITLE = "Ablations"
+#: confidence maps that are functions of probabilities; the margin, of two logits, is not
+PROBABILITIES = ("max_prob", "max_log_prob", "entropy")
+#: rows of Table 3
+ROWS = ("L_CE", "L_CE + L_Spectral w/o W", "L_CE + L_Spectral")
+#: improvement of a distance, in percent, up to which it is modest
+MODEST = 10.0
+#: what "brings the large gain" means: the error at least halves
+HALF = 0.5
+
+
+def logits_best(study: Study, claim: Claim) -> list[Finding]:
+    """C24: the maximum logit calibrates better than the maps that are made of probabilities."""
+
+    def on(name: str) -> Finding:
+        methods = study.variants("confidence", "spectral", "confidence")
+        others = [kind for kind in PROBABILITIES if kind in methods]
+        if "max_logit" not in methods or not others:
+            lacking = "the maximum logit" if others else "a map of probabilities"
+            raise Hole(f"experiment '{study.experiment('confidence')}' has no spectral loss on {lacking}")
+        order = ["max_logit", *others]
+        sample = study.scores("confidence", name, [methods[kind] for kind in order], [ECE])
+        parts = [
+            Part(f"ECE, {kind} - maximum logit",
+                 sample.measure(lambda m, i=i: m[..., i, 0] - m[..., 0, 0], len(others)), above(0), below(0), ECE.unit)
+            for i, kind in enumerate(others, 1)
+        ]  # fmt: skip
+        return conclude(name, parts, study.table("confidence", "table2"))
+
+    return study.each(claim, "confidence", on)
+
+
+def ordered(study: Study, claim: Claim) -> list[Finding]:
+    """C26: cross-entropy, then the loss without a window, then the full method, on most metrics."""
+
+    def on(name: str) -> Finding:
+        sample = _three(study, name, SIX)
+        signs = np.array([1.0 if score.higher else -1.0 for score in SIX])
+        kept = sample.measure(lambda m: (np.diff(m * signs, axis=-2) > 0).all(-2).sum(-1).astype(float))
+        part = Part("metrics of 6 in the stated order", kept, at_least(4), at_most(3))
+        return conclude(name, [part], study.table("ablation", "table3"))
+
+    parts = []
+    for data_set in _named(claim):
+        for score in SIX:
+            sign = 1 if score.higher else -1
+            cells = [printed("table3", data_set, score.metric, row) for row in ROWS]
+            for before, after, step in zip(cells, cells[1:], ("w/o W better than CE", "full better than w/o W"),
+                                           strict=False):  # fmt: skip
+                gain = after - before if sign > 0 else before - after
+                parts.append(Part(f"{data_set}, {score.metric}, {step}", gain.measure, above(0), below(0)))
+    return [*study.each(claim, "ablation", on), print_finding(parts, "Table 3")]
+
+
+def modest_without(study: Study, claim: Claim) -> list[Finding]:
+    """C27: without the window, the distances improve only modestly."""
+
+    def on(name: str) -> Finding:
+        sample = _three(study, name, (HD95, ASD))
+        parts = [
+            _modest(score, sample.measure(lambda m, q=q: 100 * (m[..., 0, q] - m[..., 1, q]) / m[..., 0, q]))
+            for q, score in enumerate((HD95, ASD))
+        ]
+        return conclude(name, parts, study.table("ablation", "table3"))
+
+    parts = []
+    for data_set in _named(claim):
+        for score in (HD95, ASD):
+            left = ratio(*(printed("table3", data_set, score.metric, row) for row in (ROWS[1], ROWS[0])))
+            gain = Rounded(100 * (1 - left.value), 100 * (1 - left.high), 100 * (1 - left.low))
+            parts.append(_modest(score, gain.measure, f"{data_set}, "))
+    return [*study.each(claim, "ablation", on), print_finding(parts, "Table 3")]
+
+
+def window_calibrates(study: Study, claim: Claim) -> list[Finding]:
+    """C28: the window brings the large gain in calibration."""
+
+    def on(name: str) -> Finding:
+        sample = _three(study, name, (ECE,))
+        left = sample.measure(lambda m: m[..., 2, 0] / m[..., 1, 0])
+        part = Part("ECE, full method / without a window", left, at_most(HALF), above(HALF))
+        return conclude(name, [part], study.table("ablation", "table3"))
+
+    parts = []
+    for data_set in _named(claim):
+        left = ratio(*(printed("table3", data_set, "ECE", row) for row in (ROWS[2], ROWS[1])))
+        parts.append(Part(f"{data_set}, ECE, full / w/o W", left.measure, at_most(HALF), above(HALF)))
+    return [*study.each(claim, "ablation", on), print_finding(parts, "Table 3")]
+
+
+def _three(study: Study, data_set: str, scores: tuple[Score, ...]) -> Sample:
+    """Cross-entropy, the loss without a window, the full method."""
+    ce, ours = study.named("ablation", "CE", "Ours")
+    windows = study.variants("ablation", "spectral", "window")
+    if 1 not in windows:
+        raise Hole(f"experiment '{study.experiment('ablation')}' has no spectral@window=1")
+    return study.scores("ablation", data_set, [ce, windows[1], ours], scores)
+
+
+def _modest(score: Score, gain, prefix: str = "") -> Part:
+    text = f"{prefix}{score.metric}, improvement of w/o W over CE"
+    return Part(text, gain, at_most(MODEST), above(MODEST), "%")
+
+
+def _named(claim: Claim) -> list[str]:
+    return [DATA_SETS[name] for name in claim.data_sets]
+
+
+GROUP = {"C24": logits_best, "C26": ordered, "C27": modest_without, "C28": window_calibrates}
+CLAIM = GROUP

@@ -1,0 +1,242 @@
+"""The paper's Figure 5: a radar over six metrics, and beside it the same numbers as dots, which can be read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from spectralcal.report.figures.axes import handles, legend_below, line_style, panel_title, place, say_missing
+from spectralcal.report.figures.case_scores import (
+    COLUMNS,
+    CaseScores,
+    case_scores,
+    cases_named,
+    hole_sentences,
+    overall_status,
+    text_width,
+)
+from spectralcal.report.figures.choose import opening, pick
+from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.results import Results
+from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, looks, size
+from spectralcal.statistics.weighted import interval, patient_draws
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Six metrics at once"
+NEEDS = ()
+METRICS = tuple(COLUMNS)
+#: mm: a legend entry without its text; edges of radar and dots, height above them
+ENTRY = 13.0
+RADAR, DOTS, HEAD = 60.0, 74.0, 6.0
+
+
+def figure5(
+    results: Results, experiment: str, *, dataset: str = "", architecture: str = "", protocol: str = "paper"
+) -> Drawn:
+    """Normalised scores of all methods, as a polygon and as dots with intervals.
+
+    The paper does not say how its axes are scaled (docs/ambiguities.md, F4). Here each metric of each data set goes
+    linearly from 0, the worst mean of the compared methods, to 1, the best; data sets are averaged. Methods with equal
+    means are all at 1.
+
+    Args:
+        results: the study's results.
+        experiment: name of the experiment.
+        dataset: data set to show; empty: the mean over all of the experiment, for methods that have all of them.
+        architecture: architecture to show; empty: the experiment's first.
+        protocol: protocol of the calibration errors.
+
+    Raises:
+        ResultError: the protocol was not scored, or not by case.
+    """
+    architecture = pick(results, experiment, "architectures", architecture)
+    datasets = results.config.experiments[experiment].datasets
+    if dataset:
+        datasets = (pick(results, experiment, "datasets", dataset),)
+    table, blocks = frame(results, experiment, datasets, architecture, protocol)
+    methods = table.drop_duplicates("method")
+    statuses = dict(zip(methods.method, methods.status, strict=True))
+    over = "" if len(datasets) == 1 else ", mean over the data sets"
+    ends = " Below the metrics: means at 0 and at 1." if len(datasets) == 1 else ""
+    areas = methods[methods.area.notna()].sort_values("area", ascending=False, kind="stable")
+    listed = ", ".join(f"{row.label} {row.area:.2f}" for row in areas.itertuples())
+    caption = (
+        f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
+        f"{cases_named(results, blocks)}. Each axis goes from the worst (0) to the best mean (1) of the "
+        f"methods shown{over}; "
+        "methods that are equal are all at 1. The scale depends on who is compared and says nothing about sizes of "
+        "differences. (a) As a radar. (b) The same numbers with 95 % bootstrap intervals over patients, drawn anew "
+        "for all methods together and normalised anew in every sample: a wide interval means that places change with "
+        f"the patients.{ends} Area of the polygon as a share of the hexagon, which changes with the order of the axes: "
+        f"{listed or 'none'}.{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
+    )
+    return Drawn(draw(table), table, caption)
+
+
+def frame(
+    results: Results, experiment: str, datasets: Sequence[str], architecture: str, protocol: str
+) -> tuple[pd.DataFrame, list[CaseScores]]:
+    """Normalised scores.
+
+    Returns:
+        architecture, method, label, metric, score (0 worst to 1 best, mean over data sets), low and high (95 %), worst
+        and best (means in `unit` at the ends of the axis; NaN for several data sets), unit, area (of the method's
+        polygon over the hexagon's), status; and the scores that they were computed from. A method that lacks a metric
+        of a data set has no score.
+    """
+    blocks, scores, samples, ends = [], [], [], []
+    for metric in METRICS:
+        found = [case_scores(results, experiment, name, architecture, metric, protocol) for name in datasets]
+        blocks += found
+        complete = complete_methods(found)
+        ends.append(_ends(found, complete))
+        scores.append(np.mean([normalised(block.means, block.column.higher, complete) for block in found], axis=0))
+        samples.append(_sampled(found, complete))
+    methods = blocks[0].methods
+    statuses = {method: overall_status([block.status[method] for block in blocks]) for method in methods}
+    rows = []
+    whole = np.isfinite(scores).all(0)
+    for column, method in enumerate(methods):
+        area = polygon_area(np.array(scores)[:, column]) if whole[column] else np.nan
+        for row, metric in enumerate(METRICS):
+            low, high = interval(samples[row][:, [column]])
+            rows.append(
+                {"architecture": architecture, "method": method, "label": results.label(method), "metric": metric,
+                 "score": scores[row][column], "low": low[0], "high": high[0], **ends[row], "area": area,
+                 "status": statuses[method]}
+            )  # fmt: skip
+    return pd.DataFrame(rows), blocks
+
+
+def complete_methods(blocks: Sequence[CaseScores]) -> np.ndarray:
+    """(methods,) has a mean in every data set."""
+    return np.isfinite([block.means for block in blocks]).all(0)
+
+
+def _ends(blocks: Sequence[CaseScores], complete: np.ndarray) -> dict[str, float | str]:
+    """Means at the ends of an axis, if it has one scale."""
+    ends = {"worst": np.nan, "best": np.nan, "unit": blocks[0].column.unit}
+    if len(blocks) == 1 and complete.any():
+        low, high = blocks[0].means[complete].min(), blocks[0].means[complete].max()
+        ends |= {"worst": low, "best": high} if blocks[0].column.higher else {"worst": high, "best": low}
+    return ends
+
+
+def normalised(means: np.ndarray, higher: bool, among: np.ndarray) -> np.ndarray:
+    """Means (..., methods) from the worst (0) to the best (1) of `among` (methods,); others are NaN; equals are 1."""
+    values = np.where(among, means if higher else -means, np.nan)
+    if not among.any():
+        return values
+    worst, best = np.nanmin(values, -1, keepdims=True), np.nanmax(values, -1, keepdims=True)
+    span = best - worst
+    # Equal up to the rounding of a mean is equal.
+    equal = span <= 1e-12 * np.maximum(np.abs(best), np.abs(worst))
+    return np.where(equal, np.where(among, 1.0, np.nan), (values - worst) / np.where(equal, 1.0, span))
+
+
+def polygon_area(scores: np.ndarray) -> float:
+    """Area of a radar's polygon with radii `scores` (n,) over that of the polygon with radii 1."""
+    return float((scores * np.roll(scores, -1)).sum() / len(scores))
+
+
+def _sampled(blocks: Sequence[CaseScores], complete: np.ndarray) -> np.ndarray:
+    """(draws, methods) normalised means of resampled patients; every data set draws its own."""
+    parts = [np.full((1, len(complete)), np.nan)] if not complete.any() else []
+    if not parts:
+        for seed, block in enumerate(blocks):
+            draws = patient_draws(block.patients, seed=seed)
+            parts.append(normalised(block.resampled(draws), block.column.higher, complete))
+    return np.mean(parts, axis=0)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Radar at the left, dots at the right."""
+    import matplotlib.pyplot as plt
+
+    labels = dict(zip(table.method, table.label, strict=True))
+    found = looks(list(labels))
+    shown = table[table.score.notna()]
+    lanes = list(dict.fromkeys(shown.method))
+    height = max(RADAR, 4.0 + len(METRICS) * max(10.0, 1.5 * len(lanes)))
+    legend_rows = math.ceil(sum(text_width(label) + ENTRY for label in labels.values()) / (TWO_COLUMNS - ENTRY))
+    figure = plt.figure(figsize=size(TWO_COLUMNS, HEAD + height + 14.5 + 3.8 * legend_rows))
+    behind = place(figure, 14.0, HEAD, RADAR, height)
+    behind.set(xticks=[], yticks=[])
+    behind.spines[:].set_visible(False)
+    panel_title(behind, "a", "")
+    square = place(figure, 14.0, HEAD + 2.0 + (height - RADAR) / 2, RADAR, RADAR)
+    radar = figure.add_axes(square.get_position(), projection="polar")
+    square.remove()
+    dots = place(figure, TWO_COLUMNS - DOTS - 5.0, HEAD, DOTS, height)
+    panel_title(dots, "b", "")
+    _radar(radar, shown, found)
+    _dots(dots, shown, lanes, found)
+    if shown.empty:
+        say_missing(behind)
+        say_missing(dots)
+    legend_below(figure, handles(found, labels, set(labels) - set(lanes), markers=True))
+    return figure
+
+
+def _radar(axes: Axes, table: pd.DataFrame, found: dict[str, Look]) -> None:
+    angles = 2 * np.pi * np.arange(len(METRICS)) / len(METRICS)
+    axes.set_theta_offset(np.pi / 2)
+    axes.set_theta_direction(-1)
+    closed = np.append(angles, angles[0])
+    for level in (0.25, 0.5, 0.75, 1.0):
+        axes.plot(closed, np.full(len(closed), level), color=FAINT if level == 1 else GRID, linewidth=0.6, zorder=1)
+    for angle in angles:
+        axes.plot([angle, angle], [0, 1], color=GRID, linewidth=0.6, zorder=1)
+    for angle, metric in zip(angles, METRICS, strict=True):
+        across = {0: "center", 1: "left", -1: "right"}[int(np.sign(round(np.sin(angle), 6)))]
+        up = "bottom" if np.cos(angle) > 0.9 else "top" if np.cos(angle) < -0.9 else "center"
+        axes.text(angle, 1.08, metric, ha=across, va=up)
+    for method, rows in table.groupby("method", sort=False):
+        values = rows.set_index("metric").score.reindex(METRICS).to_numpy()
+        if np.isfinite(values).all():
+            axes.plot(closed, np.append(values, values[0]), **line_style(found[method], markers=True), clip_on=False)
+            if found[method].order == 5:
+                axes.fill(closed, np.append(values, values[0]), color=found[method].color, alpha=0.1, zorder=1)
+    axes.set(ylim=(0, 1.0), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+
+
+def _axis_name(table: pd.DataFrame, metric: str) -> str:
+    """The metric, and the means at 0 and at 1 where there is one data set."""
+    row = table[table.metric == metric].head(1)
+    if row.empty or not np.isfinite(row.worst.item()):
+        return metric
+    decimals = COLUMNS[metric].decimals
+    return f"{metric}\n{row.worst.item():.{decimals}f} to\n{row.best.item():.{decimals}f} {row.unit.item()}"
+
+
+def _dots(axes: Axes, table: pd.DataFrame, lanes: Sequence[str], found: dict[str, Look]) -> None:
+    """A row for each metric, a lane in it for each method."""
+    axes.set(xlim=(-0.03, 1.03), ylim=(len(METRICS) - 0.5, -0.5), xticks=[0, 0.25, 0.5, 0.75, 1])
+    axes.set_xticklabels(["0\nworst", "0.25", "0.5", "0.75", "1\nbest"])
+    axes.set_yticks(range(len(METRICS)), [_axis_name(table, metric) for metric in METRICS])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("normalised mean")
+    for row in range(len(METRICS)):
+        if row % 2 == 0:
+            axes.axhspan(row - 0.5, row + 0.5, color=GRID, alpha=0.4, linewidth=0, zorder=0)
+    for lane, method in enumerate(lanes):
+        look, rows = found[method], table[table.method == method]
+        place_in_row = (lane + 0.5) / len(lanes) * 0.86 - 0.43
+        for row in rows.itertuples():
+            y = METRICS.index(row.metric) + place_in_row
+            axes.plot([row.low, row.high], [y, y], color=look.color, linewidth=0.8, zorder=2)
+            axes.plot(row.score, y, marker=look.marker, markersize=5.5 if look.marker == "*" else 3.2, zorder=3,
+                      color=look.color, markeredgecolor="white", markeredgewidth=0.3)  # fmt: skip
+
+
+FIGURE = figure5

@@ -1,0 +1,74 @@
+"""Whether the files of a cell are as they were recorded. Nothing but the cell's own folder is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from spectralcal.base.digests import digest
+from spectralcal.base.integrity import altered, seal_holds
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import CellPaths
+from spectralcal.study.recipe import cell_fingerprint
+
+#: files that may be gone without anything being wrong: results are shared without weights
+OPTIONAL = frozenset({"weights.safetensors"})
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Content of a record (run.json, evaluation.json); None if there is none, an empty one if it cannot be read."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def check_cell(cell: Cell, files: CellPaths) -> tuple[list[str], list[str]]:
+    """What is wrong with a cell's files, and what could not be checked.
+
+    Returns:
+        Findings ("cases.csv: altered") and notes ("run.json: has no hashes").
+    """
+    findings: list[str] = []
+    notes: list[str] = []
+    for path in (files.run, files.evaluation):
+        record = read_record(path)
+        if record is not None:
+            findings += _check_record(cell, path, record)
+            if seal_holds(record) is None:
+                notes.append(f"{path.name}: written before hashes were recorded; its files cannot be checked")
+    if files.cases.is_file() and not files.evaluation.is_file():
+        findings.append(f"{files.cases.name}: scores without {files.evaluation.name}, which says what they are of")
+    return findings, notes
+
+
+def weights_conflict(evaluation: dict[str, Any] | None, run: dict[str, Any] | None) -> bool:
+    """Whether scores were made with other weights than a training's record lists."""
+    listed = (run or {}).get("files", {}).get("weights.safetensors")
+    return bool(evaluation) and listed is not None and evaluation.get("weights") != listed
+
+
+def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
+    name = path.name
+    if not record:
+        return [f"{name}: cannot be read as a record"]
+    findings = []
+    if seal_holds(record) is False:
+        findings.append(f"{name}: altered since it was written (its seal does not fit)")
+    parts = record.get("parts")
+    made_of = [(parts or {}).get(part) for part in ("recipe", "manifest", "split")]
+    if parts and record.get("fingerprint") != cell_fingerprint(*made_of):
+        findings.append(f"{name}: its fingerprint {record.get('fingerprint')} is not that of its parts")
+    identity = record.get("identity")
+    if identity and (parts or {}).get("recipe") != digest(identity):
+        findings.append(f"{name}: its recipe {(parts or {}).get('recipe')} is not that of its identity")
+    if record.get("cell") not in (None, vars(cell)):
+        findings.append(f"{name}: is of another cell ({record['cell']})")
+    hashes = record.get("files", {})
+    findings += [f"{found}: altered since {name} was written" for found in altered(path.parent, hashes)]
+    gone = [file for file in hashes if file not in OPTIONAL and not (path.parent / file).is_file()]
+    return findings + [f"{file}: is gone, but {name} lists it" for file in gone]

@@ -1,0 +1,1 @@
+"""What people read: tables, figures, verdicts and notebooks, made from the collected scores."""

@@ -1,0 +1,262 @@
+"""What a measurement says about a claim: a number with its interval, a rule with two sides, one of four verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from spectralcal.statistics import FEWEST_TO_RANK
+
+SUPPORTED, REFUTED, INCONCLUSIVE, NOT_MEASURED = "supported", "refuted", "inconclusive", "not measured"
+VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_MEASURED)
+
+#: Trainings that a verdict on a method takes. With three, chance alone puts all on one side in one of four studies;
+#: the interval over patients must exclude the other side as well.
+FEWEST_SEEDS = 3
+
+#: name of a finding over all data sets of a claim
+TOGETHER = "all data sets together"
+#: where the numbers of a finding come from
+STUDY, PRINTED, CONSTRUCTION = "study", "printed", "construction"
+#: parts that are written out before a finding only counts them
+SPELT_OUT = 4
+
+Test = Callable[[float], bool]
+
+
+class Hole(Exception):
+    """A claim cannot be measured; the message names what is missing."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number and how sure it is.
+
+    Attributes:
+        value: the estimate; nan if there is none.
+        low, high: ends of the interval.
+        interval: what it covers: 95 % bootstrap over "patients", the range over "seeds", the "rounding" of printed
+            numbers, or "exact" for a computation without sampling.
+        by_seed: the estimate of each training alone; empty where nothing was trained.
+        patients, cases: how many it rests on; 0 where there are none.
+    """
+
+    value: float
+    low: float
+    high: float
+    interval: Literal["patients", "seeds", "rounding", "exact"]
+    by_seed: tuple[float, ...] = ()
+    patients: int = 0
+    cases: int = 0
+
+    @property
+    def shortage(self) -> str:
+        """Why it cannot decide anything, or an empty text."""
+        if self.interval in ("rounding", "exact"):
+            return ""
+        if len(self.by_seed) < FEWEST_SEEDS:
+            number = len(self.by_seed)
+            spread = "the spread over seeds is unknown" if number == 1 else f"fewer than {FEWEST_SEEDS} seeds"
+            return f"{number} seed{'' if number == 1 else 's'}: {spread}"
+        if self.interval == "patients" and self.patients < FEWEST_TO_RANK:
+            return f"{self.patients} test patients, fewer than {FEWEST_TO_RANK}"
+        return ""
+
+
+def exact(value: float) -> Measure:
+    """The result of a computation in which nothing is drawn."""
+    return Measure(float(value), float(value), float(value), "exact")
+
+
+def over_seeds(values: Sequence[float]) -> Measure:
+    """The mean of one number a training, with its range."""
+    found = tuple(float(value) for value in values)
+    if not found or np.any(np.isnan(found)):
+        return Measure(np.nan, np.nan, np.nan, "seeds", found)
+    return Measure(float(np.mean(found)), min(found), max(found), "seeds", found)
+
+
+def above(bound: float) -> Test:
+    """Test: greater than the bound."""
+    return lambda value: value > bound
+
+
+def below(bound: float) -> Test:
+    """Test: less than the bound."""
+    return lambda value: value < bound
+
+
+def at_least(bound: float) -> Test:
+    """Test: the bound or more."""
+    return lambda value: value >= bound
+
+
+def at_most(bound: float) -> Test:
+    """Test: the bound or less."""
+    return lambda value: value <= bound
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measured condition of a claim.
+
+    Attributes:
+        text: what the number is, for example ``"ECE, best baseline - Ours"``.
+        measure: the number.
+        holds: true for values at which the claim holds.
+        fails: true for values at which it does not; a value may be neither.
+        unit: unit of the number.
+    """
+
+    text: str
+    measure: Measure
+    holds: Test
+    fails: Test
+    unit: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Supported or refuted if the interval and every single training are on one side, else inconclusive."""
+        m = self.measure
+        if np.isnan(m.value):
+            return NOT_MEASURED if m.interval != "rounding" else INCONCLUSIVE
+        if m.shortage:
+            return INCONCLUSIVE
+        points = (m.value, m.low, m.high, *m.by_seed)
+        # A small loss that is beyond chance may be within a margin and a loss all the same: it counts as a loss.
+        if all(map(self.fails, points)):
+            return REFUTED
+        return SUPPORTED if all(map(self.holds, points)) else INCONCLUSIVE
+
+    @property
+    def seeds_disagree(self) -> bool:
+        """The interval over patients is on one side, and a single training is not."""
+        m = self.measure
+        ends = (m.value, m.low, m.high)
+        decided = any(all(map(side, ends)) for side in (self.fails, self.holds))
+        return self.verdict == INCONCLUSIVE and not m.shortage and m.interval == "patients" and decided
+
+    @property
+    def words(self) -> str:
+        """``ECE, best baseline - Ours: 0.4 x10^-3 [0.1, 0.7], seeds 0.3, 0.4, 0.5``."""
+        m = self.measure
+        if np.isnan(m.value):
+            return f"{self.text}: {'lost in print' if m.interval == 'rounding' else 'no value'}"
+        return f"{self.text}: {with_spread(m.value, m.low, m.high, self.unit, m.interval, m.by_seed)}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one data set, the printed numbers or a construction say about a claim.
+
+    Attributes:
+        where: name of the data set or construction; "printed tables" for the paper's numbers.
+        verdict: one of :data:`VERDICTS`.
+        source: :data:`STUDY`, :data:`PRINTED` or :data:`CONSTRUCTION`.
+        effect: what the number is.
+        value, low, high, unit, interval, by_seed: the number, as in :class:`Measure`; nan if there is none.
+        seeds, patients, cases: what it rests on.
+        found: one sentence.
+        evidence: where to look: table, figure or files.
+    """
+
+    where: str
+    verdict: str
+    source: str = STUDY
+    effect: str = ""
+    value: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    unit: str = ""
+    interval: str = ""
+    by_seed: tuple[float, ...] = ()
+    seeds: int = 0
+    patients: int = 0
+    cases: int = 0
+    found: str = ""
+    evidence: str = ""
+
+
+def every(verdicts: Iterable[str]) -> str:
+    """Verdict of a claim all of whose parts must hold: one refuted part refutes it, one hole leaves it open."""
+    found = list(verdicts)
+    for verdict in (REFUTED, NOT_MEASURED, INCONCLUSIVE):
+        if verdict in found:
+            return verdict
+    return SUPPORTED if found else NOT_MEASURED
+
+
+def agreed(verdicts: Iterable[str]) -> str:
+    """Verdict of a claim that can be read in several ways: decided only if all readings say the same."""
+    found = set(verdicts)
+    if len(found) == 1:
+        return found.pop()
+    return NOT_MEASURED if NOT_MEASURED in found or not found else INCONCLUSIVE
+
+
+def conclude(
+    where: str,
+    parts: Sequence[Part],
+    evidence: str,
+    source: str = STUDY,
+    rule: Callable[[Iterable[str]], str] = every,
+    note: str = "",
+) -> Finding:
+    """Put the parts of a claim together.
+
+    The number that the finding shows is that of the first part that has the finding's verdict.
+
+    Args:
+        where, evidence, source: as in :class:`Finding`.
+        parts: the conditions, the most telling first.
+        rule: :func:`every` or :func:`agreed`.
+        note: a further sentence.
+    """
+    verdicts = [part.verdict for part in parts]
+    verdict = rule(verdicts)
+    shown = next((part for part, one in zip(parts, verdicts, strict=True) if one == verdict), parts[0])
+    if len(parts) <= SPELT_OUT:
+        said = "; ".join(part.words for part in parts)
+    else:
+        counts = ", ".join(f"{verdicts.count(kind)} {kind}" for kind in VERDICTS if kind in verdicts)
+        odd = [part.words for part, one in zip(parts, verdicts, strict=True) if one != SUPPORTED][:SPELT_OUT]
+        said = f"{len(parts)} conditions: {counts} ({'; '.join(odd) or f'for example, {shown.words}'})"
+    shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "")
+    split = "The seeds disagree" if verdict == INCONCLUSIVE and any(part.seeds_disagree for part in parts) else ""
+    m = shown.measure
+    return Finding(
+        where, verdict, source, shown.text, m.value, m.low, m.high, shown.unit, m.interval, m.by_seed, len(m.by_seed),
+        m.patients, m.cases, ". ".join(filter(None, [said, shortage, split, note])), evidence,
+    )  # fmt: skip
+
+
+def hole(where: str, reason: object, evidence: str = "") -> Finding:
+    """A data set on which a claim was not measured, and why."""
+    return Finding(where, NOT_MEASURED, found=str(reason), evidence=evidence)
+
+
+def with_spread(value: float, low: float, high: float, unit: str, interval: str, by_seed: Sequence[float]) -> str:
+    """A number with what is known of its spread; brackets are intervals, never the range of seeds.
+
+    An interval over patients averages the seeds: it does not say how far another training would be, so each one's
+    number stands beside it.
+    """
+    said = f"{number(value)}{f' {unit}' if unit else ''}"
+    seeds = ", ".join(map(number, by_seed))
+    if interval == "seeds":
+        return f"{said} (seeds {seeds})" if len(by_seed) > 1 else f"{said} (one seed)"
+    if interval == "exact":
+        return said
+    return f"{said} [{number(low)}, {number(high)}]" + (f", seeds {seeds}" if len(by_seed) > 1 else "")
+
+
+def number(value: float) -> str:
+    """A number with three significant digits."""
+    if not np.isfinite(value):
+        return "unknown" if np.isnan(value) else ("∞" if value > 0 else "-∞")
+    if value == 0:
+        return "0"
+    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"

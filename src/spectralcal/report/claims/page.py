@@ -1,0 +1,230 @@
+"""The ledger as a page: one screen of counts, a table, a short paragraph a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spectralcal.report.claims.catalogue import ANY, NAMED
+from spectralcal.report.claims.finding import (
+    CONSTRUCTION,
+    FEWEST_SEEDS,
+    NOT_MEASURED,
+    PRINTED,
+    STUDY,
+    VERDICTS,
+    Finding,
+    with_spread,
+)
+from spectralcal.report.claims.ledger import Entry, place
+from spectralcal.report.results import Results
+from spectralcal.statistics import FEWEST_TO_RANK
+from spectralcal.study.config import StudyConfig
+
+#: what the paper states of its training (Sec. 4.1)
+STATED = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 2, "patch": (96, 96, 96)}
+#: decided claims that the first screen has room to spell out
+IN_FULL = 16
+SOURCES = {
+    STUDY: "this study's runs",
+    PRINTED: "the paper's printed numbers",
+    CONSTRUCTION: "first principles",
+}
+
+
+def page(entries: Sequence[Entry], results: Results) -> str:
+    """Markdown."""
+    parts = [
+        "# Claims ledger",
+        _opening(entries, results),
+        _by_verdict(entries),
+        _decided(entries),
+        *_by_data_set(entries, results),
+        "## How to read it",
+        _reading(results.config),
+        "## Findings by source",
+        _by_place(entries, results),
+        "## All claims",
+        _table(entries),
+        "## Claim by claim",
+        *(_paragraph(entry, results) for entry in entries),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _opening(entries: Sequence[Entry], results: Results) -> str:
+    counts = ", ".join(f"**{sum(e.verdict == v for e in entries)} {v}**" for v in VERDICTS)
+    config = results.config
+    named = ", ".join(results.title(name) for name in config.datasets)
+    return f"Study {config.study} ({named}): {len(entries)} claims of the paper, {counts}."
+
+
+def _decided(entries: Sequence[Entry]) -> str:
+    """What a reader looks for first: which claims have a verdict, and from what; in full if they fit on a screen."""
+    lines = []
+    in_full = sum(entry.verdict != NOT_MEASURED for entry in entries) <= IN_FULL
+    for verdict in VERDICTS:
+        chosen = [entry for entry in entries if entry.verdict == verdict]
+        if in_full and verdict != NOT_MEASURED:
+            lines += [
+                f"* **{verdict.capitalize()}** {_link(entry)}: {entry.claim.claim} "
+                f"*({_basis(entry, _measured(entry))})*"
+                for entry in chosen
+            ]
+        elif chosen:
+            lines.append(f"* **{verdict.capitalize()}**: {', '.join(map(_link, chosen))}")
+    return "\n".join(lines)
+
+
+def _by_data_set(entries: Sequence[Entry], results: Results) -> list[str]:
+    """What was found on each data set that was run, also on those that the paper does not name."""
+    rows = []
+    for name in results.config.datasets:
+        title = results.title(name)
+        found = [(e, f) for e in entries for f in e.findings if f.source == STUDY and place(results, f) == title]
+        links = [", ".join(_link(e) for e, f in found if f.verdict == verdict) for verdict in VERDICTS[:-1]]
+        if any(links):
+            measured = [f for _, f in found if f.verdict != NOT_MEASURED]
+            seeds, patients = max(f.seeds for f in measured), max(f.patients for f in measured)
+            rows.append(f"| {title} | up to {seeds}, {patients} | {' | '.join(links)} |")
+    head = "| | seeds, patients | supported | refuted | inconclusive |\n|---|---|---|---|---|\n"
+    return ["## On each data set by itself", head + "\n".join(rows)] if rows else []
+
+
+def _link(entry: Entry) -> str:
+    return f"[{entry.claim.id}](#{entry.claim.id.lower()})"
+
+
+def _by_verdict(entries: Sequence[Entry]) -> str:
+    rows = ["| | claims | supported | refuted | inconclusive | not measured |", "|---|---:|---:|---:|---:|---:|"]
+    kinds = {
+        "on data sets that the paper names": [e for e in entries if e.claim.kind == NAMED],
+        "on training in general": [e for e in entries if e.claim.kind == ANY],
+        "decided without training": [e for e in entries if e.claim.kind not in (NAMED, ANY)],
+    }
+    for text, chosen in kinds.items():
+        counts = [str(sum(entry.verdict == verdict for entry in chosen)) for verdict in VERDICTS]
+        rows.append(f"| {text} | {len(chosen)} | {' | '.join(counts)} |")
+    return "\n".join(rows)
+
+
+def _by_place(entries: Sequence[Entry], results: Results) -> str:
+    """Findings by data set, printed tables and constructions."""
+    places: dict[str, list[Finding]] = {}
+    for entry in entries:
+        for finding in entry.findings:
+            name = SOURCES[finding.source] if finding.source != STUDY else place(results, finding)
+            places.setdefault(name, []).append(finding)
+    rows = ["| findings by source | supported | refuted | inconclusive | not measured |", "|---|---:|---:|---:|---:|"]
+    for name in sorted(places, key=lambda name: (name in SOURCES.values(), name.lower())):
+        counts = [str(sum(f.verdict == verdict for f in places[name])) for verdict in VERDICTS]
+        rows.append(f"| {name} | {' | '.join(counts)} |")
+    return "\n".join(rows)
+
+
+def _reading(config: StudyConfig) -> str:
+    said = [
+        "A finding on a data set is *supported* or *refuted* only if its 95 % bootstrap interval over patients lies on "
+        f"one side and every single training does too, with at least {FEWEST_SEEDS} seeds and {FEWEST_TO_RANK} test "
+        "patients; otherwise it is *inconclusive*, whatever the means say.",
+        "Brackets are such intervals, over patients with the seeds averaged, or the range that rounds to a printed "
+        "number. They say nothing of the spread between trainings, which is often the larger: each training's own "
+        "number stands behind the word *seeds*.",
+        "A missing cell or file makes it *not measured*, and the hole is named.",
+        "A claim as a whole must hold on each data set that it is about: one refuted finding refutes it, one data set "
+        "that was not run leaves it not measured. Claims about training in general rest on the real data that were "
+        "run.",
+        "Synthetic data never count; they show that the measurement works.",
+        "Printed numbers stand for everything that rounds to them: they can refute what the text says about them, and "
+        "never support a claim.",
+        "Where a claim is not about architectures, the first of the experiment is taken.",
+        "Intervals allow for few patients and for picking the best of several methods, not for the number of data sets "
+        "and claims: were all methods equal, chance alone would refute about one in ten claims on six data sets.",
+    ]
+    differing = [_deviation(config, name) for name in config.datasets]
+    if any(differing):
+        said.append(
+            "Settings that differ from those that the paper states: " + "; ".join(filter(None, differing)) + "."
+        )
+    return "\n".join(f"* {sentence}" for sentence in said)
+
+
+def _deviation(config: StudyConfig, data_set: str) -> str:
+    training = config.training_of(data_set, next(iter(config.architectures)))
+    found = {key: getattr(training, key) for key in STATED}
+    other = [f"{key} {_text(found[key])} ({_text(value)})" for key, value in STATED.items() if found[key] != value]
+    return f"{data_set}: {', '.join(other)}" if other else ""
+
+
+def _text(value: object) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _table(entries: Sequence[Entry]) -> str:
+    rows = ["| | claim | place | verdict | effect | rests on |", "|---|---|---|---|---|---|"]
+    for entry in entries:
+        claim, measured = entry.claim, _measured(entry)
+        effect = _effect(measured[0]) if len(measured) == 1 else ""
+        cells = [_link(entry), claim.claim, claim.place, f"**{entry.verdict}**", effect,
+                 _basis(entry, measured)]  # fmt: skip
+        rows.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join(rows)
+
+
+def _measured(entry: Entry) -> list[Finding]:
+    """Findings that the verdict rests on."""
+    found = zip(entry.findings, entry.counted, strict=True)
+    return [finding for finding, counts in found if counts and finding.verdict != NOT_MEASURED]
+
+
+def _basis(entry: Entry, measured: Sequence[Finding]) -> str:
+    if not measured:
+        return "printed numbers" if entry.verdict != NOT_MEASURED else "nothing"
+    if measured[0].source == CONSTRUCTION:
+        return "construction" if len(measured) == 1 else f"{len(measured)} constructions"
+    sets = f"{len(measured)} data set{'' if len(measured) == 1 else 's'}"
+    return f"{sets}, {_resting(measured)}"
+
+
+def _resting(found: Sequence[Finding]) -> str:
+    seeds = min(f.seeds for f in found)
+    said = [f"{seeds} seed{'' if seeds == 1 else 's'}"]
+    if patients := sum(f.patients for f in found):
+        said.append(f"{patients} patient{'' if patients == 1 else 's'}")
+    if cases := sum(f.cases for f in found):
+        said.append(f"{cases} case{'' if cases == 1 else 's'}")
+    return ", ".join(said)
+
+
+def _paragraph(entry: Entry, results: Results) -> str:
+    claim = entry.claim
+    parts = [
+        f"### {claim.id}",
+        f"{claim.claim} ({claim.place}; {entry.group.lower()}.) **{entry.verdict.capitalize()}.** {entry.reason}",
+        f"Rule: {claim.measured_by}; supported if {claim.supported_if}, refuted if {claim.refuted_if}. In print: "
+        f"{claim.printed}",
+    ]
+    lines = []
+    holes: dict[str, list[str]] = {}
+    for finding in entry.findings:
+        name = place(results, finding)
+        if finding.verdict == NOT_MEASURED:
+            holes.setdefault(finding.found, []).append(name)
+            continue
+        basis = f" ({_resting([finding])})" if finding.seeds else ""
+        evidence = f" Evidence: `{finding.evidence}`." if finding.evidence else ""
+        lines.append(f"* {name}: *{finding.verdict}*{basis}. {finding.found}.{evidence}")
+    lines += [f"* {', '.join(names)}: *not measured*: {reason}." for reason, names in holes.items()]
+    return "\n\n".join([*parts, "\n".join(lines)])
+
+
+def _effect(finding: Finding) -> str:
+    if not np.isfinite(finding.value):
+        return ""
+    f = finding
+    return with_spread(f.value, f.low, f.high, f.unit, f.interval, f.by_seed)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,173 @@
+"""Calibration by distance to the reference's boundary: where over- and under-confidence sit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from spectralcal.report.figures.axes import handles, legend_below, line_style, log_axis, panel_title, say_missing
+from spectralcal.report.figures.choose import chosen_cells, counted, holes, in_order, opening, patients_of, pick
+from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.results import Results
+from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, looks, size
+from spectralcal.statistics.weighted import interval, patient_draws
+from spectralcal.study.grid import Cell
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Calibration by distance to the boundary"
+NEEDS = ()
+PANELS = {"gap": "confidence − accuracy", "ece": "ECE"}
+COLUMNS = ("lower_mm", "upper_mm", "count", "gap", "gap_low", "gap_high", "ece", "ece_low", "ece_high")
+
+
+def boundary_distance(results: Results, experiment: str, *, dataset: str = "", architecture: str = "") -> Drawn:
+    """Signed gap and calibration error of the top label in bands of distance to the reference's boundary.
+
+    Args:
+        results: the study's results.
+        experiment: name of the experiment.
+        dataset: data set to show; empty: the experiment's first.
+        architecture: architecture to show; empty: the experiment's first.
+    """
+    dataset = pick(results, experiment, "datasets", dataset)
+    architecture = pick(results, experiment, "architectures", architecture)
+    table = frame(results, experiment, dataset, architecture)
+    gone = list(dict.fromkeys(table[table.status == "missing"].label))
+    caption = (
+        f"{opening(results, experiment, [dataset], architecture)} Top label in bands of distance to the nearest "
+        "boundary voxel of the reference, voxels of "
+        f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
+        "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
+        "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % bootstrap intervals over "
+        f"patients. Below: share of all voxels; a band without a voxel has no point.{holes(gone)}"
+    )
+    return Drawn(draw(table), table, caption)
+
+
+def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
+    """One row a method and band.
+
+    Returns:
+        dataset, architecture, method, label, lower_mm, upper_mm (signed ends of the band, negative outside), count
+        (voxels of all seeds), gap and ece with their 95 % intervals over patients (NaN without a voxel), cases, seeds,
+        status (``ok`` or ``missing``).
+
+    Raises:
+        ResultError: a cell was scored before there were bands, or cells have different cases.
+    """
+    patients = patients_of(results, experiment, dataset)
+    rows = []
+    for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
+        identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
+        found = {cell: arrays for cell in cells if (arrays := results.distance_calibration(cell)) is not None}
+        if not found:
+            rows.append(pd.DataFrame([{**identity, "cases": 0, "seeds": 0, "status": "missing"}]))
+            continue
+        cases, sums = _summed(found)
+        edges = next(iter(found.values()))["edges_mm"]
+        draws = patient_draws([patients.get(case, case) for case in cases])
+        numbers: dict[str, np.ndarray] = {"count": sums["count"].sum((0, 2)).astype(np.int64)}
+        estimate, samples = (_gaps(sums, weights) for weights in (np.ones((1, len(cases))), draws))
+        for name in PANELS:
+            numbers[name] = estimate[name][0]
+            numbers[f"{name}_low"], numbers[f"{name}_high"] = interval(samples[name])
+        common = {"lower_mm": edges[:, 0], "upper_mm": edges[:, 1], "cases": len(cases), "seeds": len(found)}
+        rows.append(pd.DataFrame({**identity, **common, **numbers, "status": "ok"}))
+    table = pd.concat(rows, ignore_index=True)
+    table = table.assign(**{name: np.nan for name in COLUMNS if name not in table})
+    return table[["dataset", "architecture", "method", "label", *COLUMNS, "cases", "seeds", "status"]]
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """The two measures over the bands, and below them the voxels that the bands hold."""
+    import matplotlib.pyplot as plt
+
+    labels = dict(zip(table.method, table.label, strict=True))
+    found = looks(list(labels))
+    figure, grid = plt.subplots(
+        2, 2, figsize=size(TWO_COLUMNS, 82), layout="constrained", sharex=True,
+        gridspec_kw={"height_ratios": [5, 1]},
+    )  # fmt: skip
+    shown = table[table.status == "ok"]
+    for letter, (above, below), (name, title) in zip("ab", grid.T, PANELS.items(), strict=True):
+        panel_title(above, letter, title)
+        if shown.empty:
+            say_missing(above)
+            for axes in (above, below):
+                axes.set(xticks=[], yticks=[])
+            continue
+        for method, rows in shown.groupby("method", sort=False):
+            style = line_style(found[method], markers=True)
+            place = np.arange(len(rows)) + 0.5
+            above.plot(place, rows[name], **style)
+            low, high = rows[f"{name}_low"], rows[f"{name}_high"]
+            above.fill_between(place, low, high, color=style["color"], alpha=0.13, linewidth=0)
+        _finish(above, below, shown, name)
+    grid[0, 0].set_ylabel("difference")
+    grid[0, 1].set_ylabel("error")
+    missing = set(table[table.status == "missing"].method)
+    legend_below(figure, handles(found, labels, missing, markers=True))
+    return figure
+
+
+def _summed(found: dict[Cell, dict[str, np.ndarray]]) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Cases, and the sums (cases, bands, bins) over seeds."""
+    cases = [str(name) for name in next(iter(found.values()))["cases"]]
+    orders = {cell: in_order(cases, arrays["cases"], str(cell)) for cell, arrays in found.items()}
+    names = ("count", "confidence", "hits")
+    return cases, {
+        name: sum(found[cell][name][order].astype(float) for cell, order in orders.items()) for name in names
+    }
+
+
+def _gaps(sums: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """``gap`` and ``ece`` (draws, bands) of the voxels of weighted cases; NaN where there are none."""
+    shape = sums["count"].shape
+    flat = {name: (weights @ values.reshape(shape[0], -1)).reshape(-1, *shape[1:]) for name, values in sums.items()}
+    excess, count = flat["confidence"] - flat["hits"], flat["count"].sum(-1)
+    totals = {"gap": excess.sum(-1), "ece": np.abs(excess).sum(-1)}
+    return {
+        name: np.divide(total, count, out=np.full_like(count, np.nan), where=count > 0)
+        for name, total in totals.items()
+    }
+
+
+def _finish(above: Axes, below: Axes, shown: pd.DataFrame, name: str) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    bands = shown[shown.method == shown.method.iloc[0]]
+    middle = int((bands.upper_mm <= 0).sum())
+    for axes in (above, below):
+        axes.axvline(middle, color=FAINT, linewidth=0.6, zorder=1)
+        axes.set_xlim(0, len(bands))
+    if name == "gap":
+        above.axhline(0, color=INK, linewidth=0.6, zorder=1)
+        for text, place, side in (("outside", middle - 0.15, "right"), ("inside", middle + 0.15, "left")):
+            above.text(
+                place, 0.98, text, ha=side, va="top", color=FAINT, style="italic", fontsize=6.5,
+                transform=above.get_xaxis_transform(),
+            )  # fmt: skip
+    elif (shown[name] > 0).any():
+        log_axis(above)
+    share = (bands["count"] / bands["count"].sum()).to_numpy()
+    floor = 10.0 ** np.floor(np.log10(share[share > 0].min()) - 0.1)
+    below.bar(np.arange(len(bands)) + 0.5, share, width=0.86, color=FAINT, alpha=0.6, linewidth=0)
+    below.set_yscale("log")
+    below.set_ylim(floor, 1)
+    below.yaxis.set_major_locator(FixedLocator([floor, 1]))
+    below.yaxis.set_minor_locator(NullLocator())
+    exponent = round(np.log10(floor))
+    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: "1" if value == 1 else f"$10^{{{exponent}}}$"))
+    ends = bands.upper_mm.to_numpy()[:-1]
+    below.set_xticks(np.arange(1, len(bands)), [f"{abs(end):g}" for end in ends])
+    below.set_xlabel("distance to the reference's boundary (mm)")
+    if name == "gap":
+        below.set_ylabel("share")
+
+
+FIGURE = boundary_distance

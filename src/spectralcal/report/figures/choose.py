@@ -1,0 +1,89 @@
+"""Which part of an experiment a figure shows, and the sentences that its caption owes the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spectralcal.base.errors import ConfigError, ResultError, choices
+from spectralcal.report.results import Results
+from spectralcal.study.grid import Cell
+
+ARCHITECTURES = {
+    "unet": "U-Net", "nnunet": "nnU-Net", "swin_unetr": "Swin UNETR", "unetpp": "UNet++",
+    "attention_unet": "Attention U-Net", "transunet": "TransUNet",
+}  # fmt: skip
+
+
+def pick(results: Results, experiment: str, kind: str, name: str) -> str:
+    """The data set or architecture of that name, or the experiment's first if the name is empty.
+
+    Args:
+        results: the study's results.
+        experiment: name of the experiment.
+        kind: ``"datasets"`` or ``"architectures"``.
+        name: the figure's option.
+
+    Raises:
+        ConfigError: the experiment does not have it.
+    """
+    valid = getattr(results.config.experiments[experiment], kind)
+    if name and name not in valid:
+        raise ConfigError(f"experiments.{experiment}.{kind}: '{name}' is not in it; expected {choices(valid)}")
+    return name or valid[0]
+
+
+def chosen_cells(results: Results, experiment: str, dataset: str, architecture: str) -> dict[str, list[Cell]]:
+    """Cells by method, in the order of figures, one per seed."""
+    from spectralcal.report.style import ordered
+
+    cells = [c for c in results.cells(experiment) if (c.dataset, c.architecture) == (dataset, architecture)]
+    return {method: [c for c in cells if c.method == method] for method in ordered(results.methods(experiment))}
+
+
+def patients_of(results: Results, experiment: str, dataset: str) -> dict[str, str]:
+    """Patient of each case."""
+    scores = results.scores(experiment)
+    chosen = scores[scores.dataset == dataset][["case", "patient"]].drop_duplicates()
+    return dict(zip(chosen.case, chosen.patient, strict=True))
+
+
+def in_order(cases: Sequence[str], found: np.ndarray, where: str) -> np.ndarray:
+    """Positions in `found` of the cases, so that arrays of several cells are compared case by case.
+
+    Args:
+        cases: names in the wanted order.
+        found: names of another cell, in its own order.
+        where: names that cell in the message.
+
+    Raises:
+        ResultError: the cell has other cases.
+    """
+    position = {str(name): index for index, name in enumerate(found)}
+    if set(position) != set(cases):
+        other = sorted(set(position) ^ set(cases))[0]
+        raise ResultError(
+            f"{where}: expected the same {len(cases)} test cases in every cell, found {len(found)} and a difference in "
+            f"'{other}'; evaluate that cell again"
+        )
+    return np.array([position[case] for case in cases], dtype=int)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 case``, ``2 cases``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def opening(results: Results, experiment: str, datasets: Sequence[str], architecture: str) -> str:
+    """First sentence of a caption: study, experiment, data sets, architecture, seeds."""
+    seeds = results.config.experiments[experiment].seeds
+    named = ", ".join(map(results.title, datasets))
+    network = ARCHITECTURES.get(architecture, architecture)
+    listed = ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
+    return f"Study {results.config.study}, experiment {experiment}: {named}, {network}, {listed}."
+
+
+def holes(labels: Sequence[str]) -> str:
+    """Sentence about methods without results, empty if there are none."""
+    return f" Without results: {', '.join(labels)}." if labels else ""

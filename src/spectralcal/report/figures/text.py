@@ -1,0 +1,16 @@
+"""How much room text needs, where it is placed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from spectralcal.report.style import MM
+
+
+def names_width(labels: Iterable[str]) -> float:
+    """Width in mm of the longest name at the size of tick labels; 0 for none."""
+    import matplotlib as mpl
+    from matplotlib.textpath import TextPath
+
+    points = mpl.rcParams["ytick.labelsize"]
+    return max((TextPath((0, 0), label, size=points).get_extents().width for label in labels), default=0.0) / 72 / MM

@@ -1,0 +1,170 @@
+"""Estimated against true calibration error, where a phantom's posterior is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from spectralcal.base.errors import ResultError
+from spectralcal.report.figures.axes import handles, legend_below, panel_title, say_missing
+from spectralcal.report.figures.choose import chosen_cells, counted, holes, opening, pick
+from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.results import Results
+from spectralcal.report.style import FAINT, TWO_COLUMNS, Look, looks, ordered, size
+from spectralcal.report.summary import check_finite
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Estimated against true calibration error"
+NEEDS = ()
+METRICS = ("ECE", "SCE", "TACE")
+TRUTH = "true_calibration_error"
+COLUMNS = ("metric", "level", "case", "patient", "truth", "truth_low", "truth_high", "estimate", "estimate_low",
+           "estimate_high", "rho")  # fmt: skip
+
+
+def true_calibration(
+    results: Results,
+    experiment: str,
+    *,
+    dataset: str = "",
+    architecture: str = "",
+    protocol: str = "paper",
+    truth: str = "truth",
+) -> Drawn:
+    """What the estimates of calibration are worth: each case's estimate against its true error.
+
+    Args:
+        results: the study's results.
+        experiment: name of the experiment.
+        dataset: data set with a known posterior; empty: the experiment's first.
+        architecture: architecture to show; empty: the experiment's first.
+        protocol: protocol of the estimates.
+        truth: voxels of the true error: "truth" for all, "truth-boundary" for the band around the boundary.
+
+    Raises:
+        ResultError: the data set has no true calibration error, the protocol was not scored, or a score is not finite
+            although its status is ok.
+    """
+    dataset = pick(results, experiment, "datasets", dataset)
+    architecture = pick(results, experiment, "architectures", architecture)
+    table = frame(results, experiment, dataset, architecture, protocol, truth)
+    cases = table[table.level == "case"].case.nunique()
+    gone = list(table[table.status == "missing"].label)
+    caption = (
+        f"{opening(results, experiment, [dataset], architecture)} Estimates of protocol '{protocol}' against the mean "
+        f"absolute difference between predicted and true probabilities over voxels and classes ('{truth}'). Small: "
+        f"{counted(cases, f'{results.side} case')}, mean over seeds; large: mean over cases with 95 % "
+        "bootstrap intervals over "
+        f"patients; ρ: Spearman's rank correlation over all cases and methods.{holes(gone)}"
+    )
+    return Drawn(draw(table), table, caption)
+
+
+def frame(
+    results: Results, experiment: str, dataset: str, architecture: str, protocol: str, truth: str
+) -> pd.DataFrame:
+    """Pairs of truth and estimate.
+
+    Returns:
+        dataset, architecture, method, label, metric, level (``case``, ``mean``), case, patient, truth and estimate
+        with their intervals (level ``mean`` only), rho (Spearman's, over all cases and methods of a metric), status.
+    """
+    from spectralcal.statistics.bootstrap import bootstrap_mean
+
+    scores = results.scores(experiment)
+    scores = scores[(scores.dataset == dataset) & (scores.architecture == architecture)]
+    true = _by_case(scores, TRUTH, truth, dataset).rename("truth")
+    parts = []
+    for metric in METRICS:
+        pairs = pd.concat([_by_case(scores, metric, protocol, dataset).rename("estimate"), true], axis=1, join="inner")
+        rho = _spearman(pairs.truth, pairs.estimate)
+        for method in chosen_cells(results, experiment, dataset, architecture):
+            identity = {"dataset": dataset, "architecture": architecture, "method": method, "metric": metric}
+            identity |= {"label": results.label(method), "rho": rho}
+            if method not in pairs.index.get_level_values("method"):
+                continue
+            mine = pairs.loc[method].reset_index()
+            parts.append(mine.assign(**identity, level="case", status="ok"))
+            mean = {**identity, "level": "mean", "status": "ok"}
+            for name in ("truth", "estimate"):
+                found = bootstrap_mean(mine[name].to_numpy(), mine.patient.to_numpy())
+                mean |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+            parts.append(pd.DataFrame([mean]))
+    present = {method for part in parts for method in part.method}
+    for method in chosen_cells(results, experiment, dataset, architecture):
+        if method not in present:
+            hole = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
+            parts.append(pd.DataFrame([{**hole, "status": "missing"}]))
+    table = pd.concat(parts, ignore_index=True)
+    table = table.assign(**{name: np.nan for name in COLUMNS if name not in table})
+    return table[["dataset", "architecture", "method", "label", *COLUMNS, "status"]]
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A panel for each metric: truth to the right, estimate upwards."""
+    import matplotlib.pyplot as plt
+
+    methods = list(dict.fromkeys(table.method))
+    missing = set(table[table.status == "missing"].method)
+    labels = dict(zip(table.method, table.label, strict=True))
+    found = looks(methods)
+    figure, grid = plt.subplots(1, len(METRICS), figsize=size(TWO_COLUMNS, 66), layout="constrained")
+    for letter, axes, metric in zip("abc", grid, METRICS, strict=True):
+        panel_title(axes, letter, metric)
+        shown = table[table.metric == metric]
+        if shown.empty:
+            say_missing(axes)
+            continue
+        for method, rows in shown.groupby("method", sort=False):
+            _points(axes, rows, found[method])
+        rho = shown.rho.iloc[0]
+        axes.text(0.97, 0.04, f"ρ = {rho:.2f}", transform=axes.transAxes, ha="right", va="bottom", color=FAINT)
+        axes.set_xlabel("true error ×10⁻³")
+    grid[0].set_ylabel("estimate ×10⁻³")
+    legend_below(figure, handles(found, {m: labels[m] for m in ordered(labels)}, missing, markers=True))
+    return figure
+
+
+def _points(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
+    cases, mean = rows[rows.level == "case"], rows[rows.level == "mean"].iloc[0]
+    small = {"marker": look.marker, "s": 9 if look.marker == "*" else 5, "alpha": 0.55, "linewidths": 0}
+    axes.scatter(1e3 * cases.truth, 1e3 * cases.estimate, color=look.color, zorder=2, **small)
+    # A bias-corrected interval may lie beside the mean; a bar of negative length cannot be drawn.
+    bars = {
+        f"{axis}err": 1e3 * np.fmax([[mean[name] - mean[f"{name}_low"]], [mean[f"{name}_high"] - mean[name]]], 0.0)
+        for axis, name in (("x", "truth"), ("y", "estimate"))
+    }
+    hollow = look.marker == "o"  # cross-entropy lies on top; what it covers should be seen
+    axes.errorbar(
+        1e3 * mean.truth, 1e3 * mean.estimate, **bars, fmt=look.marker, color=look.color, elinewidth=0.9,
+        markersize=8 if look.marker == "*" else 5, markeredgewidth=0.8 if hollow else 0.5, zorder=look.order + 2,
+        markerfacecolor="none" if hollow else look.color, markeredgecolor=look.color if hollow else "white",
+    )  # fmt: skip
+
+
+def _by_case(scores: pd.DataFrame, metric: str, protocol: str, dataset: str) -> pd.Series:
+    """Mean over seeds by method, case and patient."""
+    chosen = scores[(scores.metric == metric) & (scores.protocol == protocol)]
+    if len(scores) and chosen.empty:
+        raise ResultError(
+            f"{dataset}: expected scores {metric} of protocol '{protocol}', found none; only a data set with a known "
+            "posterior has a true calibration error (phantom)"
+        )
+    check_finite(chosen, f"{dataset}, {metric} ({protocol})")
+    return chosen.groupby(["method", "case", "patient"]).value.mean()
+
+
+def _spearman(first: pd.Series, second: pd.Series) -> float:
+    """Rank correlation; NaN where one of the two does not vary."""
+    a, b = first.rank().to_numpy(), second.rank().to_numpy()
+    if len(a) < 3 or a.std() == 0 or b.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+FIGURE = true_calibration

@@ -1,0 +1,273 @@
+"""Reading a study's results: scores, histograms, spectra, histories and maps, without torch and without raw data."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from spectralcal.base import registry
+from spectralcal.base.errors import ResultError
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
+from spectralcal.study.methods import parse_method
+from spectralcal.study.paths import StudyPaths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spectralcal.metrics import CalibrationHistogram
+
+COLUMNS = (
+    "dataset",
+    "architecture",
+    "method",
+    "seed",
+    "case",
+    "patient",
+    "class",
+    "metric",
+    "protocol",
+    "value",
+    "status",
+)
+#: columns that every training history has
+HISTORY = ("step", "loss")
+KEYS = ("dataset", "architecture", "method", "seed")
+
+
+class Results:
+    """The results of one study.
+
+    Args:
+        config: the study.
+
+    Methods take an experiment's name or a cell; a cell without results gives None, so that a table or figure can show
+    the hole. Files that are there but unreadable raise :class:`~spectralcal.base.errors.ResultError`.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+        self.paths = StudyPaths(config)
+        self._rows: dict[str, pd.DataFrame] = {}
+
+    @cached_property
+    def _table(self) -> Path:
+        """The file of all scores, known to be one."""
+        import pyarrow.parquet as pq
+
+        try:
+            found = pq.read_schema(self.paths.cases).names
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{self.paths.cases}: cannot be read ({error}); run `spectralcal collect`") from error
+        missing = [name for name in COLUMNS if name not in found]
+        if missing:
+            raise ResultError(f"{self.paths.cases}: column '{missing[0]}' is missing; run `spectralcal collect` again")
+        return self.paths.cases
+
+    @cached_property
+    def _scored(self) -> set[tuple]:
+        """Keys of the cells that have scores."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        found: set[tuple] = set()
+        for batch in pq.ParquetFile(self._table).iter_batches(columns=list(KEYS)):
+            distinct = pa.Table.from_batches([batch]).group_by(list(KEYS)).aggregate([])
+            found.update(zip(*(distinct.column(key).to_pylist() for key in KEYS), strict=True))
+        return found
+
+    def _rows_near(self, experiment: str) -> pd.DataFrame:
+        """Rows of every combination of an experiment's keys: memory goes by the experiment, not by the study."""
+        if experiment not in self._rows:
+            cells = [vars(cell) for cell in self.cells(experiment)]
+            filters = [(key, "in", {cell[key] for cell in cells}) for key in KEYS]
+            if not self._scored:  # columns of a table without rows have no type to compare with
+                filters = None
+            self._rows[experiment] = pd.read_parquet(self._table, filters=filters)
+        return self._rows[experiment]
+
+    @property
+    def side(self) -> str:
+        """Which cases the scores are of, in a word for captions: "test" or "validation"."""
+        return self.config.evaluation.side
+
+    def scores(self, experiment: str) -> pd.DataFrame:
+        """Tidy scores of an experiment's cells: dataset, architecture, method, seed, case, patient, class, metric,
+        protocol, value, status."""
+        wanted = pd.DataFrame([vars(cell) for cell in self.cells(experiment)])
+        return self._rows_near(experiment).merge(wanted, on=list(KEYS), how="inner")
+
+    def cells(self, experiment: str) -> list[Cell]:
+        """All cells that an experiment should have, whether complete or not."""
+        return experiment_cells(self.config, experiment)
+
+    def missing(self, experiment: str) -> list[Cell]:
+        """Cells of an experiment without scores."""
+        return [cell for cell in self.cells(experiment) if tuple(vars(cell).values()) not in self._scored]
+
+    def methods(self, experiment: str) -> list[str]:
+        """Canonical method names of an experiment, in the order of the configuration."""
+        return experiment_methods(self.config, experiment)
+
+    def label(self, method: str) -> str:
+        """Short name of a method for tables and legends: ``Ours``, ``Ours (window=1)``, ``CE + temperature``."""
+        parsed = parse_method(method, self.config.methods)
+        label = registry.constant("losses", parsed.loss, "LABEL") or parsed.loss
+        if parsed.options:
+            label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
+        return label + (f" + {parsed.post_hoc.replace('_', ' ')}" if parsed.post_hoc else "")
+
+    def title(self, dataset: str) -> str:
+        """Printed name of a data set: its own, or the one that the configuration gives it."""
+        kind = self.config.kind_of(dataset)
+        return registry.load("datasets", kind).title if kind == dataset else dataset
+
+    def paper_dataset(self, dataset: str) -> str | None:
+        """Name of a data set in the paper's tables; None if the paper does not use it."""
+        kind = self.config.kind_of(dataset)
+        return registry.load("datasets", kind).paper_name if kind == dataset else None
+
+    def classes(self, dataset: str) -> tuple[str, ...]:
+        """Names of a data set's foreground classes; those of the user's own data from a trained cell.
+
+        Raises:
+            ResultError: they are the user's own data and no cell is trained.
+        """
+        known = getattr(registry.load("datasets", self.config.kind_of(dataset)), "classes", None)
+        if known:
+            return known
+        for cell in (cell for name in self.config.experiments for cell in self.cells(name)):
+            path = self.paths.cell(trained_cell(self.config, cell)).model
+            if cell.dataset == dataset and path.is_file():
+                return tuple(json.loads(path.read_text())["classes"][1:])
+        raise ResultError(f"{dataset}: expected a trained cell that names the classes, found none; train one")
+
+    def paper_name(self, method: str) -> str | None:
+        """Column of a method in the paper's Tables 1 and 2; None for variants and methods that it does not have."""
+        parsed = parse_method(method, self.config.methods)
+        if parsed.options or parsed.post_hoc:
+            return None
+        return registry.constant("losses", parsed.loss, "PAPER")
+
+    def calibration(self, cell: Cell) -> dict[str, CalibrationHistogram] | None:
+        """Histogram of a cell by voxel region ("all", "reference", ...), pooled over its test cases."""
+        from spectralcal.metrics import CalibrationHistogram
+
+        arrays = self._arrays(cell, "calibration")
+        if arrays is None:
+            return None
+        regions: dict[str, dict[str, np.ndarray]] = {}
+        for key, value in arrays.items():
+            if "/pooled/" in key:
+                region, _, name = key.partition("/pooled/")
+                regions.setdefault(region, {})[name] = value
+        return {region: CalibrationHistogram.from_arrays(content) for region, content in regions.items()}
+
+    def case_calibration(self, cell: Cell, region: str = "all") -> dict[str, np.ndarray] | None:
+        """Bins of a region for each test case (cases on the first axis), and ``cases``."""
+        arrays = self._arrays(cell, "calibration")
+        if arrays is None:
+            return None
+        prefix = f"{region}/cases/"
+        return {
+            "cases": arrays["cases"],
+            **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},
+        }
+
+    def distance_calibration(self, cell: Cell) -> dict[str, np.ndarray] | None:
+        """Top-label bins of each test case in bands of distance to the reference's boundary: ``cases`` (N,),
+        ``edges_mm`` (bands, 2) signed ends, negative outside; ``count``, ``confidence``, ``hits`` (N, bands, bins),
+        sums over voxels.
+
+        Raises:
+            ResultError: the cell was scored before there were bands.
+        """
+        arrays = self._arrays(cell, "calibration")
+        if arrays is None:
+            return None
+        if "distance/count" not in arrays:
+            path = self.paths.cell(cell).calibration
+            raise ResultError(f"{path}: expected arrays 'distance/...', found none; evaluate the cell again")
+        prefix = "distance/"
+        return {
+            "cases": arrays["cases"],
+            **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},
+        }
+
+    def spectra(self, cell: Cell) -> dict[str, np.ndarray] | None:
+        """Spectra of a cell: ``frequency`` (F,), ``cases`` (N,), and for each map ``psd_<map>`` (N, F),
+        ``band_power_<map>`` (N, K), ``entropy_<map>`` (N,); maps: max_logit, max_log_prob, max_prob, margin."""
+        return self._arrays(cell, "spectra")
+
+    def history(self, cell: Cell) -> pd.DataFrame | None:
+        """Training history of a cell: step, learning_rate, loss, loss_<term>, gradient_<term> (norm at the logits),
+        gradient_norm, seconds and what the loss reports of itself."""
+        path = self.paths.cell(trained_cell(self.config, cell)).history
+        if not path.is_file():
+            return None
+        try:
+            found = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{path}: damaged ({error}); delete it and train the cell again") from error
+        if lacking := [name for name in HISTORY if name not in found]:
+            raise ResultError(
+                f"{path}: expected columns {', '.join(HISTORY)}, found no '{lacking[0]}'; train the cell again"
+            )
+        return found
+
+    def run(self, cell: Cell) -> dict | None:
+        """Provenance of a cell's training (run.json)."""
+        return self._record(self.paths.cell(trained_cell(self.config, cell)).run)
+
+    def network(self, cell: Cell) -> dict | None:
+        """What was trained (model.json): architecture, options, classes and ``parameters``."""
+        return self._record(self.paths.cell(trained_cell(self.config, cell)).model)
+
+    def evaluation(self, cell: Cell) -> dict | None:
+        """What a cell was scored with (evaluation.json): fingerprint, device, seconds and, after a post-hoc step,
+        ``post_hoc`` with what was fitted."""
+        return self._record(self.paths.cell(cell).evaluation)
+
+    def maps(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """One case seen by every method: ``case``, ``rule``, ``spacing_mm``, ``image`` (*S), ``reference`` (*S),
+        ``methods`` (M,), ``prediction`` (M, *S), ``confidence`` (M, *S), all on the prepared grid."""
+        return self._read(self.paths.maps(dataset, architecture, seed))
+
+    def map_numbers(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """What maps say in numbers (:func:`spectralcal.scoring.imageless.map_numbers`), also of shared results, which
+        have no images: ``case``, ``methods`` (M,) and ``doubt_near_boundary`` (M,)."""
+        from spectralcal.scoring.imageless import map_numbers
+
+        maps = self.maps(dataset, architecture, seed)
+        shared = self.paths.numbers("maps", dataset, architecture, seed)
+        return self._read(shared) if maps is None else map_numbers(maps)
+
+    def hotspots(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """High frequencies of cross-entropy's confidence against the other methods' confidence, case by case: the
+        arrays that :func:`spectralcal.jobs.hotspots.hotspots_step` describes; of shared results those
+        without images."""
+        found = self._read(self.paths.hotspots(dataset, architecture, seed))
+        return self._read(self.paths.numbers("hotspots", dataset, architecture, seed)) if found is None else found
+
+    def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
+        return self._read(getattr(self.paths.cell(cell), kind))
+
+    def _record(self, path: Path) -> dict | None:
+        try:
+            return json.loads(path.read_text()) if path.is_file() else None
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
+
+    def _read(self, path) -> dict[str, np.ndarray] | None:
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return {key: content[key] for key in content.files}
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error

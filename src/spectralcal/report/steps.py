@@ -1,0 +1,78 @@
+"""Making a table or a figure: load results, call the registered function, write the files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from spectralcal.base import registry
+from spectralcal.base.console import say
+from spectralcal.base.errors import ConfigError, choices
+from spectralcal.base.files import write_text
+from spectralcal.records.products import record_claims, record_output
+from spectralcal.report.results import Results
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.paths import StudyPaths
+
+
+def table_step(config: StudyConfig, name: str) -> None:
+    """Write a table of the study as CSV (tidy), Markdown and LaTeX (as printed)."""
+    output = _output(config, "tables", name)
+    table = registry.load("tables", output.source or name, config.paper)(
+        Results(config), output.experiment, **output.options
+    )
+    path = StudyPaths(config).table(name)
+    write_text(path, table.frame.to_csv(index=False))
+    write_text(path.with_suffix(".md"), table.markdown)
+    write_text(path.with_suffix(".tex"), table.latex)
+    record_output(config, "tables", name, [path, path.with_suffix(".md"), path.with_suffix(".tex")])
+    say(f"{name}: {path}")
+
+
+def figure_step(config: StudyConfig, name: str) -> None:
+    """Write a figure of the study as PDF and PNG, its caption, and the CSV that it was drawn from."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from spectralcal.report.style import use_style
+
+    output = _output(config, "figures", name)
+    use_style()
+    figure = registry.load("figures", output.source or name, config.paper)(
+        Results(config), output.experiment, **output.options
+    )
+    path = StudyPaths(config).figure(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Without dates in the files, the same input gives the same bytes.
+    _save(figure.drawing, path, {"CreationDate": None})
+    _save(figure.drawing, path.with_suffix(".png"), {"Software": None})
+    plt.close(figure.drawing)
+    write_text(path.with_suffix(".csv"), figure.frame.to_csv(index=False))
+    write_text(path.with_suffix(".md"), figure.caption + "\n")
+    record_output(config, "figures", name, [path.with_suffix(suffix) for suffix in (".pdf", ".png", ".csv", ".md")])
+    say(f"{name}: {path}")
+
+
+def claims_step(config: StudyConfig) -> None:
+    """Write the claims ledger of the study as CSV (tidy) and Markdown (as read)."""
+    from spectralcal.report.claims import step
+
+    step.claims_step(config)
+    path = StudyPaths(config).claims
+    record_claims(config, [path, path.with_suffix(".md")])
+
+
+def _output(config: StudyConfig, kind: str, name: str) -> Any:
+    outputs = getattr(config, kind)
+    if name not in outputs:
+        raise ConfigError(f"{kind}: '{name}' is not in the study '{config.study}'; expected {choices(outputs)}")
+    return outputs[name]
+
+
+def _save(drawing: Any, path: Path, metadata: dict[str, None]) -> None:
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    drawing.savefig(temporary, metadata=metadata)
+    os.replace(temporary, path)

@@ -1,0 +1,136 @@
+"""What a reader must know to read a table: study, seeds, cases, protocol, marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import pandas as pd
+
+from spectralcal.report.results import Results
+from spectralcal.report.tables.lines import COMPARED
+from spectralcal.statistics import fewest_to_rank
+
+#: when the best is marked, see :func:`spectralcal.statistics.lead`
+TOLD = (
+    "paired by patient, the interval of their difference is without zero and Wilcoxon's p below 0.05, both after "
+    "correction for the best against every method (Bonferroni, Holm)"
+)
+
+
+def titles(results: Results, datasets: Iterable[str]) -> dict[str, str]:
+    """Printed names of data sets."""
+    return {name: results.title(name) for name in dict.fromkeys(datasets)}
+
+
+def caption(
+    results: Results, experiments: str | Iterable[str], frame: pd.DataFrame, along: Literal["row", "column"] = "row"
+) -> str:
+    """Sentences that hold for this table; a mark is explained only where it occurs.
+
+    Args:
+        results: the study's results.
+        experiments: names of the experiments that the table shows.
+        frame: the summary.
+        along: where the methods that are compared stand, in a row or in a column.
+    """
+    experiments = [experiments] if isinstance(experiments, str) else list(experiments)
+    names = titles(results, frame.dataset)
+    cases = ", ".join(f"{title} {_counts(frame[frame.dataset == name])}" for name, title in names.items())
+    protocols = list(dict.fromkeys(frame.protocol))
+    said = [
+        f"Study {results.config.study}, {_listed('experiment', experiments)}, "
+        f"{_listed('protocol', [repr(name) for name in protocols])}.",
+        f"{results.side.capitalize()} cases: {cases}.",
+        _averages(results, experiments, frame),
+        f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share.",
+        *_certainty(frame, names),
+    ]
+    missed = frame[(frame.missed > 0) & frame.metric.isin(["HD95", "ASD"])]
+    if len(missed):
+        said.append("[n]: n structures of all cases and seeds were missed and are priced with the image diagonal.")
+    if (frame.status == "incomplete").any():
+        said.append("† n/m: n of m seeds are there.")
+    if (frame.status == "missing").any():
+        said.append("missing: the cell has no scores.")
+    if (frame.status == "undefined").any():
+        said.append("undefined: no case has a score.")
+    if (frame.paper_status != "").any():
+        said.append("Rows 'paper': the numbers that the paper prints, on its own split and seeds.")
+    return " ".join(said)
+
+
+def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> str:
+    seeds = list(dict.fromkeys(seed for name in experiments for seed in results.config.experiments[name].seeds))
+    pooled = ""
+    if frame.pooled.any():
+        which = (
+            ""
+            if frame.pooled.all()
+            else f" of {_listed('protocol', sorted({repr(name) for name in frame[frame.pooled].protocol}))}"
+        )
+        pooled = (
+            f" All {results.side} voxels{which} are one pool: one value a seed, so no interval over "
+            "patients and no mark."
+        )
+    over = "" if frame.pooled.all() and len(frame) else "over cases"
+    if frame.seeds_expected.max() > 1:
+        listed = ", ".join(map(str, seeds))
+        spread = f"mean ± standard deviation over {len(seeds)} seeds ({listed})."
+        return (f"Mean {over}, then {spread}" if over else spread.capitalize()) + pooled
+    one = f"one seed ({seeds[0]}), so there is no spread over seeds."
+    return (f"Mean {over} for {one}" if over else one.capitalize()) + pooled
+
+
+def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
+    """What can be said about who is ahead, by data set."""
+    said = []
+    if frame.low.notna().any():
+        said.append("Below our numbers: 95 % bootstrap interval of the mean over patients.")
+    if frame.distinct.any():
+        said.append(f"‡: the best is told from the second best: {TOLD}.")
+    compared = frame[~frame.pooled & frame["rank"].notna()]
+    few = _too_few(compared)
+    if few:
+        listed = ", ".join(f"{names[name]} ({text})" for name, text in few.items())
+        said.append(f"Too few patients to tell any best from its second best, whatever the numbers: {listed}.")
+    tested = compared[compared.gap_low.notna() & ~compared.dataset.isin(few)]
+    equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
+    if equal:
+        # Of this comparison alone: the same cases may tell other methods apart.
+        needed = "" if frame.distinct.any() else f" (told: {TOLD})"
+        said.append(f"No best of this table is told from its second best on {', '.join(equal)}{needed}.")
+    ranked = compared[~compared.dataset.isin(few)].groupby([key for key in COMPARED if key in compared])
+    if any(len(rows) > 1 and rows.gap_low.isna().all() for _, rows in ranked):
+        said.append("Not compared: bests that print as equal, and methods that lack seeds.")
+    return said
+
+
+def _too_few(compared: pd.DataFrame) -> dict[str, str]:
+    """Data sets whose patients cannot rank as many methods as are compared, with the two numbers."""
+    found = {}
+    complete = compared[compared.status == "ok"]
+    for name, rows in complete.groupby("dataset", sort=False):
+        methods = int(rows.groupby([key for key in COMPARED if key in rows]).method.nunique().max())
+        patients = int(rows.patients.max())
+        if methods > 1 and patients < fewest_to_rank(methods):
+            noun = "patient" if patients == 1 else "patients"
+            found[name] = f"{patients} {noun}, {methods} methods need {fewest_to_rank(methods)}"
+    return found
+
+
+def _within(frame: pd.DataFrame) -> str:
+    return " within its block" if "experiment" in frame and frame.experiment.nunique() > 1 else ""
+
+
+def _listed(noun: str, names: list[str]) -> str:
+    return f"{noun}{'' if len(names) == 1 else 's'} {', '.join(names)}"
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    found = sorted({count for count in rows.cases if count})
+    if not found:
+        return "none"
+    cases = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    patients = rows.patients.max()
+    return cases if patients == found[-1] else f"{cases} of {patients} patient{'' if patients == 1 else 's'}"

@@ -1,0 +1,197 @@
+"""Results that leave a machine: no images, no weights, no paths.
+
+An archive holds, for each finished cell, its scores, histograms, spectra, history and records; the splits and the
+manifests (names, grids and hashes of cases); what maps and hotspots say in numbers; the configuration without paths;
+tables and verdicts as they were. From it, all of them and the figures can be made again without data and without a GPU
+(:mod:`spectralcal.report.rebuild`). The same files can lie in a repository (:mod:`spectralcal.sharing.publish`).
+How results come to a study is in :mod:`spectralcal.sharing.merging`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from spectralcal.base.digests import file_digest
+from spectralcal.base.errors import ResultError
+from spectralcal.records.checks import check_cell, read_record
+from spectralcal.scoring.imageless import hotspot_numbers, map_numbers
+from spectralcal.sharing.archive import write_archive
+from spectralcal.study.config import NAME, StudyConfig
+from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.paths import StudyPaths
+from spectralcal.study.recipe import evaluation_recipe
+
+#: what an archive holds of a cell; weights are left out because they may give training images away
+TRAINING = ("model", "history", "run")
+SCORES = ("cases", "calibration", "spectra", "evaluation")
+#: folders whose files hold voxels of images
+IMAGES = ("maps", "hotspots")
+_PART = r"[A-Za-z0-9_.,@=+-]+"
+_FILES = r"cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
+_NAME = NAME.strip("^$")
+ALLOWED = re.compile(
+    rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.csv|tables/{_NAME}\.(?:csv|md|tex)"
+    rf"|cells/dataset={_PART}/arch={_PART}/method={_PART}/seed=\d+/(?:{_FILES})"
+    rf"|(?:numbers/)?(?:maps|hotspots)/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
+)
+_PERSONAL = r"(?<![\w.])/(?:home|Users)/[\w.-]+|\b[A-Za-z]:\\{1,2}Users\\{1,2}[\w.-]+"
+
+
+def export_study(config: StudyConfig, out: Path, *, images: bool = False) -> str:
+    """Pack the finished cells of a study.
+
+    Args:
+        config: the study.
+        out: the archive.
+        images: also pack what figures show of images (maps, hotspots): slices and volumes of patients.
+
+    Returns:
+        SHA-256 of the archive; equal results give equal archives.
+
+    Raises:
+        ResultError: as :func:`shared_files`.
+    """
+    from spectralcal import __version__
+
+    files, listed = shared_files(config, images=images)
+    return write_archive(out, files, {"study": config.study, "spectralcal": __version__, "cells": listed})
+
+
+def shared_files(config: StudyConfig, *, images: bool = False) -> tuple[dict[str, Path | bytes], list[dict[str, Any]]]:
+    """What of a study is shared.
+
+    Args:
+        config: the study.
+        images: as for :func:`export_study`.
+
+    Returns:
+        Content by its name below the results folder (files, or bytes where they differ from the file's), and the cells
+        with the fingerprints of their weights and scores.
+
+    Raises:
+        ResultError: no cell is finished, a cell was altered since it was recorded, or a file names a folder of this
+            machine.
+    """
+    paths = StudyPaths(config)
+    files: dict[str, Path | bytes] = {}
+    listed = []
+    grid = study_cells(config)
+    for cell in dict.fromkeys([*grid, *trained_cells(config, grid)]):
+        found = paths.cell(cell)
+        scored = read_record(found.evaluation)
+        trained = read_record(found.run)
+        parts = (TRAINING if trained else ()) + (SCORES if scored and found.cases.is_file() else ())
+        if not parts:
+            continue
+        if findings := check_cell(cell, found)[0]:
+            raise ResultError(f"{found.folder}: {findings[0]}; only results as they were made can be exported")
+        files |= {f"cells/{cell.path.as_posix()}/{getattr(found, p).name}": getattr(found, p) for p in parts}
+        prints = {"training": (trained or {}).get("fingerprint"), "scores": (scored or {}).get("fingerprint")}
+        listed.append({**vars(cell), **prints})
+    if not listed:
+        raise ResultError(f"{config.results / 'cells'}: no cell of the study '{config.study}' is finished yet")
+    files |= {f"splits/{d}.json": _split_text(paths.split(d)) for d in config.datasets if paths.split(d).is_file()}
+    files |= {f"manifests/{d}.csv": m for d in config.datasets if (m := paths.known_manifest(d)) is not None}
+    tables = config.results / "tables"
+    drawn = {f"tables/{t.name}": t for t in sorted(tables.glob("*")) if ALLOWED.fullmatch(f"tables/{t.name}")}
+    drawn |= {f.name: f for f in (paths.claims, paths.claims.with_suffix(".md")) if f.is_file()}
+    files |= {name: _at_default_place(config, file) for name, file in drawn.items()}
+    for folder in IMAGES if images else ():
+        found = sorted((config.results / folder).glob("*/*/*.npz"))
+        files |= {file.relative_to(config.results).as_posix(): file for file in found}
+    files |= _numbers(config)
+    files["config.json"] = (json.dumps(shareable(config), indent=2) + "\n").encode()
+    _check_places(config, files)
+    return files, listed
+
+
+def is_shared(config: StudyConfig, cell: Cell) -> bool:
+    """Whether a cell came without its weights and is what this configuration, code and data would give.
+
+    Such a cell is finished; the workflow neither trains nor scores it again.
+    """
+    paths = StudyPaths(config)
+    files = paths.cell(cell)
+    if not files.evaluation.is_file() or paths.cell(trained_cell(config, cell)).weights.is_file():
+        return False
+    record = read_record(files.evaluation) or {}
+    if record.get("recipe") != evaluation_recipe(config, cell):
+        return False
+    parts, manifest, split = record.get("parts", {}), paths.manifest(cell.dataset), paths.split(cell.dataset)
+    if split.is_file() and (read_record(split) or {}).get("hash") != parts.get("split"):
+        return False
+    return not manifest.is_file() or parts.get("manifest") == file_digest(manifest)
+
+
+def shareable(config: StudyConfig) -> dict[str, Any]:
+    """The configuration as JSON values, without the places of files on this machine."""
+    content = _without_folders(config.model_dump(mode="json"))
+    roots = {name: StudyConfig.model_fields[name].default for name in ("results_root", "figures_root", "prepared_root")}
+    return content | {"data_root": None} | {name: str(root) for name, root in roots.items()}
+
+
+def _without_folders(value: Any) -> Any:
+    """Absolute paths anywhere in a configuration, cut to their last part."""
+    if isinstance(value, dict):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    if isinstance(value, str):
+        for kind in (PurePosixPath, PureWindowsPath):
+            if kind(value).is_absolute() or value.startswith("~"):
+                return kind(value).name
+    return value
+
+
+def _at_default_place(config: StudyConfig, file: Path) -> Path | bytes:
+    """A table or verdict; where it names files of an absolute results folder, as if that were the default one."""
+    root, default = config.results_root, StudyConfig.model_fields["results_root"].default
+    if not root.is_absolute() or str(root) not in (text := file.read_text()):
+        return file
+    return text.replace(str(root), str(default)).encode()
+
+
+def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
+    """What the files with images say in numbers: drawn from them, or as they came with shared results."""
+    found: dict[str, Path | bytes] = {}
+    for kind, numbers in (("maps", map_numbers), ("hotspots", hotspot_numbers)):
+        shared = config.results / "numbers"
+        found |= {f"numbers/{f.relative_to(shared).as_posix()}": f for f in sorted(shared.glob(f"{kind}/*/*/*.npz"))}
+        for file in sorted((config.results / kind).glob("*/*/*.npz")):
+            buffer = io.BytesIO()
+            try:
+                with np.load(file, allow_pickle=False) as content:
+                    np.savez_compressed(buffer, **numbers({key: content[key] for key in content.files}))
+            except (OSError, ValueError, EOFError, KeyError) as error:
+                raise ResultError(f"{file}: damaged ({error}); delete it and run `spectralcal {kind}` again") from error
+            found[f"numbers/{file.relative_to(config.results).as_posix()}"] = buffer.getvalue()
+    return found
+
+
+def _check_places(config: StudyConfig, files: dict[str, Path | bytes]) -> None:
+    """No text that leaves may name a folder of this machine, or with it a person."""
+    roots = [Path.home(), Path.cwd(), *(getattr(config, f"{name}_root") for name in ("results", "prepared", "figures"))]
+    roots += [root for root in (config.data_root,) if root is not None]
+    named = {str(root.resolve()) for root in roots if len(root.resolve().parts) > 2}
+    places = re.compile("|".join([_PERSONAL, *(rf"{re.escape(name)}(?![\w-])" for name in sorted(named))]))
+    for name, content in files.items():
+        if Path(name).suffix == ".npz":
+            continue
+        text = (content if isinstance(content, bytes) else content.read_bytes()).decode(errors="replace")
+        if found := places.search(text):
+            source = content if isinstance(content, Path) else name
+            raise ResultError(
+                f"{source}: names the folder {found[0]!r} of this machine, which must not leave it; "
+                "give paths relative to the study in its configuration and make the file again"
+            )
+
+
+def _split_text(path: Path) -> bytes:
+    """A split as it was written, but for the folder of a published one."""
+    return (json.dumps(_without_folders(json.loads(path.read_text())), indent=1) + "\n").encode()

@@ -1,0 +1,159 @@
+"""Comparing a study's files with what was recorded when they were written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spectralcal.base.console import progress
+from spectralcal.base.digests import file_digest
+from spectralcal.base.errors import DataError
+from spectralcal.base.integrity import altered, seal_holds
+from spectralcal.records.checks import check_cell, read_record, weights_conflict
+from spectralcal.records.products import collected_cells
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell, study_cells, trained_cell
+from spectralcal.study.paths import CellPaths, StudyPaths
+
+_CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)")
+
+
+@dataclass
+class Verification:
+    """What was found.
+
+    Attributes:
+        findings: files that are not as they were recorded, one line each.
+        notes: what is out of date or could not be checked; no sign of alteration.
+        cells: number of cells that were checked.
+    """
+
+    findings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    cells: int = 0
+
+    @property
+    def text(self) -> str:
+        """For people: findings, notes, and a last line that sums up."""
+        lines = [f"altered: {line}" for line in self.findings] + [f"   note: {line}" for line in self.notes]
+        summary = f"{len(self.findings)} files altered" if self.findings else "nothing altered"
+        return "\n".join([*lines, f"{self.cells} cells checked: {summary}"])
+
+
+def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
+    """Check cells, splits, manifests, collected scores, tables and figures of a study.
+
+    Args:
+        config: the study.
+        data: also hash every prepared array (minutes for a large data set).
+    """
+    paths, found = StudyPaths(config), Verification()
+    cells = _cells_on_disk(config)
+    unrecorded = 0
+    with progress("checking cells", len(cells)) as bar:
+        for cell, files in cells:
+            findings, notes = check_cell(cell, files)
+            found.findings += [f"{files.folder}/{line}" for line in findings]
+            unrecorded += bool(notes)
+            bar.advance()
+    found.cells = len(cells)
+    if unrecorded:
+        found.notes.append(f"{unrecorded} cells were written before hashes were recorded; run them again to have them")
+    _check_data(config, paths, cells, found, data)
+    _check_weights(config, paths, found)
+    _check_products(paths, found)
+    return found
+
+
+def _cells_on_disk(config: StudyConfig) -> list[tuple[Cell, CellPaths]]:
+    found = []
+    root = config.results / "cells"
+    for folder in sorted(root.glob("*/*/*/*")):
+        if match := _CELL.fullmatch(folder.relative_to(root).as_posix()):
+            dataset, architecture, method, seed = match.groups()
+            found.append((Cell(dataset, architecture, method, int(seed)), CellPaths(folder)))
+    return found
+
+
+def _check_weights(config: StudyConfig, paths: StudyPaths, found: Verification) -> None:
+    """Scores belong to the weights that are listed, also those of a post-hoc method, whose weights lie elsewhere."""
+    for cell in study_cells(config):
+        evaluation = read_record(paths.cell(cell).evaluation)
+        run = read_record(paths.cell(trained_cell(config, cell)).run)
+        if weights_conflict(evaluation, run):
+            found.findings.append(f"{paths.cell(cell).evaluation}: scores of other weights than run.json lists")
+
+
+def _check_data(
+    config: StudyConfig, paths: StudyPaths, cells: list[tuple[Cell, CellPaths]], found: Verification, data: bool
+) -> None:
+    from spectralcal.data.splits import PARTS, split_hash
+
+    manifests: dict[str, str] = {}
+    splits: dict[str, str] = {}
+    for dataset in config.datasets:
+        split = read_record(paths.split(dataset))
+        if split is not None:
+            splits[dataset] = split.get("hash", "")
+            if not all(isinstance(split.get(part), list) for part in PARTS) or split_hash(split) != splits[dataset]:
+                found.findings.append(f"{paths.split(dataset)}: altered (its hash is not that of its cases)")
+        for path in (paths.shared_manifest(dataset), paths.manifest(dataset)):
+            if path.is_file():
+                manifests[dataset] = file_digest(path)
+        if paths.manifest(dataset).is_file():
+            found.findings += _manifest_findings(paths.manifest(dataset), data)
+    for cell, files in cells:
+        for record in (files.run, files.evaluation):
+            parts = (read_record(record) or {}).get("parts", {})
+            for part, known in (("manifest", manifests), ("split", splits)):
+                if part in parts and parts[part] != known.get(cell.dataset, parts[part]):
+                    found.notes.append(f"{record}: was made from another {part} of {cell.dataset} than the one here")
+
+
+def _manifest_findings(path: Path, data: bool) -> list[str]:
+    from spectralcal.data.manifest import hash_arrays, read_manifest
+
+    try:
+        cases = read_manifest(path)
+    except DataError as error:
+        return [str(error)]
+    if not data:
+        return []
+    with progress(f"hashing {path.parent}", len(cases)) as bar:
+        findings = []
+        for case in cases:
+            if hash_arrays(case.folder) != case.sha256:
+                findings.append(f"{case.folder}: prepared arrays altered; prepare the data set again")
+            bar.advance()
+    return findings
+
+
+def _check_products(paths: StudyPaths, found: Verification) -> None:
+    """Tables, figures and collected scores: their bytes, and whether they show the cells as they are now."""
+    present = {cell: entry["fingerprint"] for cell, entry in collected_cells(paths).items()}
+    for cell, fingerprint in present.items():
+        evaluation = read_record(paths.cell(cell).evaluation)
+        if (evaluation or {}).get("fingerprint", "") != fingerprint:
+            found.notes.append(f"{paths.cells}: does not show cell {cell} as it is now; run `spectralcal collect`")
+    for path in sorted((paths.config.results / "provenance").glob("*/*.json")):
+        record = read_record(path) or {}
+        if not seal_holds(record):
+            found.findings.append(f"{path}: altered since it was written (its seal does not fit)")
+            continue
+        folder = _folder(paths, record)
+        found.findings += [f"{folder / file}: altered since it was made" for file in altered(folder, record["files"])]
+        kind, name = record["kind"], record["name"]
+        stale = [c for c in record.get("cells", ()) if _key(c) in present and present[_key(c)] != c["fingerprint"]]
+        if stale:
+            found.notes.append(f"{name} ({kind}): made before cell {_key(stale[0])} was as it is now; make it again")
+
+
+def _folder(paths: StudyPaths, record: dict) -> Path:
+    """Where a product lies now; results may have moved since it was recorded."""
+    places = {"tables": paths.config.results / "tables", "figures": paths.config.figures_folder}
+    return places.get(record["kind"], paths.config.results)
+
+
+def _key(entry: dict) -> Cell:
+    return Cell(entry["dataset"], entry["architecture"], entry["method"], int(entry["seed"]))

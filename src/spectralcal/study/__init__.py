@@ -1,0 +1,1 @@
+"""What a study is: its configuration, methods and grid of cells, paths, recipes and costs."""

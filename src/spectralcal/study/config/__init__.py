@@ -1,0 +1,38 @@
+"""Typed, strict configuration of a study. One class per section; every key has a description and a reasoned default.
+
+The JSON schema in ``workflow/schemas/config.schema.json`` is generated from these classes (``spectralcal config
+schema``) and Snakemake validates with it. Names of data sets, losses and architectures, and their options, come from
+the files in the package (:mod:`spectralcal.base.registry`), so that a new file needs no edit here.
+"""
+
+from spectralcal.study.config.compute import ComputeConfig
+from spectralcal.study.config.data import DatasetConfig, PreparationConfig, SplitConfig
+from spectralcal.study.config.experiments import ArchitectureConfig, ExperimentConfig
+from spectralcal.study.config.load import json_schema, load_config, parse_config, schema_text
+from spectralcal.study.config.outputs import ClaimsConfig, OutputConfig
+from spectralcal.study.config.scoring import EvaluationConfig, InferenceConfig
+from spectralcal.study.config.section import NAME, Section
+from spectralcal.study.config.study import StudyConfig
+from spectralcal.study.config.training import AugmentationConfig, TrainingConfig
+
+__all__ = [
+    "NAME",
+    "ArchitectureConfig",
+    "AugmentationConfig",
+    "ClaimsConfig",
+    "ComputeConfig",
+    "DatasetConfig",
+    "EvaluationConfig",
+    "ExperimentConfig",
+    "InferenceConfig",
+    "OutputConfig",
+    "PreparationConfig",
+    "Section",
+    "SplitConfig",
+    "StudyConfig",
+    "TrainingConfig",
+    "json_schema",
+    "load_config",
+    "parse_config",
+    "schema_text",
+]

@@ -1,0 +1,144 @@
+"""What no part of a configuration can check alone: names that parts refer to each other by, and their options."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from spectralcal.base import registry
+from spectralcal.base.errors import ConfigError, choices
+from spectralcal.base.papers import paper_of
+from spectralcal.base.validation import explain
+from spectralcal.study.config.section import NAME
+from spectralcal.study.methods import canonical_method
+
+if TYPE_CHECKING:
+    from spectralcal.study.config.study import StudyConfig
+
+
+def check_study(study: StudyConfig) -> None:
+    """Raise ConfigError at the first name that nothing answers to, unknown option, or contradiction of a study."""
+    if study.paper is not None:
+        paper_of(study.paper)
+    for name in study.datasets:
+        _check_dataset(study, name)
+        study.preparation_of(name)
+        study.training_of(name)
+    _check_architectures(study)
+    for name, options in study.methods.items():
+        registry.require("losses", name, f"methods.{name}")
+        _check_options("losses", name, options, f"methods.{name}")
+    for name in study.experiments:
+        _check_experiment(study, name)
+    _check_side(study)
+    if study.claims is not None and study.paper is None:
+        raise ConfigError("claims: expected `paper`, the name or folder of the paper whose claims are decided; add it")
+    for role, name in study.claims.model_dump().items() if study.claims else ():
+        if name is not None:
+            _check_known_experiment(study, name, f"claims.{role}")
+    _check_outputs(study)
+
+
+def _check_dataset(study: StudyConfig, name: str) -> None:
+    entry, where = study.datasets[name], f"datasets.{name}"
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(f"{where}: expected a name of letters, digits, '_', '-' and '.', as it names folders")
+    if entry.kind is None and name not in registry.names("datasets"):
+        raise ConfigError(
+            f"{where}: unknown data set '{name}'; expected {choices(registry.names('datasets'))}, or `kind` and "
+            "`path` for data of your own"
+        )
+    kind = study.kind_of(name)
+    registry.require("datasets", kind, f"{where}.kind")
+    takes_path = "path" in registry.options_model("datasets", kind).model_fields
+    if entry.path is not None and (not takes_path or "path" in entry.options):
+        found = f"'{kind}', which is looked for under data_root" if not takes_path else "options.path too"
+        raise ConfigError(f"{where}.path: expected the only path of data of your own, found {found}; remove one")
+    if takes_path and study.options_of(name).get("path") is None:
+        raise ConfigError(f"{where}.path: expected the place of the '{kind}' data, found none; add it")
+    _check_options("datasets", kind, study.options_of(name), f"{where}.options")
+    study.split_of(name)
+    sharing = [other for other in study.datasets if "file" not in study.datasets[other].split]
+    if study.split.file and "{dataset}" not in str(study.split.file) and len(sharing) > 1 and name in sharing:
+        raise ConfigError(
+            f"split.file: {study.split.file} is one file for {len(sharing)} data sets; put '{{dataset}}' in its "
+            f"name or set {where}.split.file"
+        )
+
+
+def _check_architectures(study: StudyConfig) -> None:
+    for name in study.architectures:
+        _check_architecture(study, None, name, f"architectures.{name}")
+    for dataset, entry in study.datasets.items():
+        for name in entry.architectures:
+            where = f"datasets.{dataset}.architectures"
+            if name not in study.architectures:
+                known = choices(study.architectures)
+                raise ConfigError(f"{where}: '{name}' is not under `architectures`; expected {known}")
+            _check_architecture(study, dataset, name, f"{where}.{name}")
+
+
+def _check_architecture(study: StudyConfig, dataset: str | None, name: str, where: str) -> None:
+    entry, network = study.architecture_of(dataset, name), study.network_of(dataset, name)
+    registry.require("models", network, where if entry.network is None else f"{where}.network")
+    _check_options("models", network, entry.options, f"{where}.options")
+    study.training_of(dataset, name)
+
+
+def _check_experiment(study: StudyConfig, name: str) -> None:
+    experiment = study.experiments[name]
+    for key, known in (("datasets", study.datasets), ("architectures", study.architectures)):
+        for value in getattr(experiment, key):
+            if value not in known:
+                raise ConfigError(
+                    f"experiments.{name}.{key}: '{value}' is not under `{key}`; expected {choices(known)}"
+                )
+    seen: dict[str, str] = {}
+    for method in experiment.methods:
+        canonical = canonical_method(method, study.methods, where=f"experiments.{name}.methods")
+        if canonical in seen:
+            raise ConfigError(
+                f"experiments.{name}.methods: '{method}' and '{seen[canonical]}' are the same method; keep one"
+            )
+        seen[canonical] = method
+
+
+def _check_known_experiment(study: StudyConfig, name: str, where: str) -> None:
+    if name not in study.experiments:
+        raise ConfigError(f"{where}: unknown experiment '{name}'; expected {choices(study.experiments)}")
+
+
+def _check_outputs(study: StudyConfig) -> None:
+    for kind, outputs in (("tables", study.tables), ("figures", study.figures)):
+        for name, output in outputs.items():
+            source = output.source or name
+            registry.require(kind, source, f"{kind}.{name}", study.paper)
+            _check_known_experiment(study, output.experiment, f"{kind}.{name}.experiment")
+            _check_options(kind, source, output.options, f"{kind}.{name}.options", study.paper)
+            for other in output.options.get("experiments", ()):
+                _check_known_experiment(study, other, f"{kind}.{name}.options.experiments")
+
+
+def _check_side(study: StudyConfig) -> None:
+    """What would be fitted and scored on the same cases, or taken for a result on test cases, is refused."""
+    if study.evaluation.side == "test":
+        return
+    where = f"evaluation.side: {study.evaluation.side}"
+    if study.claims is not None:
+        raise ConfigError(f"{where}: expected no `claims`, whose verdicts rest on test cases; remove that section")
+    for name, experiment in study.experiments.items():
+        for method in experiment.methods:
+            if "+" in method:
+                raise ConfigError(
+                    f"experiments.{name}.methods: '{method}' is fitted to the cases that {where} scores; remove it"
+                )
+
+
+def _check_options(kind: str, name: str, options: dict[str, Any], where: str, paper: str | None = None) -> None:
+    model = registry.options_model(kind, name, paper)
+    try:
+        model.model_validate(options)
+    except ValidationError as error:
+        raise ConfigError(f"{where}.{explain(error, model)}") from None

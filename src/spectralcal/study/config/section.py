@@ -1,0 +1,35 @@
+"""A part of the configuration, and how another part overrides it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spectralcal.base.errors import ConfigError
+from spectralcal.base.validation import explain
+
+#: what names a study or data set, and so a folder
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class Section(BaseModel):
+    """A part of the configuration. Unknown keys are errors; a study never changes while it runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def merged(base: Section, changes: dict[str, Any], where: str) -> Any:
+    """A section with the keys that another part of the configuration changes; sections inside it keep their others."""
+    if not changes:
+        return base
+    model = type(base)
+    keys = {**base.model_dump(), **changes}
+    for key, value in changes.items():
+        inherited = getattr(base, key, None)
+        if isinstance(inherited, Section) and isinstance(value, dict):
+            keys[key] = {**inherited.model_dump(), **value}
+    try:
+        return model.model_validate(keys)
+    except ValidationError as error:
+        raise ConfigError(f"{where}.{explain(error, model)}") from None

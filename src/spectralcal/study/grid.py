@@ -1,0 +1,60 @@
+"""Experiments become cells: dataset x architecture x method x seed, with one name, one path and one recipe each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spectralcal.study.methods import canonical_method, parse_method
+
+if TYPE_CHECKING:
+    from spectralcal.study.config import StudyConfig
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One unit of work: one network trained once and scored once."""
+
+    dataset: str
+    architecture: str
+    method: str
+    seed: int
+
+    @property
+    def path(self) -> Path:
+        """Folder of the cell under results/<study>/cells."""
+        return Path(f"dataset={self.dataset}/arch={self.architecture}/method={self.method}/seed={self.seed}")
+
+    def __str__(self) -> str:
+        return f"{self.dataset}, {self.architecture}, {self.method}, seed {self.seed}"
+
+
+def experiment_methods(config: StudyConfig, experiment: str) -> list[str]:
+    """Canonical method names of an experiment, in the order of the configuration."""
+    return [canonical_method(name, config.methods) for name in config.experiments[experiment].methods]
+
+
+def experiment_cells(config: StudyConfig, experiment: str) -> list[Cell]:
+    """The cells of one experiment, in the order of the configuration."""
+    grid = config.experiments[experiment]
+    methods = experiment_methods(config, experiment)
+    return [Cell(*key) for key in itertools.product(grid.datasets, grid.architectures, methods, grid.seeds)]
+
+
+def study_cells(config: StudyConfig) -> list[Cell]:
+    """All cells of a study, each once, in the order in which experiments name them."""
+    return list(dict.fromkeys(cell for name in config.experiments for cell in experiment_cells(config, name)))
+
+
+def trained_cells(config: StudyConfig, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells that need a training of their own: post-hoc methods share the weights of their loss."""
+    return list(dict.fromkeys(trained_cell(config, cell) for cell in cells))
+
+
+def trained_cell(config: StudyConfig, cell: Cell) -> Cell:
+    """The cell whose weights `cell` is scored with."""
+    method = str(parse_method(cell.method, config.methods).trained)
+    return Cell(cell.dataset, cell.architecture, method, cell.seed)

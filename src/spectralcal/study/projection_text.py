@@ -1,0 +1,98 @@
+"""The projection in words: a line or two before a run, a table after timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.costs import Kind
+from spectralcal.study.projection import Projection, duration
+
+HEADS = ("data set", "network", "patch", "step", "a training", "trainings", "a scoring", "scorings", "together")
+
+
+def projection_lines(found: Projection, at_once: int, configfile: str) -> str:
+    """The projection for the start of a run; empty if there is nothing to do.
+
+    Args:
+        found: what is to be made.
+        at_once: cells that run side by side.
+        configfile: the study's configuration, for the command that times it.
+    """
+    if not found.rows:
+        return ""
+    command = f"`spectralcal doctor --time --config {configfile}`"
+    lines = [f"projection: {projection_work(found, at_once)}"]
+    if len(found.unknown) == len(found.rows):
+        return f"{lines[0]}: {command} times a few steps"
+    if found.unknown:
+        kinds = _grouped(row.kind for row in found.unknown)
+        lines.append(f"  not known, and not counted: {kinds}; {command} times them")
+    return "\n".join([*lines, *_unscored(found)])
+
+
+def projection_work(found: Projection, at_once: int) -> str:
+    """What is to be made and how long that takes, in a phrase."""
+    trainings, scorings = (sum(getattr(row, name) for row in found.rows) for name in ("trainings", "scorings"))
+    if not found.rows:
+        return "nothing"
+    work = f"{_count(trainings, 'training')} and {_count(scorings, 'scoring')}"
+    if len(found.unknown) == len(found.rows):
+        steps = sum(row.trainings * row.steps for row in found.rows)
+        return f"{work} ({steps:,} steps); how long they take here is not known yet"
+    sources = " and ".join(sorted({row.cost.source for row in found.rows if row.cost is not None}))
+    return f"{work}, {totals(found, at_once)} (from {sources})"
+
+
+def projection_table(found: Projection, config: StudyConfig, at_once: int) -> str:
+    """All kinds of cells with their times, aligned, and the sum."""
+    rows = [HEADS]
+    for row in found.rows:
+        patch = "x".join(map(str, config.training_of(*row.kind).patch))
+        if row.cost is None:
+            times = ("?", "?", str(row.trainings), "?", str(row.scorings), "?")
+        else:
+            scoring = "?" if row.cost.scoring is None else duration(row.cost.scoring)
+            training = duration(row.steps * row.cost.step)
+            times = (_step(row.cost.step), training, str(row.trainings), scoring, str(row.scorings),
+                     duration(sum(row.seconds)))  # fmt: skip
+        rows.append((*row.kind, patch, *times))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = [
+        "  ".join(text.ljust(width) if place < 3 else text.rjust(width)
+                  for place, (text, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]  # fmt: skip
+    return "\n".join([*aligned, f"all: {totals(found, at_once)}", *_unscored(found)])
+
+
+def totals(found: Projection, at_once: int) -> str:
+    """The sum and the time until the last cell is done."""
+    if len(found.unknown) == len(found.rows):
+        return "not known"
+    total = f"{'at least ' if found.unknown else ''}{duration(found.total)} of computing"
+    # Cells side by side share memory bandwidth, or a GPU, and are slower than one alone.
+    return total if at_once <= 1 else f"{total}, at best {duration(found.elapsed(at_once))} with {at_once} at a time"
+
+
+def _unscored(found: Projection) -> list[str]:
+    kinds = [row.kind for row in found.rows if row.cost is not None and row.cost.scoring is None and row.scorings]
+    # Before data are prepared nothing says how many windows their test cases have.
+    why = "which can be timed once data are prepared"
+    return [f"  without scoring, {why}: {_grouped(kinds)}"] if kinds else []
+
+
+def _grouped(kinds: Iterable[Kind]) -> str:
+    """Each data set once, with its architectures."""
+    architectures: dict[str, list[str]] = {}
+    for dataset, architecture in kinds:
+        architectures.setdefault(dataset, []).append(architecture)
+    return ", ".join(f"{dataset} with {'/'.join(names)}" for dataset, names in architectures.items())
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _step(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.0f} ms"

@@ -1,0 +1,230 @@
+"""Recipes: for each step of the way of the data, what identifies its result, and the digest of it.
+
+A recipe is known before any data is read, so Snakemake can plan with it. It is the digest of an *identity*: settings
+that differ from their defaults, and the integers of the parts that compute (:mod:`spectralcal.study.numerics`).
+Identities are JSON and are kept with each result, so that `spectralcal explain` can say what differs. A cell's
+*fingerprint* adds the hashes of the data that the step really saw (:func:`cell_fingerprint`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from spectralcal.base import registry
+from spectralcal.base.digests import code_digest, digest, file_digest, source_digest
+from spectralcal.base.papers import paper_of
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.methods import loss_options, parse_method
+from spectralcal.study.numerics import component, engine
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+#: keys of `training` that cannot change a weight: how often to save or log
+HARMLESS = frozenset({"checkpoint_interval", "log_interval"})
+
+
+def preparation_identity(config: StudyConfig, dataset: str) -> dict[str, Any]:
+    """What decides the prepared arrays of a data set."""
+    kind = config.kind_of(dataset)
+    return {
+        "dataset": dataset,
+        "kind": kind,
+        "options": _given("datasets", kind, config.options_of(dataset)),
+        "preparation": _set(config.preparation_of(dataset), {"workers"}),
+        "reader": component("datasets", kind),
+        "numerics": engine("preparation"),
+    }
+
+
+def preparation_recipe(config: StudyConfig, dataset: str) -> str:
+    """Digest for the prepared arrays of a data set."""
+    return digest(preparation_identity(config, dataset))
+
+
+def split_recipe(config: StudyConfig, dataset: str) -> str:
+    """Digest for the split of a data set; of a published one its file's content counts, not its name."""
+    settings = config.split_of(dataset)
+    identity = {"dataset": dataset, "split": _set(settings, {"file", "fold"}), "numerics": engine("split")}
+    if settings.file is not None:
+        # A file that is not there is reported before any job, by steps.missing_data.
+        content = file_digest(settings.file) if settings.file.is_file() else None
+        identity |= {"published": content, "fold": settings.fold}
+    return digest(identity)
+
+
+def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+    """Everything in the configuration that decides the weights of a cell, spelled out for its record."""
+    training = config.training_of(cell.dataset, cell.architecture)
+    return {
+        "dataset": cell.dataset,
+        "architecture": cell.architecture,
+        "network": config.network_of(cell.dataset, cell.architecture),
+        "architecture_options": config.architecture_of(cell.dataset, cell.architecture).options,
+        "loss": parse_method(cell.method, config.methods).loss,
+        "loss_options": loss_options(config, cell.method),
+        "seed": cell.seed,
+        "training": training.model_dump(exclude=HARMLESS),
+    }
+
+
+def training_identity(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+    """What decides the weights of a cell, but for the data: settings that differ from their defaults, and integers.
+
+    The name of an architecture does not count, its network does; what a data set is called does, because it names the
+    random streams.
+    """
+    training = config.training_of(cell.dataset, cell.architecture)
+    network = config.network_of(cell.dataset, cell.architecture)
+    loss = parse_method(cell.method, config.methods).loss
+    selected = training.select == "best"
+    facts = _facts(config, cell.dataset)
+    identity = {
+        "dataset": cell.dataset,
+        "classes": None if facts["classes"] is None else len(facts["classes"]),
+        "spatial_dims": facts["spatial_dims"],
+        "network": {
+            "name": network,
+            "options": _given("models", network, config.architecture_of(cell.dataset, cell.architecture).options),
+            **component("models", network),
+        },
+        "loss": {
+            "name": loss,
+            "options": _given("losses", loss, loss_options(config, cell.method)),
+            **component("losses", loss),
+        },
+        "seed": cell.seed,
+        # Validating without selecting by it cannot change a weight.
+        "training": _set(training, HARMLESS if selected else HARMLESS | {"validation_interval"}),
+        "numerics": engine("training"),
+    }
+    if selected:
+        identity |= {"inference": _set(config.inference), "numerics": engine("training", "prediction")}
+    return identity
+
+
+def training_recipe(config: StudyConfig, cell: Cell) -> str:
+    """Digest for the weights of a cell."""
+    return digest(training_identity(config, cell))
+
+
+def evaluation_identity(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+    """What decides the scores of a cell, but for the data."""
+    step = parse_method(cell.method, config.methods).post_hoc
+    identity = {
+        "weights": training_recipe(config, trained_cell(config, cell)),
+        "patch": config.training_of(cell.dataset, cell.architecture).patch,
+        "inference": _set(config.inference),
+        "evaluation": _set(config.evaluation),
+        **_facts(config, cell.dataset),
+        "numerics": engine("prediction", "scoring"),
+    }
+    if step is not None:
+        identity["post_hoc"] = {"name": step, **component("posthoc", step)}
+        identity["numerics"] |= engine("post-hoc fit")
+    return identity
+
+
+def evaluation_recipe(config: StudyConfig, cell: Cell) -> str:
+    """Digest for the scores of a cell, given the data."""
+    return digest(evaluation_identity(config, cell))
+
+
+def cell_fingerprint(recipe: str, manifest_hash: str, split_hash: str) -> str:
+    """Digest of a recipe and of the data that it was applied to."""
+    return digest(recipe, manifest_hash, split_hash)
+
+
+def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
+    """Digest for a table or figure (`kind` is "tables" or "figures"), given the results."""
+    output = getattr(config, kind)[name]
+    code = _output_code(config, kind, output.source or name)
+    named = (output.experiment, *output.options.get("experiments", ()))
+    experiments = [config.experiments[experiment].model_dump() for experiment in named]
+    return digest(name, output.model_dump(), experiments, code)
+
+
+def claims_recipe(config: StudyConfig) -> str:
+    """Digest for the claims ledger, given the results."""
+    code = code_digest(
+        registry.PACKAGE / "report/claims/step.py",
+        *(entry.file for entry in registry.entries("claims", config.paper)),
+    )
+    printed = [] if config.paper is None else sorted((paper_of(config.paper).folder / "printed").glob("*.csv"))
+    experiments = {name: entry.model_dump() for name, entry in config.experiments.items()}
+    roles = config.claims.model_dump() if config.claims else None
+    return digest(roles, experiments, [file_digest(file) for file in printed], code)
+
+
+def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
+    """Digest for the maps of one case by every trained method."""
+    weights = _weights_recipes(config, dataset, architecture, seed)
+    return digest(weights, _set(config.inference), _set(config.evaluation), engine("maps", "prediction"))
+
+
+def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
+    """Digest for the hotspots of cross-entropy against every trained method."""
+    # All seeds: cross-entropy of another one is the control.
+    seeds = sorted({cell.seed for cell in study_cells(config)})
+    weights = [_weights_recipes(config, dataset, architecture, each) for each in seeds]
+    return digest(seed, weights, _set(config.evaluation), engine("hotspots"))
+
+
+def differences(recorded: Mapping[str, Any], now: Mapping[str, Any], key: str = "") -> list[str]:
+    """What differs between two identities, one line per key: ``training.steps: 600 there, 1200 now``."""
+    lines = []
+    for name in dict.fromkeys((*recorded, *now)):
+        there, here, place = recorded.get(name), now.get(name), f"{key}.{name}".strip(".")
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            lines += differences(there, here, place)
+        elif digest(there) != digest(here):
+            lines.append(f"{place}: {_shown(there)} there, {_shown(here)} now")
+    return lines
+
+
+def _output_code(config: StudyConfig, kind: str, source: str) -> list[str]:
+    """Digests of the code of a table or figure; of a paper outside the package, of all its code."""
+    code = [code_digest(registry.find(kind, source, paper=config.paper).file)]
+    if config.paper is not None and not (folder := paper_of(config.paper).folder).is_relative_to(registry.PACKAGE):
+        code += [source_digest(file) for file in sorted(folder.rglob("*.py"))]
+    return code
+
+
+def _shown(value: Any) -> str:
+    return "the default" if value is None else str(value)
+
+
+def _facts(config: StudyConfig, dataset: str) -> dict[str, Any]:
+    """What a data set says of itself that scores depend on. The classes of the user's own data come with the data."""
+    entry = registry.load("datasets", config.kind_of(dataset))
+    return {
+        "classes": getattr(entry, "classes", None),
+        "spatial_dims": entry.spatial_dims,
+        "nested": getattr(entry, "nested", None),
+    }
+
+
+def _set(section: BaseModel, without: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
+    """The keys of a section that differ from their defaults.
+
+    A key that is added later leaves results valid, as long as its default does what was done before. That no default
+    changes unnoticed is held by a golden test.
+    """
+    return section.model_dump(mode="json", exclude_defaults=True, exclude=set(without))
+
+
+def _given(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an entry that differ from their defaults."""
+    model = registry.options_model(kind, name)
+    return model.model_validate(dict(options)).model_dump(mode="json", exclude_defaults=True)
+
+
+def _weights_recipes(config: StudyConfig, dataset: str, architecture: str, seed: int) -> list[str]:
+    cells = [
+        cell
+        for cell in trained_cells(config, study_cells(config))
+        if (cell.dataset, cell.architecture, cell.seed) == (dataset, architecture, seed)
+    ]
+    return [training_recipe(config, cell) for cell in cells]
