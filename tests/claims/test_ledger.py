@@ -126,7 +126,8 @@ def test_a_set_that_was_not_run_leaves_open_what_is_about_it(make, monkeypatch, 
 
 
 def test_nothing_run_decides_no_general_claim(make, monkeypatch):
-    monkeypatch.setattr(module, "functions", lambda paper: {"C22": ("group", lambda *_: [f.hole("acdc", "no results")])})
+    found = {"C22": ("group", lambda *_: [f.hole("acdc", "no results")])}
+    monkeypatch.setattr(module, "functions", lambda paper: found)
     assert make(datasets=["acdc"], methods=("ce", "spectral")).entry("C22").verdict == f.NOT_MEASURED
 
 

@@ -52,8 +52,9 @@ def test_nothing_imports_what_is_private_to_another_package(file):
 
 
 def floors():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    return [set(re.split(r"\s*\|\s*", line)) for line in contracts[0]["layers"]]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    return [set(re.split(r"\s*\|\s*", line)) for line in layers]
 
 
 def test_every_folder_has_its_floor_and_there_are_at_most_nine():
