@@ -18,6 +18,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,10 +228,19 @@ def forget() -> None:
         cached.cache_clear()
 
 
+def source(kind: str, name: str, paper: str | None = None) -> Path:
+    """The file that an entry is written in, which may be another than the one it is imported from."""
+    entry = find(kind, name, paper=paper)
+    if options.from_source(_tree(entry.file), entry.attribute) is not None:
+        return entry.file
+    found = inspect.getsourcefile(load(kind, name, paper))
+    return entry.file if found is None else Path(found)
+
+
 def entries(kind: str, paper: str | None = None) -> Iterator[Entry]:
     """All registered entries of a kind, by name."""
     return (find(kind, name, paper=paper) for name in names(kind, paper))
 
 
 __all__ = ["KINDS", "Entry", "Kind", "Paper", "constant", "defaults", "entries", "find", "forget", "load", "names",
-           "options_model", "require"]  # fmt: skip
+           "options_model", "require", "source"]  # fmt: skip

@@ -112,10 +112,12 @@ def build_loss(config: StudyConfig, method: str) -> torch.nn.Module:
     """The training loss of a method.
 
     Raises:
-        ConfigError: an option is out of its range.
+        ConfigError: an option is out of its range or of another type.
     """
+    from spectralcal.losses import as_segmentation_loss
+
     loss = registry.load("losses", parse_method(method, config.methods).loss)
     try:
-        return loss(**loss_options(config, method))
-    except ValueError as error:
+        return as_segmentation_loss(loss(**loss_options(config, method)))
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"method '{method}': {error}") from error

@@ -14,7 +14,8 @@ A file here is a method of the grid when it names its class: ``LOSS``, with ``LA
 of the paper's tables (None beyond it) and ``REFERENCE``.
 """
 
-from spectralcal.losses._base import SegmentationLoss
+from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._plain import PlainLoss, as_segmentation_loss
 from spectralcal.losses.ce import CrossEntropyLoss
 from spectralcal.losses.crac import CRaCLoss
 from spectralcal.losses.focal import FocalLoss
@@ -39,10 +40,13 @@ __all__ = [
     "LabelledSpectralEntropyLoss",
     "MarginLabelSmoothingLoss",
     "NACLLoss",
+    "PlainLoss",
     "SVLSLoss",
     "SegmentationLoss",
     "SpectralCorrelationLoss",
     "SpectralEntropyCELoss",
     "SpectralEntropyLoss",
     "SquaredDiceLoss",
+    "as_segmentation_loss",
+    "cross_entropy",
 ]

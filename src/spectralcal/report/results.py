@@ -117,7 +117,7 @@ class Results:
     def label(self, method: str) -> str:
         """Short name of a method for tables and legends: ``Ours``, ``Ours (window=1)``, ``CE + temperature``."""
         parsed = parse_method(method, self.config.methods)
-        label = registry.constant("losses", parsed.loss, "LABEL") or parsed.loss
+        label = registry.constant("losses", parsed.loss, "LABEL") or parsed.loss.rpartition(":")[2]
         if parsed.options:
             label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
         return label + (f" + {parsed.post_hoc.replace('_', ' ')}" if parsed.post_hoc else "")

@@ -32,7 +32,7 @@ TRAINING = ("model", "history", "run")
 SCORES = ("cases", "calibration", "spectra", "evaluation")
 #: folders whose files hold voxels of images
 IMAGES = ("maps", "hotspots")
-_PART = r"[A-Za-z0-9_.,@=+-]+"
+_PART = r"[A-Za-z0-9_.,:@=+-]+"
 _FILES = r"cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
 _NAME = NAME.strip("^$")
 ALLOWED = re.compile(

@@ -52,4 +52,4 @@ def component(kind: str, name: str) -> dict[str, Any]:
     declared = registry.constant(kind, name, "NUMERICS")
     if declared is not None:
         return {"numerics": declared}
-    return {"source": source_digest(registry.find(kind, name).file)}
+    return {"source": source_digest(registry.source(kind, name))}
