@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from spectralcal.engine.batches import ahead
+from spectralcal.engine.batches import prefetched
 from spectralcal.engine.finite import FiniteWatch
 from spectralcal.engine.optimization import build_optimizer
 from spectralcal.engine.resident import hold
@@ -33,17 +33,17 @@ class Numbered:
 
 def test_batches_come_in_order_each_once_and_one_ahead():
     sampler, seen = Numbered(), []
-    for step, images, labels, names in ahead(sampler, 3, 8, CPU):
+    for step, images, labels, names in prefetched(sampler, 3, 8, CPU):
         assert float(images.unique()) == int(labels.unique()) == step
         assert names == [f"case{step}"]
         assert max(sampler.read) <= step + 1
         seen.append(step)
     assert seen == sampler.read == [3, 4, 5, 6, 7]
-    assert list(ahead(sampler, 5, 5, CPU)) == []
+    assert list(prefetched(sampler, 5, 5, CPU)) == []
 
 
 def test_an_error_while_reading_surfaces_at_its_own_step():
-    batches = ahead(Numbered(broken=2), 0, 5, CPU)
+    batches = prefetched(Numbered(broken=2), 0, 5, CPU)
     assert [next(batches)[0], next(batches)[0]] == [0, 1]
     with pytest.raises(OSError, match="the disk is gone"):
         next(batches)
@@ -51,7 +51,7 @@ def test_an_error_while_reading_surfaces_at_its_own_step():
 
 def test_closing_early_ends_the_thread():
     before = threading.active_count()
-    batches = ahead(Numbered(), 0, 100, CPU)
+    batches = prefetched(Numbered(), 0, 100, CPU)
     next(batches)
     assert threading.active_count() == before + 1
     batches.close()

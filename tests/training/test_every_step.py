@@ -113,7 +113,7 @@ def test_after_two_steps_of_every_loss(tmp_path, whole, name):
 
 def test_another_stream_gives_other_bits(tmp_path, whole, monkeypatch):
     """The comparison above can fail."""
-    monkeypatch.setattr("spectralcal.engine.train.stream_seed", lambda *names: 0)
+    monkeypatch.setattr("spectralcal.engine.trainer.stream_seed", lambda *names: 0)
     assert bits(run(tmp_path, "spectral"))[0] != whole("spectral")[0]
 
 

@@ -20,6 +20,7 @@ from spectralcal.engine.history import history_text
 from spectralcal.engine.optimization import learning_rate
 from spectralcal.engine.patches import PatchSampler
 from spectralcal.engine.train import Diverged, Interrupted, train
+from spectralcal.losses import SegmentationLoss
 from spectralcal.machine.memory import OutOfMemory
 from spectralcal.study.config import TrainingConfig
 
@@ -46,7 +47,7 @@ class ToyCase:
         return self._foreground
 
 
-class StatefulLoss(nn.Module):
+class StatefulLoss(SegmentationLoss):
     """Cross-entropy plus a term that depends on its own history, as the spectral loss does."""
 
     def __init__(self, weight=0.01):
@@ -113,7 +114,7 @@ def test_it_learns_and_keeps_a_complete_history(tmp_path):
 
 
 def test_logged_gradient_norms_are_those_of_the_terms(tmp_path):
-    class Known(nn.Module):
+    class Known(SegmentationLoss):
         def terms(self, logits, target):
             return {"ce": nn.functional.cross_entropy(logits, target), "sum": 3.0 * logits.sum()}
 
@@ -290,24 +291,21 @@ def test_multipliers_are_updated_once_an_epoch_from_validation_patches(tmp_path)
     events = []
 
     class Constrained(StatefulLoss):
-        def update_multipliers(self, batches):
-            raise NotImplementedError
+        learns_from_validation = True
 
-        def start_epoch_update(self):
+        def end_of_epoch(self, batches):
             events.append("start")
-
-        def observe(self, logits, target):
-            assert not logits.requires_grad
-            events.append(tuple(logits.shape))
-
-        def finish_epoch_update(self):
+            for logits, target in batches:
+                assert not logits.requires_grad
+                assert logits.dtype == torch.float32
+                events.append((tuple(logits.shape), tuple(target.shape)))
             events.append("finish")
 
     def batches():
         yield torch.zeros(2, 1, 8, 8, 8), torch.zeros(2, 8, 8, 8, dtype=torch.long)
 
     run(tmp_path, loss=Constrained(), validation_batches=batches)
-    assert events == ["start", (2, 2, 8, 8, 8), "finish"] * 3
+    assert events == ["start", ((2, 2, 8, 8, 8), (2, 8, 8, 8)), "finish"] * 3
 
 
 def test_deep_supervision_adds_a_term_and_leaves_the_method_its_own_output(tmp_path):

@@ -14,7 +14,7 @@ from torch import Tensor
 from spectralcal.engine.patches import PatchSampler
 
 
-def ahead(
+def prefetched(
     sampler: PatchSampler, start: int, stop: int, device: torch.device
 ) -> Iterator[tuple[int, Tensor, Tensor, list[str]]]:
     """Steps `start` to `stop` - 1 with images (B, C, *patch), labels (B, *patch) on `device`, and case names.

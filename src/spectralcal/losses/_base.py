@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,6 +23,9 @@ class SegmentationLoss(_Loss):
         diagnostics: detached scalars of the last forward pass, on the device of the logits, for the log.
         monitoring: set it to False in steps that are not logged, to skip diagnostics that cost time.
     """
+
+    #: whether :meth:`end_of_epoch` wants the network's logits on validation batches
+    learns_from_validation: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,6 +53,9 @@ class SegmentationLoss(_Loss):
         target = checked_target(target, logits)
         with torch.autocast(logits.device.type, enabled=False):
             return self._terms(logits, target)
+
+    def end_of_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Learn from a pass over (logits, target) of validation cases; called where `learns_from_validation`."""
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} defines no _terms(logits, target)")

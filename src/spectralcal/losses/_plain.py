@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from spectralcal.losses._base import SegmentationLoss
 
@@ -35,6 +34,6 @@ class PlainLoss(SegmentationLoss):
         return {"loss": value}
 
 
-def as_segmentation_loss(loss: Any) -> nn.Module:
-    """`loss` itself if it names its terms, else wrapped in :class:`PlainLoss`."""
-    return loss if isinstance(loss, nn.Module) and hasattr(loss, "terms") else PlainLoss(loss)
+def as_segmentation_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> SegmentationLoss:
+    """`loss` itself if it is a :class:`SegmentationLoss`, else wrapped in :class:`PlainLoss`."""
+    return loss if isinstance(loss, SegmentationLoss) else PlainLoss(loss)

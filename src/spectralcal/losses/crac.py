@@ -55,6 +55,7 @@ class CRaCLoss(SegmentationLoss):
         ValueError: a negative option, or batches of different numbers of classes.
     """
 
+    learns_from_validation = True
     multipliers: Tensor
     rho: Tensor
     violation: Tensor
@@ -164,6 +165,10 @@ class CRaCLoss(SegmentationLoss):
         for logits, target in batches:
             self.observe(logits, target)
         self.finish_epoch_update()
+
+    def end_of_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """One refresh, as :meth:`update_multipliers`."""
+        self.update_multipliers(batches)
 
     def _excess(
         self, logits: Tensor, target: Tensor, boundary: Tensor | None = None
