@@ -7,12 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nibabel
-import numpy as np
 import pandas as pd
 import pytest
-import SimpleITK
 import yaml
+from raw_layouts import WRITERS
 
 from spectralcal.study.config import load_config
 from spectralcal.study.grid import study_cells, trained_cells
@@ -20,94 +18,8 @@ from spectralcal.study.grid import study_cells, trained_cells
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "src", "profiles", "config", "config.yaml", "environment.yml", "notebooks")
 SETS = ("brats2020", "iseg2017", "flare2021", "acdc", "atlas2023", "promise12")
-PATIENTS = 4
 
 pytestmark = pytest.mark.slow
-
-
-def volume(seed, shape, values, offset=0, channels=1):
-    """A body of nested ellipsoids with these stored label values: `channels` int16 images and the label."""
-    random = np.random.default_rng(seed)
-    axes = np.meshgrid(*[np.linspace(-1, 1, size) for size in shape], indexing="ij")
-    radius = np.sqrt(sum((axis * random.uniform(0.9, 1.1)) ** 2 for axis in axes))
-    label = np.zeros(shape, np.uint8)
-    for limit, value in zip(np.linspace(0.85, 0.35, len(values)), values, strict=True):
-        label[radius < limit] = value
-    body = radius < 0.95
-    images = []
-    for channel in range(channels):
-        tissue = 200 + 40 * (channel + 1) * np.searchsorted(sorted(values), label, "right")
-        noisy = tissue + random.normal(0, 15, shape)
-        images.append((np.where(body, noisy, 0) + offset).astype(np.int16))
-    return images, label
-
-
-def nifti(path, array, spacing, image=nibabel.Nifti1Image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    affine = np.eye(4) if image is nibabel.AnalyzeImage else np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
-    nibabel.save(image(array, affine), path)
-
-
-def brats2020(root):
-    for number in (1, 2, 3, 355):
-        name = f"BraTS20_Training_{number:03d}"
-        folder = root / "BraTS2020/MICCAI_BraTS2020_TrainingData" / name
-        images, label = volume(number, (20, 20, 18), (2, 1, 4), channels=4)
-        for channel, image in zip(("flair", "t1", "t1ce", "t2"), images, strict=True):
-            nifti(folder / f"{name}_{channel}.nii.gz", image, (1, 1, 1))
-        mask = "W39_1998.09.19_Segm.nii" if number == 355 else f"{name}_seg.nii.gz"
-        nifti(folder / mask, label, (1, 1, 1))
-
-
-def iseg2017(root):
-    folder = root / "iSeg2017/iSeg-2017-Training"
-    for number in (1, 2, 3, 10):
-        images, label = volume(100 + number, (16, 18, 20), (10, 150, 250), channels=2)
-        for part, array in (("T1", images[0]), ("T2", images[1]), ("label", label)):
-            nifti(folder / f"subject-{number}-{part}.hdr", array[..., None], (1, 1, 1), nibabel.AnalyzeImage)
-    nifti(root / "iSeg2017/iSeg-2017-Testing/subject-11-T1.hdr", images[0], (1, 1, 1), nibabel.AnalyzeImage)
-
-
-def flare2021(root):
-    for number in range(PATIENTS):
-        (image,), label = volume(200 + number, (20, 20, 8), (1, 2, 3, 4), offset=-300)
-        nifti(root / f"FLARE2021/TrainingImg/train_{number:03d}_0000.nii.gz", image, (0.8, 0.8, 2.0))
-        nifti(root / f"FLARE2021/TrainingMask/train_{number:03d}.nii.gz", label, (0.8, 0.8, 2.0))
-    nifti(root / "FLARE2021/ValidationImg/validation_001_0000.nii.gz", image, (0.8, 0.8, 2.0))
-
-
-def acdc(root):
-    for number in range(1, PATIENTS + 1):
-        name = f"patient{number:03d}"
-        folder = root / "ACDC/database/training" / name
-        for frame in ("01", "12"):
-            (image,), label = volume(300 + 20 * number + int(frame), (18, 20, 6), (1, 2, 3))
-            nifti(folder / f"{name}_frame{frame}.nii.gz", image, (1.5, 1.5, 5.0))
-            nifti(folder / f"{name}_frame{frame}_gt.nii.gz", label, (1.5, 1.5, 5.0))
-        nifti(folder / f"{name}_4d.nii.gz", np.stack([image] * 3, -1), (1.5, 1.5, 5.0))
-        (folder / "Info.cfg").write_text(f"ED: 1\nES: 12\nGroup: {'DCM' if number % 2 else 'NOR'}\nNbFrame: 30\n")
-
-
-def atlas2023(root):
-    folder = root / "ATLAS2023/atlas-train-dataset-1.0.1/train"
-    for number in (0, 2, 10, 59):
-        (image,), label = volume(400 + number, (18, 16, 10), (1, 2))
-        nifti(folder / f"imagesTr/im{number}.nii.gz", image, (1.0, 1.0, 2.0))
-        nifti(folder / f"labelsTr/lb{number}.nii.gz", label, (1.0, 1.0, 2.0))
-
-
-def promise12(root):
-    folder = root / "PROMISE12/training_data"
-    folder.mkdir(parents=True)
-    for number in (0, 1, 13, 26):
-        (image,), label = volume(500 + number, (18, 18, 7), (1,))
-        for suffix, array in (("", image), ("_segmentation", label.astype(np.int8))):
-            stored = SimpleITK.GetImageFromArray(array.transpose(2, 1, 0))
-            stored.SetSpacing((0.6, 0.6, 2.4))
-            SimpleITK.WriteImage(stored, str(folder / f"Case{number:02d}{suffix}.mhd"))
-
-
-WRITERS = (brats2020, iseg2017, flare2021, acdc, atlas2023, promise12)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +32,8 @@ def project(tmp_path_factory):
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, folder / part)
-    for write in WRITERS:
-        write(folder / "raw")
+    for name in SETS:
+        WRITERS[name](folder / "raw")
     return folder
 
 

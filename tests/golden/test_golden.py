@@ -1,0 +1,49 @@
+"""No part computes other numbers than its integer stands for; the message of a failure says what to do."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from golden.catalogue import KINDS, parts
+from golden.verdict import compared, complaint, fresh
+
+from golden import store
+from spectralcal import numerics, registry
+
+PARTS = parts()
+#: bytes of all files together
+SIZE = 300_000
+
+
+@functools.cache
+def now(name):
+    return fresh(PARTS[name], {part.name: part.integer for part in PARTS.values()})
+
+
+def broken(name):
+    stored = store.read(name) if name in PARTS else None
+    return stored is not None and bool(compared(stored, now(name)).numbers)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_computes_what_its_integer_stands_for(name):
+    said = complaint(PARTS[name], store.read(name), now(name), broken)
+    if said is not None:
+        pytest.fail(said, pytrace=False)
+
+
+def test_every_integer_has_golden_values_and_no_file_is_left_over():
+    declared = {
+        f"{kind}/{name}"
+        for kind in KINDS
+        for name in registry.names(kind)
+        if registry.constant(kind, name, "NUMERICS") is not None
+    }
+    assert set(PARTS) == declared | set(numerics.ENGINE)
+    assert set(store.VALUES.rglob("*.json")) == {store.path_of(name) for name in PARTS}
+    assert sum(path.stat().st_size for path in store.VALUES.rglob("*")) < SIZE
+
+
+def test_what_a_part_rests_on_are_parts():
+    assert {used for part in PARTS.values() for used in part.uses} <= set(PARTS)

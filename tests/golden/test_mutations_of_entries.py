@@ -1,0 +1,85 @@
+"""Golden values of losses, networks, data sets and post-hoc steps see changes of a percent."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch.nn.functional as F
+from golden.mutation import Mutation, scaled, through, value
+
+import spectralcal.datasets._files as files
+import spectralcal.datasets.acdc as acdc
+import spectralcal.datasets.phantom as phantom
+import spectralcal.losses.mace as mace
+import spectralcal.losses.spectral as spectral
+import spectralcal.losses.svls as svls
+import spectralcal.models._padding as padding
+import spectralcal.posthoc.classwise_temperature as classwise
+from golden import datasets, losses, models, posthoc
+from spectralcal.datasets.brats2020 import Brats2020
+from spectralcal.losses._history import BandHistory
+from spectralcal.losses.crac import CRaCLoss
+from spectralcal.losses.focal import FocalLoss
+from spectralcal.losses.mbls import MarginLabelSmoothingLoss
+
+COMPUTE = {"losses": losses.values, "models": models.values, "datasets": datasets.values, "posthoc": posthoc.values}
+
+
+def of(part, change):
+    kind, _, name = part.partition("/")
+    return Mutation(part, partial(COMPUTE[kind], name), change)
+
+
+def late_reference(patch):
+    """The moving reference is without the current batch."""
+    plain = BandHistory.forward
+
+    def forward(self, batch):
+        past = self.values.sum(0) / self.count.clamp_min(1)
+        reference = plain(self, batch)
+        return reference if self.count == 1 else past
+
+    patch.setattr(BandHistory, "forward", forward)
+
+
+def zero_padding(patch):
+    class Zeros:
+        @staticmethod
+        def pad(x, widths, mode):
+            return F.pad(x, widths)
+
+    patch.setattr(padding, "F", Zeros)
+
+
+MUTATIONS = {
+    "focal exponent 1 % higher": of("losses/focal", scaled(FocalLoss, "gamma", 1.01)),
+    "CRaC margin 1 % higher": of("losses/crac", scaled(CRaCLoss, "margin", 1.01)),
+    "MbLS margin 1 % higher": of("losses/mbls", scaled(MarginLabelSmoothingLoss, "margin", 1.01)),
+    "mL1-ACE with a bin more": of(
+        "losses/mace",
+        through(mace, "_hard_error", lambda plain, p, y, share, bins, wanted: plain(p, y, share, bins + 1, wanted)),
+    ),
+    "SVLS neighbours 1 % lighter": of(
+        "losses/svls", through(svls, "filter3", lambda plain, field, side, *rest: plain(field, 0.99 * side, *rest))
+    ),
+    "spectral reference without the current batch": of("losses/spectral", late_reference),
+    "spectral entropy of powers to 0.99": of(
+        "losses/spectral", through(spectral, "spectral_entropy", lambda plain, power, eps: plain(power**0.99, eps))
+    ),
+    "networks padded with zeros": of("models/unet", zero_padding),
+    "class-wise temperatures 0.1 % lower": of(
+        "posthoc/classwise_temperature", through(classwise, "fit_factors", lambda plain, *args: 1.001 * plain(*args))
+    ),
+    "BraTS labels in another order": of("datasets/brats2020", value(Brats2020, "label_map", {0: 0, 1: 1, 2: 3, 4: 2})),
+    "ACDC's twins as two patients": of("datasets/acdc", value(acdc, "SAME_PATIENT", {})),
+    "axes left as stored": of(
+        "datasets/hippocampus", through(files, "_to_ras", lambda plain, array, affine: (array, affine))
+    ),
+    "phantom organ 1 % brighter": of("datasets/phantom", value(phantom, "INTENSITIES", (1.0, 1.515, 0.4, 2.1))),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_small_change_is_seen(name, monkeypatch):
+    assert MUTATIONS[name].moved(monkeypatch)
