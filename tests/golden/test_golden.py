@@ -40,8 +40,11 @@ def test_every_integer_has_golden_values_and_no_file_is_left_over():
         for name in registry.names(kind)
         if registry.constant(kind, name, "NUMERICS") is not None
     }
-    assert set(PARTS) == declared | set(numerics.ENGINE)
-    assert set(store.VALUES.rglob("*.json")) == {store.path_of(name) for name in PARTS}
+    assert set(PARTS) == declared | set(numerics.ENGINE), "a part of the engine is not in the catalogue"
+    expected = {store.path_of(name) for name in PARTS}
+    found = set(store.VALUES.rglob("*.json"))
+    assert not sorted(found - expected), "files of parts that are no more: remove them"
+    assert not sorted(expected - found), "parts without a file: python tests/golden/record.py"
     assert sum(path.stat().st_size for path in store.VALUES.rglob("*")) < SIZE
 
 

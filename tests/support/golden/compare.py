@@ -8,8 +8,8 @@ its exponentials, and have a tolerance, relative to the float, to the largest of
 What moves them was measured with torch held to no vector instructions, AVX2 and AVX512, and one and two threads
 (``python tests/golden/record.py --deviations`` does so anew): 1e-6 for what is computed once; 3e-5 for gradients of
 networks and 2e-4 for trainings, where a kink of the activation at zero may be met from the other side; 4e-4 for counts
-of voxels in narrow bins. The tolerances are ten to twenty times that; the changes of one or two percent that
-tests/golden/test_mutations.py tries are larger still.
+of voxels in narrow bins. The tolerances are ten to thirty times that; the changes of about a percent that
+tests/golden/test_mutations_of_*.py make are larger still.
 """
 
 from __future__ import annotations

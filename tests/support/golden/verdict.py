@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -36,8 +38,12 @@ class Verdict:
 
 
 def fresh(part: Part, integers: Mapping[str, int]) -> Golden:
-    """The part as it is now."""
-    with one_thread():
+    """The part as it is now.
+
+    Raises:
+        LookupError: the part is new and nothing makes its input yet.
+    """
+    with one_thread(), contextlib.redirect_stderr(io.StringIO()):  # trainings tell how far they are
         values, defaults = through_json(part.compute()), through_json(part.defaults())
     return Golden(part.integer, values, defaults, {name: integers[name] for name in part.uses})
 
