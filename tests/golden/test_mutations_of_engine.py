@@ -9,18 +9,18 @@ import pytest
 import torch
 from golden.mutation import Mutation, moved, through, value
 
-import spectralcal.evaluation.calibrate as calibrate
-import spectralcal.evaluation.hotspots as hotspots
-import spectralcal.evaluation.maps as maps
-import spectralcal.evaluation.predict as predict
-import spectralcal.evaluation.score as score
+import spectralcal.data.splits as splits
+import spectralcal.engine.fit_post_hoc as calibrate
+import spectralcal.engine.patches as patches
+import spectralcal.engine.predict as predict
+import spectralcal.engine.train as train
+import spectralcal.jobs.maps as maps
 import spectralcal.preparation._case as case
 import spectralcal.preparation.intensity as intensity
 import spectralcal.preparation.resample as resample
-import spectralcal.preparation.splits as splits
-import spectralcal.training.augment as augment
-import spectralcal.training.patches as patches
-import spectralcal.training.train as train
+import spectralcal.scoring.hotspots as hotspots
+import spectralcal.scoring.score as score
+import spectralcal.transforms.intensity as augment
 from golden import posthoc, prediction, preparation, scoring, seen_cases, split, training
 from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
 from spectralcal.preparation import crop

@@ -14,7 +14,7 @@ import spectralcal.datasets.phantom as phantom
 import spectralcal.losses.mace as mace
 import spectralcal.losses.spectral as spectral
 import spectralcal.losses.svls as svls
-import spectralcal.models._padding as padding
+import spectralcal.models.padding as padding
 import spectralcal.posthoc.classwise_temperature as classwise
 from golden import datasets, losses, models, posthoc
 from spectralcal.datasets.brats2020 import Brats2020

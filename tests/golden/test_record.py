@@ -14,7 +14,7 @@ from golden.store import Golden
 from golden.verdict import complaint, recording
 
 from golden import store
-from spectralcal.config import TrainingConfig
+from spectralcal.study.config import TrainingConfig
 
 PART = parts()["losses/focal"]
 STORED = Golden(1, {"a": 0.5, "n": 3, "norms": {"norm": 2.0, "along": [0.0, 1.0]}}, {"gamma": 3.0}, {"split": 1})
@@ -164,7 +164,7 @@ def test_a_default_that_changes_in_the_configuration_is_seen(monkeypatch):
     later = Golden(stored.numerics, stored.values, part.defaults(), stored.uses)
     found = complaint(part, stored, later, lambda name: False)
     assert "default of momentum was 0.99, is 0.95: a changed default changes the results" in found
-    assert "raise the integer in src/spectralcal/numerics.py (ENGINE, 'training') or keep the default" in found
+    assert "raise the integer in src/spectralcal/study/numerics.py (ENGINE, 'training') or keep the default" in found
     kept = Golden(stored.numerics, stored.values, {**part.defaults(), "momentum": 0.99}, stored.uses)
     assert "default of tilt, 0.0, is new" in complaint(part, stored, kept, lambda name: False)
 

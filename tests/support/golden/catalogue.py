@@ -10,7 +10,8 @@ from typing import Any
 
 from golden import datasets, defaults, losses, models, posthoc, prediction, preparation, scoring, seen_cases, split
 from golden import training as training_part
-from spectralcal import numerics, registry
+from spectralcal.base import registry
+from spectralcal.study import numerics
 
 ROOT = Path(__file__).parents[3]
 KINDS = ("losses", "models", "datasets", "posthoc")
@@ -44,7 +45,7 @@ class Part:
         kind, _, name = self.name.partition("/")
         if not name:
             return f"{_short(inspect.getsourcefile(numerics))} (ENGINE, '{self.name}')"
-        return f"{_short(inspect.getsourcefile(registry.load(kind, name)))} (NUMERICS)"
+        return f"{_short(registry.find(kind, name).file)} (NUMERICS)"
 
 
 _PHANTOM = ("preparation", "split", "datasets/phantom", "models/unet")
@@ -78,7 +79,8 @@ def parts() -> dict[str, Part]:
         )
         for kind in KINDS
         for name in registry.names(kind)
-        if registry.constant(kind, name, "NUMERICS") is not None
+        if registry.find(kind, name).file.is_relative_to(registry.PACKAGE)  # others keep their numbers themselves
+        and registry.constant(kind, name, "NUMERICS") is not None
     ]
     for name in numerics.ENGINE:
         if name in ENGINE:
@@ -87,6 +89,6 @@ def parts() -> dict[str, Part]:
     return {part.name: part for part in found}
 
 
-def _short(path: str | None) -> str:
+def _short(path: str | Path | None) -> str:
     """A path in the repository, from its root."""
     return Path(path).resolve().relative_to(ROOT).as_posix()

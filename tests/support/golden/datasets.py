@@ -10,7 +10,7 @@ import numpy as np
 import raw_layouts
 
 from golden.compare import summary
-from spectralcal import registry
+from spectralcal.base import registry
 from spectralcal.datasets import Case, Dataset
 
 FACTS = ("modality", "channels", "classes", "label_map", "crop_nonzero", "nested", "spatial_dims")

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from spectralcal import registry
-from spectralcal.config import EvaluationConfig, InferenceConfig, PreparationConfig, SplitConfig, TrainingConfig
-from spectralcal.recipe import HARMLESS
+from spectralcal.base import registry
+from spectralcal.study.config import EvaluationConfig, InferenceConfig, PreparationConfig, SplitConfig, TrainingConfig
+from spectralcal.study.recipe import HARMLESS
 
 #: part of the engine -> its section, and the keys that its identity spells out or leaves out
 SECTIONS: dict[str, tuple[type[BaseModel], frozenset[str]]] = {

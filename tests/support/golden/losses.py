@@ -12,9 +12,10 @@ import torch
 
 from golden import formula
 from golden.compare import rounded, summary
-from spectralcal import registry
-from spectralcal.config import load_config
-from spectralcal.grid import loss_options, parse_method, study_cells, trained_cells
+from spectralcal.base import registry
+from spectralcal.study.config import load_config
+from spectralcal.study.grid import study_cells, trained_cells
+from spectralcal.study.methods import loss_options, parse_method
 
 ROOT = Path(__file__).parents[3]
 #: studies whose results are published

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 
 from golden import formula
 from golden.compare import KINKED, rounded, summary
-from spectralcal import registry
-from spectralcal.config import load_config
+from spectralcal.base import registry
 from spectralcal.models import build_model
-from spectralcal.models._options import resolved_options
+from spectralcal.models.options import resolved_options
+from spectralcal.study.config import load_config
 
 STUDY = Path(__file__).parents[3] / "config/open.yaml"
 CLASSES, CHANNELS, BATCH, SEED = 3, 2, 2, 20261127

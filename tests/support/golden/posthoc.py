@@ -12,8 +12,8 @@ from golden import formula
 from golden.compare import floats, summary
 from golden.memory_case import MemoryCase
 from golden.networks import FormulaNetwork
-from spectralcal import registry
-from spectralcal.evaluation.calibrate import fit_post_hoc
+from spectralcal.base import registry
+from spectralcal.engine.fit_post_hoc import fit_post_hoc
 
 CPU = {"device": torch.device("cpu"), "precision": "fp32"}
 

@@ -10,8 +10,8 @@ import torch
 from golden import formula
 from golden.compare import summary
 from golden.networks import FormulaNetwork
-from spectralcal.config import InferenceConfig
-from spectralcal.evaluation.predict import predict_probabilities
+from spectralcal.engine.predict import predict_probabilities
+from spectralcal.study.config import InferenceConfig
 
 #: name -> (volume, window)
 SIZES = {

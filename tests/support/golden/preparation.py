@@ -10,8 +10,9 @@ import numpy as np
 
 from golden import formula
 from golden.compare import summary
+from spectralcal.data.manifest import PreparedCase, read_manifest
 from spectralcal.datasets import Case, Dataset, Volume
-from spectralcal.preparation import PreparedCase, prepare_dataset, read_manifest
+from spectralcal.preparation import prepare_dataset
 
 #: case -> shape and spacing in mm
 VOLUMES = {

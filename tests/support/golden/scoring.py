@@ -11,10 +11,10 @@ from golden import formula
 from golden.compare import COUNTED, rounded, summary
 from golden.memory_case import MemoryCase
 from golden.networks import FormulaNetwork
-from spectralcal.config import EvaluationConfig, InferenceConfig
-from spectralcal.evaluation.evaluate import evaluate_cases
-from spectralcal.evaluation.score import score_case
 from spectralcal.metrics import PROTOCOLS
+from spectralcal.scoring.evaluate import evaluate_cases
+from spectralcal.scoring.score import score_case
+from spectralcal.study.config import EvaluationConfig, InferenceConfig
 
 CLASSES = ("organ", "lesion", "vessel")
 #: as BraTS has them

@@ -14,15 +14,15 @@ from studies import experiment, tiny
 
 from golden import formula
 from golden.compare import COUNTED, rounded, summary
-from spectralcal import steps
-from spectralcal.cells import load_data
-from spectralcal.config import StudyConfig, parse_config
-from spectralcal.evaluation.hotspots_step import hotspots_step
-from spectralcal.evaluation.maps import maps_step
-from spectralcal.grid import Cell, study_cells
-from spectralcal.networks import build_network
-from spectralcal.paths import StudyPaths
-from spectralcal.training.state import unique_state
+from spectralcal.engine.state import unique_state
+from spectralcal.jobs import steps
+from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.hotspots import hotspots_step
+from spectralcal.jobs.maps import maps_step
+from spectralcal.jobs.networks import build_network
+from spectralcal.study.config import StudyConfig, parse_config
+from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.paths import StudyPaths
 
 #: counts in bins, and ranks: the last bit of a number can move a voxel
 BINNED = ("prediction", "voxels", "histogram", "difference", "difference_profile", "following", "error",

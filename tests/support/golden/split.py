@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spectralcal.preparation import published_split, split_patients
+from spectralcal.data.published import published_split
+from spectralcal.data.splits import split_patients
 
 
 class Scan(NamedTuple):

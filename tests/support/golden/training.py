@@ -18,16 +18,16 @@ from studies import experiment, tiny
 from golden import formula
 from golden.compare import TRAINED, exact, floats, rounded, summary
 from golden.memory_case import MemoryCase
-from spectralcal import steps
-from spectralcal.cells import train_cell
-from spectralcal.config import AugmentationConfig, StudyConfig, TrainingConfig, parse_config
-from spectralcal.grid import Cell
-from spectralcal.paths import StudyPaths
-from spectralcal.training.augment import apply_augmentation, sample_augmentation
-from spectralcal.training.heads import auxiliary_terms
-from spectralcal.training.optimization import learning_rate
-from spectralcal.training.patches import PatchSampler
-from spectralcal.training.seeds import stream_seed
+from spectralcal.base.seeds import stream_seed
+from spectralcal.engine.heads import auxiliary_terms
+from spectralcal.engine.optimization import learning_rate
+from spectralcal.engine.patches import PatchSampler
+from spectralcal.jobs import steps
+from spectralcal.jobs.cells import train_cell
+from spectralcal.study.config import AugmentationConfig, StudyConfig, TrainingConfig, parse_config
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import StudyPaths
+from spectralcal.transforms.intensity import apply_augmentation, sample_augmentation
 
 ALWAYS = {f"{name}_probability": 1.0 for name in ("noise", "blur", "brightness", "gamma")}
 #: float32 on one thread: bf16 would be rounding from the third digit on
