@@ -16,7 +16,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests/support")]
 
 from golden.catalogue import Part, parts  # noqa: E402
 from golden.compare import differences  # noqa: E402
-from golden.verdict import fresh, recording  # noqa: E402
+from golden.recording import recording  # noqa: E402
+from golden.verdict import fresh  # noqa: E402
 
 from golden import store  # noqa: E402
 

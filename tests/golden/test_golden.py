@@ -7,7 +7,8 @@ import re
 
 import pytest
 from golden.catalogue import parts
-from golden.verdict import compared, complaint, fresh
+from golden.complaint import complaint
+from golden.verdict import compared, fresh
 
 from golden import store
 from spectralcal.base import registry

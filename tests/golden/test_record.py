@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from golden.catalogue import parts
 from golden.compare import EVALUATED, differences, floats, summary
+from golden.complaint import complaint
 from golden.defaults import SECTIONS
+from golden.recording import recording
 from golden.store import Golden
-from golden.verdict import complaint, recording
 
 from golden import store
 from spectralcal.study.config import TrainingConfig
