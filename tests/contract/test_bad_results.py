@@ -14,9 +14,12 @@ from spectralcal.base import registry
 from spectralcal.base.errors import SpectralcalError
 from spectralcal.report.results import Results
 
-TABLES, FIGURES = registry.names("tables"), registry.names("figures")
+#: whose tables, figures and claims are among those that are tested
+OF_PAPER = "spectral_entropy"
+
+TABLES, FIGURES = registry.names("tables", OF_PAPER), registry.names("figures", OF_PAPER)
 #: what shows a study's scores or files; constructions show neither
-FIGURES = [name for name in FIGURES if not registry.constant("figures", name, "CONSTRUCTED")]
+FIGURES = [name for name in FIGURES if not registry.constant("figures", name, "CONSTRUCTED", OF_PAPER)]
 BOTH = [*(("tables", name) for name in TABLES), *(("figures", name) for name in FIGURES)]
 #: outputs that read records and histories instead of scores
 WITHOUT_SCORES = {("tables", "cost"), ("tables", "efficiency")}
@@ -54,7 +57,7 @@ def copy(whole, tmp_path):
 
 def make(results, kind, name):
     """What a reader sees of an output: numbers and words; a figure is drawn too."""
-    made = registry.load(kind, name)(results, "main")
+    made = registry.load(kind, name, OF_PAPER)(results, "main")
     if kind == "tables":
         return made.frame, made.markdown
     made.drawing.canvas.draw()

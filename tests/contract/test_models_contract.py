@@ -10,7 +10,7 @@ import pytest
 import torch
 from waits import Waits
 
-from spectralcal.base import registry
+from spectralcal.base import options, registry
 from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.models import build_model
 from spectralcal.models.padding import parameter_count, per_axis
@@ -62,12 +62,12 @@ def test_the_architectures_of_the_study_are_there():
 def test_options_are_those_of_the_class(name):
     entry = registry.load("models", name)
     arguments = inspect.signature(entry).parameters
-    options = {key: value.default for key, value in arguments.items() if key not in registry.SUPPLIED}
-    assert registry.defaults("models", name) == options
-    assert all(arguments[key].kind is inspect.Parameter.KEYWORD_ONLY for key in options)
+    given = {key: value.default for key, value in arguments.items() if key not in options.SUPPLIED}
+    assert registry.defaults("models", name) == given
+    assert all(arguments[key].kind is inspect.Parameter.KEYWORD_ONLY for key in given)
     assert "Source:" in entry.__doc__
     assert "Raises:" in entry.__doc__
-    missing = [key for key in options if f"\n        {key}: " not in entry.__doc__]
+    missing = [key for key in given if f"\n        {key}: " not in entry.__doc__]
     assert not missing
 
 

@@ -16,11 +16,14 @@ from spectralcal.base import registry
 from spectralcal.report.notebook import show
 from spectralcal.study.config import OutputConfig
 
+#: whose tables, figures and claims are among those that are tested
+OF_PAPER = "spectral_entropy"
+
 ROOT = Path(__file__).parents[2]
 
-TABLES, FIGURES = registry.names("tables"), registry.names("figures")
+TABLES, FIGURES = registry.names("tables", OF_PAPER), registry.names("figures", OF_PAPER)
 #: figures that show a study and not a construction
-STUDIES = [name for name in FIGURES if not registry.constant("figures", name, "CONSTRUCTED")]
+STUDIES = [name for name in FIGURES if not registry.constant("figures", name, "CONSTRUCTED", OF_PAPER)]
 BOTH = [*(("tables", name) for name in TABLES), *(("figures", name) for name in FIGURES)]
 #: tables whose numbers are means of scores; the others have tests of their own
 SCORES = [name for name in TABLES if name not in ("ambiguities", "cost", "efficiency")]
@@ -48,26 +51,26 @@ def style():
 
 @pytest.mark.parametrize(("kind", "name"), BOTH)
 def test_options_are_explicit_with_defaults(kind, name):
-    signature = inspect.signature(registry.load(kind, name))
+    signature = inspect.signature(registry.load(kind, name, OF_PAPER))
     parameters = list(signature.parameters.values())
     assert [p.name for p in parameters[:2]] == ["results", "experiment"]
     defaults = {p.name: p.default for p in parameters[2:]}
-    assert registry.defaults(kind, name) == defaults
+    assert registry.defaults(kind, name, OF_PAPER) == defaults
     assert inspect.Parameter.empty not in defaults.values()
 
 
 @pytest.mark.parametrize(("kind", "name"), BOTH)
 def test_title_and_needs_are_literals(kind, name):
-    title = registry.constant(kind, name, "TITLE")
+    title = registry.constant(kind, name, "TITLE", OF_PAPER)
     assert isinstance(title, str)
     assert title
     if kind == "figures":
-        assert set(registry.constant(kind, name, "NEEDS")) <= {"maps", "hotspots"}
+        assert set(registry.constant(kind, name, "NEEDS", OF_PAPER)) <= {"maps", "hotspots"}
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_have_three_forms_and_show_holes(results, name):
-    table = registry.load("tables", name)(results, "main")
+    table = registry.load("tables", name, OF_PAPER)(results, "main")
     assert {"method", "status"} <= set(table.frame)
     holes = table.frame[table.frame.method == "focal"]
     assert (holes.status == "missing").all()
@@ -77,12 +80,12 @@ def test_tables_have_three_forms_and_show_holes(results, name):
         assert "missing" in table.markdown
         assert "missing" in table.latex
     assert "Study small, experiment main" in table.markdown
-    assert registry.load("tables", name)(results, "main").markdown == table.markdown
+    assert registry.load("tables", name, OF_PAPER)(results, "main").markdown == table.markdown
 
 
 @pytest.mark.parametrize("name", SCORES)
 def test_tables_of_scores_name_protocol_and_cases(results, name):
-    table = registry.load("tables", name)(results, "main")
+    table = registry.load("tables", name, OF_PAPER)(results, "main")
     assert (table.frame.method == "focal").any()
     assert "Study small, experiment main, protocol" in table.markdown
     assert "Test cases: Phantom 5." in table.markdown
@@ -90,7 +93,7 @@ def test_tables_of_scores_name_protocol_and_cases(results, name):
 
 @pytest.mark.parametrize("name", SCORES)
 def test_tables_carry_intervals_over_patients(results, name):
-    frame = registry.load("tables", name)(results, "main").frame
+    frame = registry.load("tables", name, OF_PAPER)(results, "main").frame
     scored = frame[(frame.status == "ok") & ~frame.pooled]
     assert len(scored)
     assert ((scored.low < scored["mean"]) & (scored["mean"] < scored.high)).all()
@@ -99,7 +102,7 @@ def test_tables_carry_intervals_over_patients(results, name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_latex_rows_have_one_width_and_escaped_text(results, name):
-    latex = registry.load("tables", name)(results, "main").latex
+    latex = registry.load("tables", name, OF_PAPER)(results, "main").latex
     for float_ in latex.split("\\begin{table*}")[1:]:
         body = float_.split("\\midrule", 1)[1].split("\\bottomrule")[0].splitlines()
         widths = {line.count("&") for line in body if "&" in line}
@@ -113,7 +116,7 @@ def test_figures_are_the_same_bytes_every_time(results, tmp_path, name):
 
     texts = []
     for index in range(2):
-        made = registry.load("figures", name)(results, "main")
+        made = registry.load("figures", name, OF_PAPER)(results, "main")
         # Two resolutions would show the same differences; the lower one is faster.
         made.drawing.savefig(tmp_path / f"{index}.png", metadata={"Software": None}, dpi=100)
         made.drawing.savefig(tmp_path / f"{index}.pdf", metadata={"CreationDate": None})
@@ -128,7 +131,7 @@ def test_figures_are_the_same_bytes_every_time(results, tmp_path, name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_captions_name_study_data_seeds_and_holes(results, name):
-    made = registry.load("figures", name)(results, "main")
+    made = registry.load("figures", name, OF_PAPER)(results, "main")
     assert made.caption.startswith("Study small, experiment main: Phantom")
     assert "seeds 0, 1" in made.caption
     assert "FL" in made.caption
@@ -136,7 +139,7 @@ def test_captions_name_study_data_seeds_and_holes(results, name):
 
 
 def test_no_table_or_figure_imports_torch():
-    modules = [f"spectralcal.{kind}.{name}" for kind, name in BOTH]
+    modules = [registry.find(kind, name, paper=OF_PAPER).module for kind, name in BOTH]
     code = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,9 @@ from spectralcal.base import registry
 from spectralcal.report.figures.slices import best_slice
 from spectralcal.report.style import TWO_COLUMNS
 
+#: whose tables, figures and claims are among those that are tested
+OF_PAPER = "spectral_entropy"
+
 METHODS = ("ce", "focal", "spectral")
 FIGURES = ("figure2", "figure3", "reliability", "training_curves", "true_calibration")
 
@@ -19,7 +22,7 @@ FIGURES = ("figure2", "figure3", "reliability", "training_curves", "true_calibra
 def drawn(results, name, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made = registry.load("figures", name)(results, "main", **options)
+        made = registry.load("figures", name, OF_PAPER)(results, "main", **options)
         made.drawing.canvas.draw()
     return made
 

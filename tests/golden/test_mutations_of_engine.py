@@ -11,9 +11,10 @@ from golden.mutation import Mutation, moved, through, value
 
 import spectralcal.data.splits as splits
 import spectralcal.engine.fit_post_hoc as calibrate
+import spectralcal.engine.objective as objective
 import spectralcal.engine.patches as patches
 import spectralcal.engine.predict as predict
-import spectralcal.engine.train as train
+import spectralcal.engine.trainer as train
 import spectralcal.jobs.maps as maps
 import spectralcal.preparation._case as case
 import spectralcal.preparation.intensity as intensity
@@ -121,7 +122,7 @@ MUTATIONS = {
         "training",
         run(DEEP),
         through(
-            train, "auxiliary_terms", lambda plain, *args: {key: 1.01 * term for key, term in plain(*args).items()}
+            objective, "auxiliary_terms", lambda plain, *args: {key: 1.01 * term for key, term in plain(*args).items()}
         ),
     ),
     "foreground share of multiplier batches": Mutation("training", run(CRAC), FOREGROUND),
