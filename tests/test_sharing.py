@@ -204,6 +204,18 @@ def test_cells_of_other_settings_are_refused(home, away):
     assert not list(away.results_root.rglob("cases.csv"))
 
 
+def test_geometry_that_only_one_side_has_is_another_setting(home, away):
+    """Records do not name it where it is off."""
+    _, archive = home
+    augmentation = away.training.augmentation
+    geometry = augmentation.geometry.model_copy(update={"flip_probability": 0.5})
+    training = away.training.model_copy(update={"augmentation": augmentation.model_copy(update={"geometry": geometry})})
+    other = away.model_copy(update={"training": training})
+    text = r"training\.augmentation\.geometry\.flip_probability is 0\.0 in the archive and 0\.5 in this study"
+    with pytest.raises(ResultError, match=text):
+        import_study(archive, other, other.results_root)
+
+
 def test_scores_of_other_weights_stay_out(home, tmp_path):
     """Equal fingerprints, but another machine's rounding: a post-hoc method must fit the weights that are here."""
     config, archive = home

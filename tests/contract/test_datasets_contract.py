@@ -30,11 +30,13 @@ def test_facts_are_stated(name):
     assert dataset.name == name
     for attribute in ("title", "folder", "licence", "citation", "source"):
         assert getattr(dataset, attribute).strip(), attribute
-    assert dataset.modality in ("mr", "ct", "synthetic")
+    assert dataset.modality in ("mr", "ct", "photo", "synthetic")
     assert dataset.channels
     assert dataset.classes
     assert len(set(dataset.classes)) == len(dataset.classes) == dataset.num_classes - 1
-    assert dataset.spatial_dims in (2, 3)
+    assert dataset.spatial_dims == (3 if dataset.pictures is None else 2)
+    assert dataset.unit in ("mm", "px")
+    assert dataset.facts.classes == tuple(dataset.classes)
     assert entry.__doc__
     if dataset.label_map is not None:
         assert dataset.label_map[0] == 0
@@ -81,7 +83,7 @@ import spectralcal.preparation
 from spectralcal import registry
 for name in registry.names("datasets"):
     registry.load("datasets", name)()
-print(sorted({"torch", "monai", "nibabel", "SimpleITK", "scipy", "pandas", "pooch"} & set(sys.modules)))
+print(sorted({"torch", "monai", "nibabel", "SimpleITK", "PIL", "scipy", "pandas", "pooch"} & set(sys.modules)))
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -113,12 +113,12 @@ def test_rounding_in_an_affine_is_accepted(case):
 @pytest.mark.parametrize("value", [3, 255])
 def test_label_value_outside_the_map(case, value):
     store(case.label, set_voxel(value))
-    assert f"{case.label}: expected label values 0, 1, 2, found {value};" in problem(case)
+    assert f"{case.label}: expected label values 0, 1, 2, found {value} (1 of 315);" in problem(case)
 
 
 def test_negative_label_value(case):
     store(case.label, lambda array: set_voxel(-1)(array.astype(np.int16)))
-    assert "expected label values 0, 1, 2, found -1;" in problem(case)
+    assert "expected label values 0, 1, 2, found -1 (1 of 315);" in problem(case)
 
 
 def test_interpolated_label(case):

@@ -8,10 +8,11 @@ import yaml
 
 from spectralcal.base import registry
 from spectralcal.datasets._own import patient_of
+from spectralcal.jobs.data_sets import build_dataset
 from spectralcal.study.config import parse_config
 
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
-KINDS = ("datalist", "decathlon", "nnunet_raw")
+KINDS = ("datalist", "decathlon", "folder_pair", "nnunet_raw")
 
 
 def rows(name):
@@ -38,11 +39,23 @@ def test_options_of_the_kinds(name):
     assert all(f"`{option}`" in row for option in registry.defaults("datasets", name))
 
 
+def examples():
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        yield parse_config({"study": "own", "architectures": {"unet": {}}, **yaml.safe_load(block)}, str(PAGE))
+
+
 def test_the_example_of_own_data_is_a_valid_configuration():
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    config = parse_config({"study": "own", "architectures": {"unet": {}}, **yaml.safe_load(block)}, str(PAGE))
+    config, *_ = examples()
     (name,) = config.datasets
     assert config.kind_of(name) in KINDS
     pattern = config.options_of(name)["patient"]
     assert patient_of(name, "case_00012_0", pattern) == "case_00012"
     assert config.split_of(name).file.name == "splits_final.json"
+
+
+def test_the_example_of_pictures_is_a_valid_configuration():
+    _, config = examples()
+    dataset = build_dataset(config, "polyps")
+    assert (dataset.label_map, dataset.classes) == ({0: 0, 255: 1}, ("polyp",))
+    assert patient_of("polyps", "p12_3", dataset.patient) == "p12"
+    assert config.training_of("polyps").patch == (224, 224)

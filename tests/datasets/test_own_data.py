@@ -125,8 +125,8 @@ def test_nnunet_listed_cases(nnunet):
 
 
 def test_nnunet_unknown_file_ending(nnunet):
-    describe(nnunet, file_ending=".png")
-    with pytest.raises(DataError, match=r"file_ending: expected one of .*found '\.png'"):
+    describe(nnunet, file_ending=".bmp")
+    with pytest.raises(DataError, match=r"file_ending: expected one of .*found '\.bmp'"):
         NnunetRaw(str(nnunet)).cases(nnunet)
 
 

@@ -78,8 +78,8 @@ def without_nesterov(plain, model, settings):
     )
 
 
-def sample_deviation(plain, channel, clip, method):
-    shift, scale = plain(channel, clip, method)
+def sample_deviation(plain, channel, clip, method, **options):
+    shift, scale = plain(channel, clip, method, **options)
     return shift, scale * (channel.size / (channel.size - 1)) ** 0.5
 
 
@@ -172,7 +172,7 @@ MUTATIONS = {
         through(case, "foreground_voxels", lambda plain, label, samples, name: plain(label, samples, name + "x")),
     ),
     "patients shuffled by another seed": Mutation(
-        "split", split.values, through(splits, "_draw", lambda plain, seed, name: plain(seed + 1, name))
+        "split", split.values, through(splits, "draw", lambda plain, seed, name: plain(seed + 1, name))
     ),
     "the best case instead of the median": Mutation(
         "maps", seen_cases.maps_values, through(maps, "median_case", best_case)

@@ -188,7 +188,7 @@ def test_every_bad_case_is_named_and_the_good_ones_of_before_stay(make_set, tmp_
     assert message.startswith("hippocampus: 2 of 4 cases cannot be used: case hippocampus_002: ")
     assert "1 of 480 NaN or infinite" in message
     assert "case hippocampus_004: " in message
-    assert "label values 0, 1, 2, found 3, 6" in message
+    assert "label values 0, 1, 2, found 3 (37 of 480), 6 (24 of 480);" in message
     assert "\n" not in message
     assert tree(tmp_path / "out") == before
 

@@ -49,11 +49,12 @@ def split_patients(
             f"{':'.join(f'{share:g}' for share in ratio)} turns into {sizes}; add cases or change the ratio"
         )
     remaining: dict[str, list[str]] = defaultdict(list)
-    for patient in sorted(stratum, key=lambda patient: _draw(seed, patient)):
+    for patient in sorted(stratum, key=lambda patient: draw(seed, patient)):
         remaining[stratum[patient]].append(patient)
     side: dict[str, str] = dict.fromkeys(stratum, "train")
     for part in ("test", "val"):
-        for name, count in _quotas({name: len(group) for name, group in remaining.items()}, sizes[part], seed).items():
+        sizes_left = {name: len(group) for name, group in remaining.items()}
+        for name, count in quotas_of(sizes_left, sizes[part], seed).items():
             for patient in remaining[name][:count]:
                 side[patient] = part
             del remaining[name][:count]
@@ -134,15 +135,15 @@ def split_hash(split: Mapping[str, Sequence[str]]) -> str:
     return hashlib.sha256(json.dumps([list(split[part]) for part in PARTS]).encode()).hexdigest()
 
 
-def _quotas(groups: Mapping[str, int], count: int, seed: int) -> dict[str, int]:
+def quotas_of(groups: Mapping[str, int], count: int, seed: int) -> dict[str, int]:
     """Share `count` out over groups in proportion to their sizes, by largest remainder; ties by hash."""
     total = sum(groups.values())
     quotas = {name: count * size // total for name, size in groups.items()}
-    by_remainder = sorted(groups, key=lambda name: (-(count * groups[name] % total), _draw(seed, name)))
+    by_remainder = sorted(groups, key=lambda name: (-(count * groups[name] % total), draw(seed, name)))
     for name in by_remainder[: count - sum(quotas.values())]:
         quotas[name] += 1
     return quotas
 
 
-def _draw(seed: int, name: str) -> str:
+def draw(seed: int, name: str) -> str:
     return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()

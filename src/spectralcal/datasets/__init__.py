@@ -5,5 +5,7 @@ a file of its own, with ``DATASET = <ClassName>`` at its end.
 """
 
 from spectralcal.datasets.base import Case, Dataset, Volume
+from spectralcal.datasets.facts import DataFacts
+from spectralcal.datasets.pictures import PictureReader
 
-__all__ = ["Case", "Dataset", "Volume"]
+__all__ = ["Case", "DataFacts", "Dataset", "PictureReader", "Volume"]

@@ -15,11 +15,15 @@ from spectralcal.base.errors import DataError
 CORNER_TOLERANCE = 0.1
 #: stored label values further than this from an integer are errors; scaling factors in headers leave less
 INTEGER_TOLERANCE = 1e-3
+#: what is said about unknown label values
+OTHER_VALUES = "wrong file or another label convention: restore the file"
+#: of them a message spells out as many
+SHOWN = 5
 
 
 @dataclass
 class Grid:
-    """An array (*spatial) with its position: spacing in mm and (4, 4) affine to RAS mm."""
+    """An array (*spatial) with its position: the spacing, and the (n + 1, n + 1) affine to RAS mm (of pictures: px)."""
 
     array: np.ndarray
     spacing_mm: tuple[float, ...]
@@ -84,9 +88,10 @@ def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
             f"{grid.array.shape}",
             "the pair does not belong together or was resampled: restore both files",
         )
-    corners = np.stack(np.meshgrid(*[(0, size - 1) for size in grid.array.shape], indexing="ij"), -1).reshape(-1, 3)
+    axes = grid.array.ndim
+    corners = np.stack(np.meshgrid(*[(0, size - 1) for size in grid.array.shape], indexing="ij"), -1).reshape(-1, axes)
     corners = np.c_[corners, np.ones(len(corners))]
-    distance = np.linalg.norm((corners @ (grid.affine - other.affine).T)[:, :3], axis=1).max()
+    distance = np.linalg.norm((corners @ (grid.affine - other.affine).T)[:, :axes], axis=1).max()
     if not distance <= CORNER_TOLERANCE * min(other.spacing_mm):
         raise BadFile(
             path,
@@ -96,13 +101,22 @@ def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
         )
 
 
-def map_label(path: Path, stored: np.ndarray, values: dict[int, int]) -> np.ndarray:
+def map_label(
+    path: Path,
+    stored: np.ndarray,
+    values: dict[int, int],
+    remedy: str = OTHER_VALUES,
+) -> np.ndarray:
     """Stored label values -> labels 0, 1, ..., uint8.
 
     Args:
         path: for the message.
         stored: (*spatial) any real type.
         values: every value that may occur -> its label.
+        remedy: what is said about other values.
+
+    Raises:
+        BadFile: a value is no integer or not among `values`; the message counts the voxels.
     """
     if not np.issubdtype(stored.dtype, np.integer):
         finite(path, stored)
@@ -115,13 +129,11 @@ def map_label(path: Path, stored: np.ndarray, values: dict[int, int]) -> np.ndar
         table = np.zeros(max(values) + 1, np.uint8)
         table[list(values)] = list(values.values())
         return table[stored]
-    unknown = [value for value in np.unique(stored).tolist() if value not in values]
-    raise BadFile(
-        path,
-        f"label values {', '.join(map(str, sorted(values)))}",
-        f"{', '.join(map(str, unknown[:5]))}",
-        "wrong file or another label convention: restore the file",
-    )
+    held = zip(*(found.tolist() for found in np.unique(stored, return_counts=True)), strict=True)
+    unknown = [f"{value} ({count} of {stored.size})" for value, count in held if value not in values]
+    more = f" and {len(unknown) - SHOWN} more values" if len(unknown) > SHOWN else ""
+    expected = f"label values {', '.join(map(str, sorted(values)))}"
+    raise BadFile(path, expected, f"{', '.join(unknown[:SHOWN])}{more}", remedy)
 
 
 def _present(stored: np.ndarray, high: int) -> set[int]:

@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
 from spectralcal.datasets.base import Dataset
+from spectralcal.datasets.facts import Unit
+from spectralcal.datasets.pictures import PictureReader
 
-#: endings that the readers know
+#: endings of volumes that the readers know
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 
 
@@ -24,6 +26,8 @@ class Facts:
     classes: tuple[str, ...]
     label_map: dict[int, int] | None
     modality: str
+    pictures: PictureReader | None = None
+    unit: Unit = "mm"
 
 
 class OwnData(Dataset):
@@ -52,6 +56,8 @@ class OwnData(Dataset):
         if facts is not None:
             self.channels, self.classes = facts.channels, facts.classes
             self.label_map, self.modality = facts.label_map, facts.modality
+            self.pictures, self.unit = facts.pictures, facts.unit
+            self.spatial_dims = 3 if facts.pictures is None else 2
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute in ("classes", "channels"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -14,6 +14,8 @@ import numpy as np
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
+from spectralcal.datasets.facts import DataFacts, Unit
+from spectralcal.datasets.pictures import PICTURES, PictureReader
 
 _VOLUMES = (".nii", ".nii.gz", ".hdr", ".img", ".mhd", ".mha", ".raw", ".zraw", ".nrrd")
 
@@ -39,13 +41,15 @@ class Case:
 
 @dataclass
 class Volume:
-    """The arrays of one case, in memory, on one grid whose axes point to right, anterior and superior (RAS).
+    """The arrays of one case, in memory, on one grid.
+
+    The axes of a volume point to right, anterior and superior (RAS), those of a picture down and to the right.
 
     Attributes:
         image: (C, *spatial) float32, intensities as stored.
         label: (*spatial) uint8, 0 is background and n is ``classes[n - 1]``; None if the case has no reference.
-        spacing_mm: distance between voxel centres along each spatial axis, mm.
-        affine: (4, 4) float64, voxel index to position in mm (RAS).
+        spacing_mm: distance between voxel centres along each spatial axis, in the data set's unit.
+        affine: (n + 1, n + 1) float64 for n spatial axes, voxel index to position in that unit.
         posterior: (num_classes, *spatial) float, the probabilities that the label was drawn from, where known.
     """
 
@@ -63,9 +67,13 @@ class Dataset(ABC):
         name: as in configurations and paths.
         title: as in tables and figures.
         folder: its folder under the data root; the lower-case name is accepted too.
-        modality: ``"mr"``, ``"ct"`` or ``"synthetic"``; decides how intensities are normalised.
+        modality: ``"mr"``, ``"ct"``, ``"photo"`` or ``"synthetic"``; decides how intensities are normalised.
         channels: names of the image channels.
         classes: names of labels 1, 2, ...
+        spatial_dims: axes of an image.
+        unit: of spacings and distances, ``"mm"`` or ``"px"``.
+        multilabel: a voxel may belong to several classes at once.
+        pictures: how PNG, JPEG and TIFF files are read; None: the files are volumes.
         label_map: stored label value -> label; None if the files hold 0, 1, 2, ... already.
         crop_nonzero: crop to the bounding box of non-zero voxels by default (skull-stripped brains).
         source: how to get the data, printed when they are missing; may have several lines.
@@ -74,8 +82,10 @@ class Dataset(ABC):
         open_access: :meth:`fetch` can download it without an account.
         left_out: volumes of the folder that are no case: (pattern of the path below the folder, why). Patterns are
             those of :mod:`fnmatch`, in lower case, and the first that fits counts.
+        label_remedy: what a user can do about label values that are not among the known ones.
 
-    The facts of a data set of the user's own come from its files: there they are attributes of the instance.
+    The facts of a data set of the user's own come from its files: there they are attributes of the instance. What a
+    study needs of them is in :attr:`facts`.
     """
 
     name: str
@@ -84,7 +94,10 @@ class Dataset(ABC):
     modality: str
     channels: tuple[str, ...]
     classes: tuple[str, ...]
-    spatial_dims: ClassVar[int] = 3
+    spatial_dims: int = 3
+    unit: Unit = "mm"
+    multilabel: bool = False
+    pictures: PictureReader | None = None
     label_map: dict[int, int] | None = None
     crop_nonzero: ClassVar[bool] = False
     licence: ClassVar[str]
@@ -94,12 +107,26 @@ class Dataset(ABC):
     expected_cases: int | None = None
     open_access: ClassVar[bool] = False
     left_out: ClassVar[tuple[tuple[str, str], ...]] = ()
+    label_remedy: ClassVar[str] = _checks.OTHER_VALUES
 
     def named(self, name: str) -> Self:
         """This data set under the name that a configuration gives it; its numbers are then not the paper's."""
         self.name = self.title = name
         self.paper_name = None
         return self
+
+    @property
+    def facts(self) -> DataFacts:
+        """What the arrays do not say of this data set."""
+        nested: Mapping[str, tuple[int, ...]] | None = getattr(self, "nested", None)
+        return DataFacts(
+            classes=tuple(self.classes),
+            spatial_dims=self.spatial_dims,
+            unit=self.unit,
+            channels=tuple(self.channels),
+            nested=nested,
+            multilabel=self.multilabel,
+        )
 
     @property
     def num_classes(self) -> int:
@@ -142,7 +169,7 @@ class Dataset(ABC):
         return digest.hexdigest()
 
     def geometry(self, case: Case) -> tuple[tuple[int, ...], tuple[float, ...]]:
-        """Shape (*spatial) and spacing in mm of the case's volume, without reading its voxels.
+        """Shape (*spatial) and spacing (in the data set's unit) of the case's image, without reading its voxels.
 
         Raises:
             DataError: as :meth:`load`.
@@ -150,16 +177,22 @@ class Dataset(ABC):
         from spectralcal.datasets import _files
 
         with _checks.reading(self.name, case.id):
+            if self.pictures is not None:
+                return self.pictures.geometry(case.images[0])
             return _files.read_geometry(case.images[0])
 
     def orientation(self, case: Case) -> str:
         """Where the axes of the stored image point, for example ``"LPS"``; :meth:`load` turns them to ``"RAS"``.
+
+        A picture has none: the text is empty.
 
         Raises:
             DataError: as :meth:`load`.
         """
         from spectralcal.datasets import _files
 
+        if self.pictures is not None:
+            return ""
         if not case.images:
             return "RAS"
         with _checks.reading(self.name, case.id):
@@ -170,18 +203,16 @@ class Dataset(ABC):
 
         Raises:
             DataError: a file is missing, truncated or unreadable; image and label differ in shape or position; an
-                image is not three-dimensional or has voxels that are not finite; a label value is outside the map; a
+                image has another number of axes or voxels that are not finite; a label value is outside the map; a
                 spacing is not positive. One line, with data set, case, file, expected, found and remedy.
         """
-        from spectralcal.datasets import _files
-
         with _checks.reading(self.name, case.id):
             grid, image = self._read_image(case)
             label = None
             if case.label is not None:
-                stored = _files.read_label(case.label)
+                stored = self._read_label(case.label)
                 _checks.same_grid(case.label, stored, case.images[0], grid)
-                label = _checks.map_label(case.label, stored.array, self._label_values())
+                label = _checks.map_label(case.label, stored.array, self._label_values(), self.label_remedy)
             return Volume(image=image, label=label, spacing_mm=grid.spacing_mm, affine=grid.affine)
 
     def fetch(self, data_root: Path) -> Path:
@@ -197,9 +228,11 @@ class Dataset(ABC):
         return f"{self.source.strip()}\nPut it at: {self.expected_at(data_root)}"
 
     def _read_image(self, case: Case) -> tuple[_checks.Grid, np.ndarray]:
-        """The grid of a case and its image (C, *spatial); here one file a channel."""
+        """The grid of a case and its image (C, *spatial); here one file per channel, or one picture with all."""
         from spectralcal.datasets import _files
 
+        if self.pictures is not None:
+            return self.pictures.image(case.images)
         grid = _files.read_image(case.images[0])
         if len(case.images) == 1:
             return grid, grid.array[None]  # a view: a whole CT is not copied to gain an axis
@@ -211,14 +244,21 @@ class Dataset(ABC):
             image[index] = channel.array
         return grid, image
 
+    def _read_label(self, path: Path) -> _checks.Grid:
+        """The grid of a label, with its values as stored."""
+        from spectralcal.datasets import _files
+
+        return _files.read_label(path) if self.pictures is None else self.pictures.mask(path)
+
     def _label_values(self) -> dict[int, int]:
         return self.label_map or {value: value for value in range(self.num_classes)}
 
 
-def volume_files(root: Path) -> Iterator[Path]:
-    """Every file of a volume below `root`, in order; a header or its voxels both count."""
+def image_files(root: Path, pictures: bool = False) -> Iterator[Path]:
+    """Every file of a volume below `root`, in order (a header or its voxels both count), or every picture."""
+    endings = PICTURES if pictures else _VOLUMES
     for path in sorted(root.rglob("*")):
-        if path.name.lower().endswith(_VOLUMES) and path.is_file():
+        if path.name.lower().endswith(endings) and path.is_file():
             yield path
 
 

@@ -16,7 +16,7 @@ from spectralcal.base import registry
 from spectralcal.base.console import Progress, progress
 from spectralcal.base.errors import DataError, SpectralcalError
 from spectralcal.datasets import Dataset
-from spectralcal.jobs.steps import build_dataset
+from spectralcal.jobs.data_sets import build_dataset
 from spectralcal.machine.environment import PACKAGES, commit
 from spectralcal.preparation.survey import survey_dataset
 from spectralcal.preparation.survey_text import survey_content, survey_text
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 #: layouts of a user's own data: they stand for no data set until a configuration gives them a name
-KINDS = frozenset({"datalist", "decathlon", "nnunet_raw"})
+KINDS = frozenset({"datalist", "decathlon", "folder_pair", "nnunet_raw"})
 
 
 def diagnose(config: StudyConfig | None) -> str:

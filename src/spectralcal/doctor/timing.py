@@ -20,8 +20,8 @@ from spectralcal.base.console import progress
 from spectralcal.base.errors import SpectralcalError
 from spectralcal.base.files import write_json
 from spectralcal.doctor.timing_scores import scoring_seconds
+from spectralcal.jobs.data_sets import build_dataset
 from spectralcal.jobs.networks import build_loss, build_network
-from spectralcal.jobs.steps import build_dataset
 from spectralcal.study.config import StudyConfig, TrainingConfig
 from spectralcal.study.costs import Kind, pace_digest
 from spectralcal.study.grid import Cell, study_cells, trained_cells

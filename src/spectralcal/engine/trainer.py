@@ -38,6 +38,7 @@ from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.engine.stop import stop_requests
 from spectralcal.machine.device import autocast, memory_format
 from spectralcal.machine.memory import largest_fitting, out_of_memory, release
+from spectralcal.transforms.geometry import transform_batch
 from spectralcal.transforms.intensity import apply_augmentation, sample_augmentation
 
 if TYPE_CHECKING:
@@ -181,7 +182,9 @@ class Trainer:
         return None if row is None else row | {"gradient_norm": float(norm)}
 
     def _augmented(self, step: int, images: Tensor, target: Tensor, names: list[str]) -> Batch:
-        parameters = sample_augmentation(self.settings.augmentation, len(names), (*self.run.stream, step))
+        settings, stream = self.settings.augmentation, (*self.run.stream, step)
+        images, target = transform_batch(settings.geometry, images, target, stream)
+        parameters = sample_augmentation(settings, len(names), stream)
         return Batch(apply_augmentation(images, parameters).to(memory_format=self.layout), target, tuple(names))
 
     def _taken(self, step: int, batch: Batch) -> Step:

@@ -15,18 +15,31 @@ from spectralcal.study.paths import StudyPaths
 if TYPE_CHECKING:
     import torch
 
+    from spectralcal.datasets import DataFacts
+
+
+def dataset_facts(config: StudyConfig, dataset: str) -> DataFacts:
+    """The facts of a data set of the study.
+
+    Where it is prepared they are what the arrays hold, and the raw folder need not be there any more; elsewhere they
+    are those that its configuration and files give.
+
+    Raises:
+        DataError: damaged facts; or data of the user's own that are neither prepared nor in place.
+    """
+    from spectralcal.jobs.data_sets import build_dataset
+    from spectralcal.preparation.facts import data_facts
+
+    paths = StudyPaths(config)
+    if paths.manifest(dataset).is_file():
+        return data_facts(paths.prepared(dataset), registry.load("datasets", config.kind_of(dataset)))
+    return build_dataset(config, dataset).facts
+
 
 def label_facts(config: StudyConfig, dataset: str) -> tuple[tuple[str, ...], int]:
-    """Names of a data set's foreground classes and its number of spatial axes.
-
-    The names of the user's own data come from the prepared cases: they are what the arrays hold, and the raw folder
-    need not be there any more.
-    """
-    from spectralcal.data.manifest import prepared_classes
-
-    entry = registry.load("datasets", config.kind_of(dataset))
-    classes = getattr(entry, "classes", None) or prepared_classes(StudyPaths(config).prepared(dataset))
-    return classes, entry.spatial_dims
+    """Names of a data set's foreground classes and its number of spatial axes, of :func:`dataset_facts`."""
+    facts = dataset_facts(config, dataset)
+    return facts.classes, facts.spatial_dims
 
 
 def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:

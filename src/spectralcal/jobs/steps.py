@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from spectralcal.base import registry
 from spectralcal.base.console import progress, say
 from spectralcal.base.digests import digest, file_digest
-from spectralcal.base.errors import ConfigError
 from spectralcal.base.files import write_json
+from spectralcal.jobs.data_sets import build_dataset
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import study_cells
 from spectralcal.study.numerics import component, engine
 from spectralcal.study.paths import StudyPaths
-
-
-def build_dataset(config: StudyConfig, name: str):
-    """A data set of the study with its options, under the name that the study gives it.
-
-    Raises:
-        ConfigError: an option is out of its range.
-        DataError: data of the user's own whose description cannot be understood.
-    """
-    try:
-        dataset = registry.load("datasets", config.kind_of(name))(**config.options_of(name))
-    except ValueError as error:
-        raise ConfigError(f"datasets.{name}.options: {error}") from error
-    return dataset if config.kind_of(name) == name else dataset.named(name)
 
 
 def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> None:
@@ -58,8 +43,8 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
 def split_step(config: StudyConfig, name: str) -> None:
     """Split a prepared data set by patient, or take its published split; then check it for leaks as it was written."""
     from spectralcal.data.manifest import read_manifest
-    from spectralcal.data.published import published_split
     from spectralcal.data.splits import read_split, split_patients, write_split
+    from spectralcal.preparation.published import published_split
 
     paths, settings = StudyPaths(config), config.split_of(name)
     cases = read_manifest(paths.manifest(name))

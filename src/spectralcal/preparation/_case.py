@@ -33,6 +33,8 @@ class Settings:
     def record(self, dataset: Dataset) -> dict:
         """As stored in ``case.json``, with the facts of the data set that change arrays."""
         facts = {"modality": dataset.modality, "label_map": dataset.label_map, "classes": dataset.classes}
+        if dataset.pictures is not None:  # records of volumes have no such key
+            facts["pictures"] = asdict(dataset.pictures)
         return json.loads(json.dumps({**asdict(self), **facts}))
 
 

@@ -23,11 +23,13 @@ def normalize(
     A Z-score followed by scaling to [0, 1] is the same as ``"minmax"`` alone.
 
     For MR, mean and standard deviation are those of the non-zero voxels but *every* voxel is transformed: the map
-    stays increasing, so that a dark voxel inside the body that happens to be 0 is not painted with the mean.
+    stays increasing, so that a dark voxel inside the body that happens to be 0 is not painted with the mean. In a photo
+    black is a colour, and every pixel counts.
 
     Args:
         image: (C, *spatial).
-        modality: ``"ct"`` clips first and uses every voxel; others use the non-zero voxels.
+        modality: ``"ct"`` clips first and uses every voxel, ``"photo"`` uses every pixel; others use the non-zero
+            voxels.
         method: ``"zscore"``, ``"minmax"`` (to [0, 1]) or ``"none"``, which only clips CT.
         ct_clip: lowest and highest CT number kept, HU.
 
@@ -44,7 +46,7 @@ def normalize(
         raise ValueError(f"expected ct_clip with low < high, got ({clip[0]:g}, {clip[1]:g})")
     scaled = np.empty(image.shape, np.float32)
     for index, channel in enumerate(image):
-        shift, scale = _statistics(channel, clip, method)
+        shift, scale = _statistics(channel, clip, method, every=modality in ("ct", "photo"))
         if not scale > 0:
             raise ValueError(f"channel {index} is constant ({shift:g} everywhere): nothing to normalise")
         for slab, target in zip(_slabs(channel, clip), scaled[index], strict=True):
@@ -60,7 +62,7 @@ def _slabs(channel: np.ndarray, clip: tuple[float, float] | None) -> Iterator[np
         yield slab if clip is None else np.clip(slab, *clip)
 
 
-def _statistics(channel: np.ndarray, clip: tuple[float, float] | None, method: str) -> tuple[float, float]:
+def _statistics(channel: np.ndarray, clip: tuple[float, float] | None, method: str, every: bool) -> tuple[float, float]:
     """What is subtracted from a channel and what it is then divided by."""
     if method == "none":
         return 0.0, 1.0
@@ -68,17 +70,17 @@ def _statistics(channel: np.ndarray, clip: tuple[float, float] | None, method: s
         low = min(float(slab.min()) for slab in _slabs(channel, clip))
         return low, max(float(slab.max()) for slab in _slabs(channel, clip)) - low
     count, mean = 0, 0.0
-    for voxels in _counted(channel, clip):
+    for voxels in _counted(channel, clip, every):
         count += voxels.size
         mean += float(voxels.sum())
     if count == 0:
         return 0.0, 0.0
     mean /= count
-    variance = sum(float(np.square(voxels - mean).sum()) for voxels in _counted(channel, clip)) / count
+    variance = sum(float(np.square(voxels - mean).sum()) for voxels in _counted(channel, clip, every)) / count
     return mean, float(np.sqrt(variance))
 
 
-def _counted(channel: np.ndarray, clip: tuple[float, float] | None) -> Iterator[np.ndarray]:
-    """The voxels that mean and standard deviation are of: all of a CT (which is clipped), else the non-zero ones."""
+def _counted(channel: np.ndarray, clip: tuple[float, float] | None, every: bool) -> Iterator[np.ndarray]:
+    """The voxels that mean and standard deviation are of: every one, or the non-zero ones."""
     for slab in _slabs(channel, clip):
-        yield slab if clip is not None else slab[slab != 0]
+        yield slab if every else slab[slab != 0]

@@ -13,6 +13,7 @@ from spectralcal.data.manifest import PreparedCase, write_manifest
 from spectralcal.datasets import Case, Dataset
 from spectralcal.preparation._case import Settings, prepare_case
 from spectralcal.preparation._parallel import run_jobs
+from spectralcal.preparation.facts import write_facts
 from spectralcal.preparation.intensity import Normalization
 from spectralcal.preparation.spacing import SpacingMode, target_spacing
 
@@ -43,7 +44,7 @@ def prepare_dataset(
     Args:
         dataset: what to prepare.
         root: its folder, as :meth:`Dataset.locate` gives it.
-        out: where ``manifest.csv`` and ``cases/<id>/*.npy`` go.
+        out: where ``manifest.csv``, ``facts.json`` and ``cases/<id>/*.npy`` go.
         spacing: see :func:`~spectralcal.preparation.spacing.target_spacing`.
         normalize, ct_clip: see :func:`~spectralcal.preparation.intensity.normalize`.
         crop_nonzero: crop to the non-zero voxels; None takes the data set's default.
@@ -83,6 +84,7 @@ def prepare_dataset(
             shutil.rmtree(leftover)
         jobs = [(dataset, case, settings, out) for case in cases]
         prepared = _all_good(dataset, run_jobs(_prepare, jobs, workers, progress), len(cases))
+        write_facts(dataset.facts, out)
         return write_manifest(prepared, out)
     except OSError as error:
         reason = error.strerror or error

@@ -13,7 +13,7 @@ import numpy as np
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import Case, Dataset
-from spectralcal.datasets.base import volume_files
+from spectralcal.datasets.base import image_files
 from spectralcal.preparation._parallel import run_jobs
 
 
@@ -26,7 +26,8 @@ class CaseSurvey:
         shape, spacing_mm: in RAS axis order; empty if the case is unreadable.
         orientation: directions of the stored axes, for example ``"LPS"``.
         voxels: label -> voxels of it.
-        digests: SHA-256 of the voxels of each channel, as float32 in RAS order.
+        digests: SHA-256 of the voxels of each scan, as float32 in RAS order, by its name: a channel is a scan, and the
+            colours of one picture are one without a name. A scan of one single value is left out.
         constant: channels that hold one single value.
         error: why the case cannot be used; empty if it can.
     """
@@ -37,7 +38,7 @@ class CaseSurvey:
     spacing_mm: tuple[float, ...] = ()
     orientation: str = ""
     voxels: dict[int, int] = field(default_factory=dict)
-    digests: tuple[str, ...] = ()
+    digests: dict[str, str] = field(default_factory=dict)
     constant: tuple[str, ...] = ()
     error: str = ""
 
@@ -114,7 +115,7 @@ def survey_case(dataset: Dataset, case: Case) -> CaseSurvey:
         spacing_mm=tuple(float(value) for value in volume.spacing_mm),
         orientation=orientation,
         voxels={label: int(count) for label, count in enumerate(counts) if count},
-        digests=tuple(_digest(channel) for channel in volume.image),
+        digests={name: _digest(scan) for name, scan in _scans(dataset, case, volume.image) if np.ptp(scan) > 0},
         constant=tuple(
             name for name, channel in zip(dataset.channels, volume.image, strict=True) if channel.min() == channel.max()
         ),
@@ -128,7 +129,7 @@ def unused_volumes(dataset: Dataset, root: Path, cases: Iterable[Case]) -> dict[
     used = {path.absolute() for case in cases for path in dataset.files(case)}
     used |= {path.with_suffix(voxels) for path in used for voxels in (".img", ".raw", ".zraw")}
     reasons: dict[str, list[Path]] = defaultdict(list)
-    for path in volume_files(root):
+    for path in image_files(root, pictures=dataset.pictures is not None):
         if path.absolute() not in used:
             reasons[_reason(dataset, path.relative_to(root))].append(path)
     return {reason: tuple(paths) for reason, paths in sorted(reasons.items(), key=lambda item: item[0] == UNEXPLAINED)}
@@ -144,9 +145,16 @@ def _reason(dataset: Dataset, path: Path) -> str:
     return next((reason for pattern, reason in dataset.left_out if fnmatch.fnmatch(text, pattern)), UNEXPLAINED)
 
 
-def _digest(channel: np.ndarray) -> str:
-    digest = hashlib.sha256(repr(channel.shape).encode())
-    for slab in channel:  # slab by slab: no second copy of a whole CT
+def _scans(dataset: Dataset, case: Case, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Name and voxels of what was recorded in one piece: a channel (*spatial), or a colour picture (C, H, W)."""
+    if dataset.pictures is not None and len(case.images) == 1:
+        return [("", image)]
+    return list(zip(dataset.channels, image, strict=True))
+
+
+def _digest(scan: np.ndarray) -> str:
+    digest = hashlib.sha256(repr(scan.shape).encode())
+    for slab in scan:  # slab by slab: no second copy of a whole CT
         digest.update(np.ascontiguousarray(slab))
     return digest.hexdigest()
 
@@ -156,17 +164,17 @@ def _repeated(cases: Iterable[Case]) -> list[tuple[str, int]]:
 
 
 def _duplicates(dataset: Dataset, cases: Iterable[CaseSurvey], same_patient: bool) -> list[str]:
-    """One text for every set of channels with equal voxels, of one patient or of several."""
+    """One text for every set of scans with equal voxels, of one patient or of several."""
     holders: dict[str, list[tuple[CaseSurvey, str]]] = defaultdict(list)
     for case in cases:
-        for name, digest in zip(dataset.channels, case.digests, strict=True):
-            if name not in case.constant:
-                holders[digest].append((case, name))
+        for name, digest in case.digests.items():
+            holders[digest].append((case, name))
     texts = []
     for group in holders.values():
         one_patient = len({case.patient for case, _ in group}) == 1
         if len(group) > 1 and one_patient == same_patient:
-            names = [case.id if len(dataset.channels) == 1 else f"{case.id} {channel}" for case, channel in group]
+            several = len(dataset.channels) > 1
+            names = [f"{case.id} {name}" if name and several else case.id for case, name in group]
             remedy = "the same scan counts twice" if same_patient else "a split could put one scan on two sides"
             texts.append(f"{dataset.name}: {', '.join(names)}: the same voxels under {len(names)} names; {remedy}")
     return texts

@@ -15,7 +15,7 @@ SHOWN = 5
 
 
 def survey_content(survey: Survey) -> dict[str, Any]:
-    """A survey as JSON-like values; lengths in mm, shares between 0 and 1."""
+    """A survey as JSON-like values; lengths in the data set's unit, shares between 0 and 1."""
     dataset, cases = survey.dataset, survey.cases
     voxels = {label: [case.voxels.get(label, 0) for case in cases] for label in range(dataset.num_classes)}
     whole = sum(map(sum, voxels.values()))
@@ -26,6 +26,7 @@ def survey_content(survey: Survey) -> dict[str, Any]:
         "expected_cases": dataset.expected_cases,
         "patients": len({case.patient for case in cases}),
         "channels": list(dataset.channels),
+        "unit": dataset.unit,
         "shapes": _counted(case.shape for case in cases),
         "spacings_mm": _counted(tuple(round(value, 3) for value in case.spacing_mm) for case in cases),
         "orientations": _counted(case.orientation for case in cases),
@@ -57,9 +58,10 @@ def survey_text(content: dict[str, Any]) -> str:
         lines += [
             f"  channels     {', '.join(content['channels'])}",
             f"  shapes       {_range(content['shapes'])}",
-            f"  spacings     {_range(content['spacings_mm'])}, in mm",
-            f"  orientations {', '.join('{value} in {cases}'.format(**one) for one in content['orientations'])}",
+            f"  spacings     {_range(content['spacings_mm'])}, in {content['unit']}",
         ]
+        turned = ", ".join("{value} in {cases}".format(**one) for one in content["orientations"] if one["value"])
+        lines += [f"  orientations {turned}"] if turned else []
         lines += [
             "  label        {value} ({name}) in {cases} cases, {share:.2%} of voxels".format(**label)
             for label in content["labels"]

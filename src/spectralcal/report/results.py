@@ -20,6 +20,7 @@ from spectralcal.study.paths import StudyPaths
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from spectralcal.datasets import DataFacts, Dataset
     from spectralcal.metrics import CalibrationHistogram
 
 COLUMNS = (
@@ -54,6 +55,7 @@ class Results:
         self.config = config
         self.paths = StudyPaths(config)
         self._rows: dict[str, pd.DataFrame] = {}
+        self._facts: dict[str, DataFacts | None] = {}
 
     @cached_property
     def _table(self) -> Path:
@@ -132,13 +134,36 @@ class Results:
         kind = self.config.kind_of(dataset)
         return registry.load("datasets", kind).paper_name if kind == dataset else None
 
+    def facts(self, dataset: str) -> DataFacts | None:
+        """Facts of a data set as it is prepared here, or as they came with shared results; None: nobody kept them.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        from spectralcal.preparation.facts import read_facts
+
+        if dataset not in self._facts:
+            places = (self.paths.facts(dataset), self.paths.shared_facts(dataset))
+            found = next((path for path in places if path.is_file()), None)
+            self._facts[dataset] = None if found is None else read_facts(found)
+        return self._facts[dataset]
+
+    def unit(self, dataset: str) -> str:
+        """Unit of a data set's distances, "mm" or "px"; without facts that of its class."""
+        facts = self.facts(dataset)
+        return facts.unit if facts else self._entry(dataset).unit
+
+    def _entry(self, dataset: str) -> type[Dataset]:
+        return registry.load("datasets", self.config.kind_of(dataset))
+
     def classes(self, dataset: str) -> tuple[str, ...]:
         """Names of a data set's foreground classes; those of the user's own data from a trained cell.
 
         Raises:
             ResultError: they are the user's own data and no cell is trained.
         """
-        known = getattr(registry.load("datasets", self.config.kind_of(dataset)), "classes", None)
+        facts = self.facts(dataset)
+        known = facts.classes if facts else getattr(self._entry(dataset), "classes", None)
         if known:
             return known
         for cell in (cell for name in self.config.experiments for cell in self.cells(name)):

@@ -28,7 +28,7 @@ class Column:
     Attributes:
         metric: its name in the scores.
         scale: from the stored value to the printed unit.
-        unit: printed unit.
+        unit: printed unit; of a distance that of most data sets, of which some have another.
         decimals: printed decimals, as in the paper.
         higher: higher is better.
         distance: a missed structure is priced, and counted beside the number.
@@ -94,7 +94,7 @@ def summarize(
                         {
                             "dataset": dataset, "architecture": architecture, "method": method,
                             "label": results.label(method), "metric": column.metric, "protocol": protocol,
-                            "unit": column.unit,
+                            "unit": results.unit(dataset) if column.distance else column.unit,
                             **_statistics(chosen[chosen.method == method], block, column, grid.seeds),
                             "paper_value": cell.scaled(column.scale) if cell else None,
                             "paper_note": cell.note if cell else "", "paper_status": cell.status if cell else "",

@@ -17,7 +17,7 @@ from spectralcal.base.errors import ConfigError, DataError, ResultError
 from spectralcal.records.checks import check_cell, read_record, weights_conflict
 from spectralcal.sharing.archive import LIMIT_BYTES, unpack_archive
 from spectralcal.sharing.shared import ALLOWED, IMAGES, SCORES, TRAINING
-from spectralcal.study.config import StudyConfig, load_config
+from spectralcal.study.config import GeometryConfig, StudyConfig, load_config
 from spectralcal.study.grid import Cell, study_cells, trained_cell
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_settings
@@ -120,7 +120,8 @@ def _check_settings(archive: Path, here: StudyConfig, theirs: StudyConfig, cells
     content = [(where, a.model_dump(mode="json"), b.model_dump(mode="json")) for where, a, b in pairs]
     for cell, files in cells:
         if cell in grid and (run := read_record(files.run)):
-            content.append((f"training of {cell}", training_settings(here, cell), run.get("settings", {})))
+            settings = (training_settings(here, cell), run.get("settings", {}))
+            content.append((f"training of {cell}", *map(_spelt_out, settings)))
     for where, mine, other in content:
         for key, value, received in _differences(mine, other):
             if key != "workers":
@@ -128,6 +129,14 @@ def _check_settings(archive: Path, here: StudyConfig, theirs: StudyConfig, cells
                     f"{archive}: {where}: {key} is {received!r} in the archive and {value!r} in this study; "
                     "import it into another results folder (--results), or use the configuration that it was made with"
                 )
+
+
+def _spelt_out(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a training with the keys that are left out at their defaults."""
+    training = settings.get("training", {})
+    augmentation = training.get("augmentation", {})
+    full = {"geometry": GeometryConfig().model_dump(), **augmentation}
+    return {**settings, "training": {**training, "augmentation": full}}
 
 
 def _differences(mine: Any, other: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -36,7 +36,7 @@ _PART = r"[A-Za-z0-9_.,:@=+-]+"
 _FILES = r"cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
 _NAME = NAME.strip("^$")
 ALLOWED = re.compile(
-    rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.csv|tables/{_NAME}\.(?:csv|md|tex)"
+    rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.(?:csv|facts\.json)|tables/{_NAME}\.(?:csv|md|tex)"
     rf"|cells/dataset={_PART}/arch={_PART}/method={_PART}/seed=\d+/(?:{_FILES})"
     rf"|(?:numbers/)?(?:maps|hotspots)/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
 )
@@ -98,6 +98,7 @@ def shared_files(config: StudyConfig, *, images: bool = False) -> tuple[dict[str
         raise ResultError(f"{config.results / 'cells'}: no cell of the study '{config.study}' is finished yet")
     files |= {f"splits/{d}.json": _split_text(paths.split(d)) for d in config.datasets if paths.split(d).is_file()}
     files |= {f"manifests/{d}.csv": m for d in config.datasets if (m := paths.known_manifest(d)) is not None}
+    files |= {f"manifests/{d}.facts.json": f for d in config.datasets if (f := paths.known_facts(d)) is not None}
     tables = config.results / "tables"
     drawn = {f"tables/{t.name}": t for t in sorted(tables.glob("*")) if ALLOWED.fullmatch(f"tables/{t.name}")}
     drawn |= {f.name: f for f in (paths.claims, paths.claims.with_suffix(".md")) if f.is_file()}

@@ -85,6 +85,14 @@ class StudyPaths:
         """Table of a data set's prepared cases."""
         return self.prepared(dataset) / "manifest.csv"
 
+    def shared_facts(self, dataset: str) -> Path:
+        """Copy of the facts of a data set that came with shared results."""
+        return self.config.results / "manifests" / f"{dataset}.facts.json"
+
+    def facts(self, dataset: str) -> Path:
+        """Unit, axes, channels and classes of a data set's prepared cases."""
+        return self.prepared(dataset) / "facts.json"
+
     def shared_manifest(self, dataset: str) -> Path:
         """Copy of a manifest that came with shared results, where the prepared arrays are elsewhere."""
         return self.config.results / "manifests" / f"{dataset}.csv"
@@ -92,6 +100,10 @@ class StudyPaths:
     def known_manifest(self, dataset: str) -> Path | None:
         """The manifest of a data set: of the prepared arrays, or the copy that came with shared results."""
         return next((p for p in (self.manifest(dataset), self.shared_manifest(dataset)) if p.is_file()), None)
+
+    def known_facts(self, dataset: str) -> Path | None:
+        """The file of a data set's facts: of the prepared arrays, or the copy that came with shared results."""
+        return next((p for p in (self.facts(dataset), self.shared_facts(dataset)) if p.is_file()), None)
 
     def split(self, dataset: str) -> Path:
         """Case names of training, validation and test."""

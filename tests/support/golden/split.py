@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spectralcal.data.published import published_split
 from spectralcal.data.splits import split_patients
+from spectralcal.preparation.published import published_split
 
 
 class Scan(NamedTuple):

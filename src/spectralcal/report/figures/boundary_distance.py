@@ -46,14 +46,15 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % bootstrap intervals over "
         f"patients. Below: share of all voxels; a band without a voxel has no point.{holes(gone)}"
     )
-    return Drawn(draw(table), table, caption)
+    return Drawn(draw(table, results.unit(dataset)), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
     """One row a method and band.
 
     Returns:
-        dataset, architecture, method, label, lower_mm, upper_mm (signed ends of the band, negative outside), count
+        dataset, architecture, method, label, lower_mm, upper_mm (signed ends of the band in the data set's unit,
+        negative outside), count
         (voxels of all seeds), gap and ece with their 95 % intervals over patients (NaN without a voxel), cases, seeds,
         status (``ok`` or ``missing``).
 
@@ -83,8 +84,8 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     return table[["dataset", "architecture", "method", "label", *COLUMNS, "cases", "seeds", "status"]]
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """The two measures over the bands, and below them the voxels that the bands hold."""
+def draw(table: pd.DataFrame, unit: str = "mm") -> Figure:
+    """The two measures over the bands, and below them the voxels that the bands hold; distances are in `unit`."""
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
@@ -107,7 +108,7 @@ def draw(table: pd.DataFrame) -> Figure:
             above.plot(place, rows[name], **style)
             low, high = rows[f"{name}_low"], rows[f"{name}_high"]
             above.fill_between(place, low, high, color=style["color"], alpha=0.13, linewidth=0)
-        _finish(above, below, shown, name)
+        _finish(above, below, shown, name, unit)
     grid[0, 0].set_ylabel("difference")
     grid[0, 1].set_ylabel("error")
     missing = set(table[table.status == "missing"].method)
@@ -137,7 +138,7 @@ def _gaps(sums: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndar
     }
 
 
-def _finish(above: Axes, below: Axes, shown: pd.DataFrame, name: str) -> None:
+def _finish(above: Axes, below: Axes, shown: pd.DataFrame, name: str, unit: str) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     bands = shown[shown.method == shown.method.iloc[0]]
@@ -165,7 +166,7 @@ def _finish(above: Axes, below: Axes, shown: pd.DataFrame, name: str) -> None:
     below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: "1" if value == 1 else f"$10^{{{exponent}}}$"))
     ends = bands.upper_mm.to_numpy()[:-1]
     below.set_xticks(np.arange(1, len(bands)), [f"{abs(end):g}" for end in ends])
-    below.set_xlabel("distance to the reference's boundary (mm)")
+    below.set_xlabel(f"distance to the reference's boundary ({unit})")
     if name == "gap":
         below.set_ylabel("share")
 

@@ -14,6 +14,7 @@ from spectralcal.report.figures.choose import counted
 from spectralcal.report.results import Results
 from spectralcal.report.style import ordered
 from spectralcal.report.summary import POOL, Column, check_scores
+from spectralcal.report.units import in_units
 from spectralcal.statistics.weighted import weighted_mean
 
 #: the metrics of the paper's Tables 1 and 2, in their order
@@ -113,7 +114,7 @@ def case_scores(
     finite = chosen[np.isfinite(chosen.value)]
     means = finite.groupby(["method", "case", "seed"]).value.mean()
     index = pd.MultiIndex.from_product([methods, list(patients), seeds], names=["method", "case", "seed"])
-    column = COLUMNS[metric]
+    (column,) = in_units(results, [COLUMNS[metric]], [dataset])
     values = means.reindex(index).to_numpy(float).reshape(len(methods), len(patients), len(seeds)) * column.scale
     there = chosen.groupby("method").seed.nunique()
     return CaseScores(

@@ -74,7 +74,8 @@ def pareto(
         f"{cases_named(results, blocks)}. {_key(table)} Per cent of samples of resampled patients in which a "
         f"method would have a filled marker: {listed or 'none'}.{hole_sentences(statuses, labels)}"
     )
-    return Drawn(draw(table, metrics, names), table, caption)
+    columns = {(block.dataset, block.column.metric): block.column for block in blocks}
+    return Drawn(draw(table, metrics, names, columns), table, caption)
 
 
 def _key(table: pd.DataFrame) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.report.figures.axes import handles, legend_below, log_axis, panel_title, say_missing
-from spectralcal.report.figures.case_scores import COLUMNS, metric_label
+from spectralcal.report.figures.case_scores import metric_label
 from spectralcal.report.style import FAINT, PAGE, TWO_COLUMNS, Look, looks, size
+from spectralcal.report.summary import Column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,13 +59,19 @@ class Frame:
         return ((values - ends[:, :1]) / (ends[:, 1:] - ends[:, :1])).T
 
 
-def draw(table: pd.DataFrame, metrics: tuple[str, str], names: Mapping[str, str]) -> Figure:
+def draw(
+    table: pd.DataFrame,
+    metrics: tuple[str, str],
+    names: Mapping[str, str],
+    columns: Mapping[tuple[str, str], Column],
+) -> Figure:
     """A panel for each data set, and below it (beside it if there is one) the part of it where methods crowd.
 
     Args:
         table: the numbers.
         metrics: along and up the page.
         names: printed names of the data sets.
+        columns: (data set, metric) -> how it is printed.
     """
     import matplotlib.pyplot as plt
 
@@ -88,13 +95,15 @@ def draw(table: pd.DataFrame, metrics: tuple[str, str], names: Mapping[str, str]
         if len(names) + len(parts) > 1:
             panel_title(axes, next(letters), names[dataset] + (", enlarged" if enlarged else ""))
         for axis, metric in zip("xy", metrics, strict=True):
-            better = "higher" if COLUMNS[metric].higher else "lower"
-            axes.set(**{f"{axis}label": f"{metric_label(COLUMNS[metric])}, {better} is better"})
+            column = columns[dataset, metric]
+            better = "higher" if column.higher else "lower"
+            axes.set(**{f"{axis}label": f"{metric_label(column)}, {better} is better"})
         if dataset not in frames:
             say_missing(axes)
             axes.set(xticks=[], yticks=[])
             continue
-        _panel(axes, rows[dataset], parts[dataset] if enlarged else frames[dataset], found, COLUMNS[metrics[0]].higher)
+        frame, higher = (parts if enlarged else frames)[dataset], columns[dataset, metrics[0]].higher
+        _panel(axes, rows[dataset], frame, found, higher)
         if dataset in parts and not enlarged:
             _outline(axes, parts[dataset])
     nowhere = table.status.isin(["missing", "undefined"]).groupby(table.method).all()

@@ -13,6 +13,7 @@ from spectralcal.report.tables.cell import Footnotes
 from spectralcal.report.tables.lines import heading
 from spectralcal.report.tables.render import Table
 from spectralcal.report.tables.rows import Head, latex_rows, markdown_pages, sections
+from spectralcal.report.units import in_units
 
 
 def by_setting(
@@ -38,7 +39,7 @@ def by_setting(
     heads = [
         Head((dataset, protocol, column.metric), names[dataset], heading(column), names[dataset], heading(column))
         for dataset, protocol in keys
-        for column in columns
+        for column in in_units(results, columns, [dataset])
     ]
     ordered = frame.sort_values("architecture", key=lambda kept: kept.map(_position(kept)), kind="stable")
     found = sections(ordered, ("architecture", "experiment"), columns, sectioned, footnotes)

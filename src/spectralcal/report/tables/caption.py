@@ -9,6 +9,7 @@ import pandas as pd
 
 from spectralcal.report.results import Results
 from spectralcal.report.tables.lines import COMPARED
+from spectralcal.report.units import unit_sentence
 from spectralcal.statistics import fewest_to_rank
 
 #: when the best is marked, see :func:`spectralcal.statistics.lead`
@@ -46,8 +47,10 @@ def caption(
         f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share.",
         *_certainty(frame, names),
     ]
-    missed = frame[(frame.missed > 0) & frame.metric.isin(["HD95", "ASD"])]
-    if len(missed):
+    distances = frame[frame.metric.isin(["HD95", "ASD"])]
+    if units := unit_sentence(results, distances.dataset):
+        said.append(units)
+    if (distances.missed > 0).any():
         said.append("[n]: n structures of all cases and seeds were missed and are priced with the image diagonal.")
     if (frame.status == "incomplete").any():
         said.append("† n/m: n of m seeds are there.")

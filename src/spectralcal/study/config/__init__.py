@@ -13,7 +13,7 @@ from spectralcal.study.config.outputs import ClaimsConfig, OutputConfig
 from spectralcal.study.config.scoring import EvaluationConfig, InferenceConfig
 from spectralcal.study.config.section import NAME, Section
 from spectralcal.study.config.study import StudyConfig
-from spectralcal.study.config.training import AugmentationConfig, TrainingConfig
+from spectralcal.study.config.training import AugmentationConfig, GeometryConfig, TrainingConfig
 
 __all__ = [
     "NAME",
@@ -24,6 +24,7 @@ __all__ = [
     "DatasetConfig",
     "EvaluationConfig",
     "ExperimentConfig",
+    "GeometryConfig",
     "InferenceConfig",
     "OutputConfig",
     "PreparationConfig",

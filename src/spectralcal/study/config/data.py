@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from spectralcal.study.config.section import Section
 
@@ -54,11 +54,11 @@ class DatasetConfig(Section):
 
     kind: str | None = Field(
         None,
-        description="What reads the data set: nnunet_raw, decathlon or datalist for data of one's own, or another "
-        "registered data set under this name; null: the registered data set of this name.",
+        description="What reads the data set: nnunet_raw, decathlon, datalist or folder_pair for data of one's own, or "
+        "another registered data set under this name; null: the registered data set of this name.",
     )
     path: Path | None = Field(
-        None, description="Folder (nnunet_raw, decathlon) or JSON file (datalist) of data of one's own."
+        None, description="Folder (nnunet_raw, decathlon, folder_pair) or JSON file (datalist) of data of one's own."
     )
     options: dict[str, Any] = Field({}, description="Options of the data set (keyword arguments of its class).")
     preparation: dict[str, Any] = Field({}, description="Keys of `preparation` that differ for this data set.")
@@ -71,3 +71,15 @@ class DatasetConfig(Section):
         description="Keys of an entry of `architectures` that differ for this data set: thick slices may want a U-Net "
         "planned for their spacing (network: nnunet).",
     )
+
+    @field_validator("options")
+    @classmethod
+    def _as_json(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Keys of mappings as text: YAML has numbers there and JSON has none, but both must give the same recipe."""
+        return _text_keys(options)
+
+
+def _text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _text_keys(item) for key, item in value.items()}
+    return [_text_keys(item) for item in value] if isinstance(value, list) else value

@@ -24,12 +24,16 @@ def merged(base: Section, changes: dict[str, Any], where: str) -> Any:
     if not changes:
         return base
     model = type(base)
+    try:
+        return model.model_validate(_merged_keys(base, changes))
+    except ValidationError as error:
+        raise ConfigError(f"{where}.{explain(error, model)}") from None
+
+
+def _merged_keys(base: Section, changes: dict[str, Any]) -> dict[str, Any]:
     keys = {**base.model_dump(), **changes}
     for key, value in changes.items():
         inherited = getattr(base, key, None)
         if isinstance(inherited, Section) and isinstance(value, dict):
-            keys[key] = {**inherited.model_dump(), **value}
-    try:
-        return model.model_validate(keys)
-    except ValidationError as error:
-        raise ConfigError(f"{where}.{explain(error, model)}") from None
+            keys[key] = _merged_keys(inherited, value)
+    return keys

@@ -56,7 +56,7 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
         "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % bootstrap "
         f"intervals over patients. Shading: the {bands} bands of the spectral loss.{holes(gone)}"
     )
-    return Drawn(draw(table, bands), table, caption)
+    return Drawn(draw(table, bands, results.unit(dataset)), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
@@ -94,8 +94,14 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     return table.assign(**{name: np.nan for name in CURVES if name not in table})
 
 
-def draw(table: pd.DataFrame, bands: int = 5) -> Figure:
-    """Draw the spectra (top) and their ratios to cross-entropy (bottom), a column for each map."""
+def draw(table: pd.DataFrame, bands: int = 5, unit: str = "mm") -> Figure:
+    """Draw the spectra (top) and their ratios to cross-entropy (bottom), a column for each map.
+
+    Args:
+        table: the numbers.
+        bands: of the spectral loss, shaded.
+        unit: of the spacings.
+    """
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
@@ -121,7 +127,7 @@ def draw(table: pd.DataFrame, bands: int = 5) -> Figure:
             bottom.plot(rows.frequency, 10.0**rows.log10_ratio, **style)
             edges = 10.0**rows.ratio_low, 10.0**rows.ratio_high
             bottom.fill_between(rows.frequency, *edges, color=style["color"], alpha=0.16, linewidth=0)
-        _finish(top, bottom, shown, first=column == 0)
+        _finish(top, bottom, shown, unit, first=column == 0)
     missing = set(table[table.status == "missing"].method)
     legend_below(figure, handles(found, labels, missing))
     return figure
@@ -144,7 +150,7 @@ def _with_interval(draws: np.ndarray, values: np.ndarray, names: tuple[str, str,
 
 
 def _spacing(entry: dict[str, np.ndarray]) -> float:
-    """Voxel size in mm if it is one for all cases and axes, to the precision of image headers, else NaN."""
+    """Voxel size if it is one for all cases and axes, to the precision of image headers, else NaN."""
     spacing = np.ravel(entry.get("spacing_mm", np.nan)).astype(float)
     return float(spacing.mean()) if np.ptp(spacing) <= 1e-4 * spacing.mean() else np.nan
 
@@ -154,7 +160,7 @@ def _shade(axes: Axes, bands: int) -> None:
         axes.axvspan(band * 0.5 / bands, (band + 1) * 0.5 / bands, color=GRID, alpha=0.5, linewidth=0, zorder=0)
 
 
-def _finish(top: Axes, bottom: Axes, shown: pd.DataFrame, first: bool) -> None:
+def _finish(top: Axes, bottom: Axes, shown: pd.DataFrame, unit: str, first: bool) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
     plain = FuncFormatter(lambda value, _: f"{value:g}")
@@ -182,7 +188,7 @@ def _finish(top: Axes, bottom: Axes, shown: pd.DataFrame, first: bool) -> None:
     spacing = shown.spacing_mm.dropna().unique()
     if len(spacing) == 1:
         above = top.secondary_xaxis("top", functions=(lambda f: f / spacing[0], lambda f: f * spacing[0]))
-        above.set_xlabel("cycles/mm", color=FAINT)
+        above.set_xlabel(f"cycles/{unit}", color=FAINT)
         above.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         above.xaxis.set_major_formatter(plain)
         above.xaxis.set_minor_formatter(NullFormatter())

@@ -122,7 +122,8 @@ def complete_methods(blocks: Sequence[CaseScores]) -> np.ndarray:
 
 def _ends(blocks: Sequence[CaseScores], complete: np.ndarray) -> dict[str, float | str]:
     """Means at the ends of an axis, if it has one scale."""
-    ends = {"worst": np.nan, "best": np.nan, "unit": blocks[0].column.unit}
+    units = dict.fromkeys(block.column.unit for block in blocks)
+    ends = {"worst": np.nan, "best": np.nan, "unit": " or ".join(units)}
     if len(blocks) == 1 and complete.any():
         low, high = blocks[0].means[complete].min(), blocks[0].means[complete].max()
         ends |= {"worst": low, "best": high} if blocks[0].column.higher else {"worst": high, "best": low}

@@ -8,12 +8,13 @@ from spectralcal.report.results import Results
 from spectralcal.report.summary import summarize
 from spectralcal.report.tables.caption import caption, titles
 from spectralcal.report.tables.render import Table, render
+from spectralcal.report.units import in_units
 
 TITLE = "Segmentation: Dice, 95 % Hausdorff distance and average surface distance"
 
 
 def table1(results: Results, experiment: str) -> Table:
-    """Dice (percent), HD95 and ASD (mm) of an experiment, the paper's numbers below ours.
+    """Dice (percent), HD95 and ASD (mm, or px) of an experiment, the paper's numbers below ours.
 
     The paper prints no unit for its distances. A missed structure has Dice 0 and the image diagonal as distance, and
     is counted beside the number.
@@ -23,7 +24,8 @@ def table1(results: Results, experiment: str) -> Table:
     """
     frame = summarize(results, experiment, COLUMNS, PROTOCOL, "table1")
     names = titles(results, frame.dataset)
-    return render(frame, COLUMNS, TITLE, caption(results, experiment, frame), names)
+    columns = in_units(results, COLUMNS, frame.dataset.unique())
+    return render(frame, columns, TITLE, caption(results, experiment, frame), names)
 
 
 TABLE = table1

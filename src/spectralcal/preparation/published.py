@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spectralcal.base.errors import DataError
-from spectralcal.data.splits import PARTS, HasPatient, _draw, _quotas, check_split
+from spectralcal.data.splits import PARTS, HasPatient, check_split, draw, quotas_of
+from spectralcal.datasets.pictures import is_picture
 
 
 def published_split(
@@ -74,11 +75,15 @@ def _ids(path: Path, part: str, entries: list[Any], cases: Sequence[HasPatient])
     ids: list[str] = []
     for entry in entries:
         name = str(entry).rsplit("/", 1)[-1]
-        found = by_name.get(name) or by_name.get(name.removesuffix(".gz").removesuffix(".nii"))
+        found = by_name.get(name) or by_name.get(_without_ending(name))
         if found is None:
             raise DataError(f"{path}: '{part}' names {entry}, which is no case or patient of the manifest; correct it")
         ids += found
     return ids
+
+
+def _without_ending(name: str) -> str:
+    return Path(name).stem if is_picture(name) else name.removesuffix(".gz").removesuffix(".nii")
 
 
 def _validation(path: Path, cases: Sequence[HasPatient], ratio: Sequence[float], seed: int) -> set[str]:
@@ -91,8 +96,8 @@ def _validation(path: Path, cases: Sequence[HasPatient], ratio: Sequence[float],
             "name a test part"
         )
     groups: dict[str, list[str]] = {}
-    for patient in sorted(stratum, key=lambda patient: _draw(seed, patient)):
+    for patient in sorted(stratum, key=lambda patient: draw(seed, patient)):
         groups.setdefault(stratum[patient], []).append(patient)
-    quotas = _quotas({name: len(group) for name, group in groups.items()}, count, seed)
+    quotas = quotas_of({name: len(group) for name, group in groups.items()}, count, seed)
     chosen = {patient for name, group in groups.items() for patient in group[: quotas[name]]}
     return {case.id for case in cases if case.patient in chosen}
