@@ -10,6 +10,7 @@ import pytest
 from spectralcal.base import registry
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import Dataset
+from spectralcal.study.config import read_paper
 
 PAPER = {"ACDC", "ATLAS2023", "BraTS2020", "FLARE2021", "PROMISE2012", "iSeg2017"}
 
@@ -17,8 +18,9 @@ everything = pytest.mark.parametrize("name", registry.names("datasets"))
 
 
 def test_the_sets_of_the_study_are_registered():
-    loaded = {registry.load("datasets", name).paper_name for name in registry.names("datasets")}
-    assert loaded - {None} == PAPER
+    named = read_paper("spectral_entropy").datasets
+    assert set(named.values()) == PAPER
+    assert set(named) <= set(registry.names("datasets"))
     assert {"phantom", "hippocampus"} <= set(registry.names("datasets"))
 
 

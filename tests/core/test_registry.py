@@ -53,7 +53,7 @@ def test_options_with_types_defaults_and_forwarding(package):
     )
     assert registry.defaults("losses", "mine") == {"weight": 0.5, "bands": 5, "kind": "a", "clip": None}
     assert registry.constant("losses", "mine", "LABEL") == "Mine"
-    assert registry.constant("losses", "mine", "PAPER") is None
+    assert registry.constant("losses", "mine", "REFERENCE") is None
     model = registry.options_model("losses", "mine")
     assert model.model_validate({"kind": "b"}).kind == "b"
     for wrong in ({"kind": "c"}, {"bands": "many"}, {"unknown": 1}):

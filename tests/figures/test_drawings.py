@@ -51,7 +51,7 @@ def test_six_data_sets_of_reliability_fit_on_one_page(three):
 
     one = drawn(three, "reliability").frame
     names = ("brats2020", "iseg2017", "flare2021", "acdc", "atlas2023", "promise12")
-    drawing = draw(pd.concat([one.assign(dataset=name) for name in names], ignore_index=True))
+    drawing = draw(pd.concat([one.assign(dataset=name) for name in names], ignore_index=True), three.style)
     drawing.canvas.draw()
     assert_tidy(drawing)
     width, height = drawing.get_size_inches() * 25.4
@@ -68,7 +68,7 @@ def test_figure2_is_tidy_with_one_method_and_with_seven(three, count):
     names = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")[:count]
     rows = pd.concat([ours.assign(method=name, label=name.upper()) for name in names], ignore_index=True)
     view = best_slice(three.maps("phantom", "unet", 0))
-    drawing = figure2.draw(rows, view, ("organ", "lesion", "vessel"))
+    drawing = figure2.draw(rows, three.style, view, ("organ", "lesion", "vessel"))
     drawing.canvas.draw()
     assert_tidy(drawing)
     assert max(drawing.get_size_inches() * 25.4) < 230

@@ -10,7 +10,7 @@ from tidy import assert_tidy
 
 from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.papers.spectral_entropy.figures import figure8
-from spectralcal.report.figures.hotspots import CONTROL, compared_methods, hotspot_frame
+from spectralcal.report.figures.hotspots import compared_methods, control_of, hotspot_frame
 from spectralcal.report.figures.text import names_width
 
 
@@ -115,9 +115,9 @@ def test_undefined_correlations_do_not_enter_the_mean(study):
 def test_control_is_another_seed_of_cross_entropy(study):
     one = study(methods=("ce", "spectral"), seeds=(0,))
     two = study(methods=("ce", "spectral"), seeds=(0, 1))
-    assert CONTROL not in set(hotspot_frame(one, "main", "phantom", "unet", "spectral", "spearman").method)
+    assert control_of("ce") not in set(hotspot_frame(one, "main", "phantom", "unet", "spectral", "spearman").method)
     table = hotspot_frame(two, "main", "phantom", "unet", "spectral", "spearman")
-    assert set(table[table.method == CONTROL].label) == {"CE, other seed"}
+    assert set(table[table.method == control_of("ce")].label) == {"CE, other seed"}
     # What can be compared with it is the method of that seed, not of cross-entropy's own.
     (row,) = table[(table.level == "mean") & (table.label == "Ours, other seed") & (table.strength == "signed")].value
     files = [arrays_of(two, seed) for seed in (0, 1)]

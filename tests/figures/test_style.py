@@ -9,14 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectralcal.report import style
+from spectralcal.study.config import read_paper
 
+PAPER = read_paper("spectral_entropy")
+METHODS = tuple(PAPER.methods)
+STYLE = style.Style.of(PAPER)
 VARIANTS = st.lists(st.from_regex(r"[a-z]{2,8}@[a-z]{1,5}=[0-9]{1,3}", fullmatch=True), unique=True, max_size=24)
 
 
 def test_every_known_method_has_its_own_colour_marker_and_dashes():
-    found = style.looks(style.METHOD_ORDER)
-    assert len({look.color for look in found.values()}) == len(style.METHOD_ORDER)
-    paper = [found[name] for name in style.METHOD_ORDER[:7]]
+    found = STYLE.looks(METHODS)
+    assert len({look.color for look in found.values()}) == len(METHODS)
+    paper = [found[name] for name in METHODS[:7]]
     assert len({look.marker for look in paper}) == 7
     dashed = [look.dashes for look in paper]
     assert len({str(dashes) for dashes in dashed}) == 6  # CE and ours are solid, told apart by width and lightness
@@ -24,27 +28,27 @@ def test_every_known_method_has_its_own_colour_marker_and_dashes():
 
 
 def test_known_methods_do_not_depend_on_their_company():
-    alone = style.looks(["mbls"])["mbls"]
-    assert style.looks(["unknown", "mbls", "ce"])["mbls"] == alone
+    alone = STYLE.looks(["mbls"])["mbls"]
+    assert STYLE.looks(["unknown", "mbls", "ce"])["mbls"] == alone
 
 
 @given(VARIANTS)
 def test_variants_get_distinct_and_repeatable_colours(methods):
-    found = style.looks(methods)
+    found = STYLE.looks(methods)
     assert list(found) == methods
     assert len({look.color for look in found.values()}) == len(methods)
-    assert style.looks(list(reversed(methods))) == found
+    assert STYLE.looks(list(reversed(methods))) == found
     if methods:
-        assert style.looks([methods[0]])[methods[0]].color.startswith("#")
+        assert STYLE.looks([methods[0]])[methods[0]].color.startswith("#")
 
 
 def test_more_methods_than_spare_colours_still_draw():
-    assert len(style.looks([f"loss@x={index}" for index in range(60)])) == 60
+    assert len(STYLE.looks([f"loss@x={index}" for index in range(60)])) == 60
 
 
 def test_order_is_the_papers_with_variants_behind_their_loss():
     given_order = ["spectral@window=1", "nacl", "spectral", "unheard", "ce", "ce+temperature", "focal"]
-    assert style.ordered(given_order) == [
+    assert STYLE.ordered(given_order) == [
         "ce", "ce+temperature", "focal", "spectral", "spectral@window=1", "nacl", "unheard",
     ]  # fmt: skip
 
@@ -61,5 +65,5 @@ def test_neighbours_differ_in_greyscale_or_line(pair):
         red, green, blue = mpl.colors.to_rgb(color)
         return 0.299 * red + 0.587 * green + 0.114 * blue
 
-    first, second = (style.looks(pair)[name] for name in pair)
+    first, second = (STYLE.looks(pair)[name] for name in pair)
     assert abs(lightness(first.color) - lightness(second.color)) > 0.05 or first.dashes != second.dashes

@@ -12,9 +12,11 @@ from tidy import assert_tidy
 from spectralcal.papers.spectral_entropy.figures.figure3 import _spacing
 from spectralcal.report.figures.axes import legend_below
 from spectralcal.report.figures.training_curves import training_curves
-from spectralcal.report.style import looks
+from spectralcal.report.style import Style
+from spectralcal.study.config import read_paper
 from spectralcal.study.grid import Cell
 
+STYLE = Style.of(read_paper("spectral_entropy"))
 SWEEP = ("ce", "spectral", "spectral@weight=0.1", "spectral@weight=1.0")
 
 
@@ -55,7 +57,7 @@ def test_different_methods_look_as_in_every_figure(study):
     methods = ("ce", "spectral", "spectral@confidence=margin", "spectral@confidence=max_prob")
     made = training_curves(study(methods=methods, seeds=(0,)), "main")
     found = {line.get_label(): line.get_color() for line in made.drawing.legends[0].get_lines()}
-    known = looks(methods)
+    known = STYLE.looks(methods)
     assert found["CE"] == known["ce"].color
     assert found["Ours"] == known["spectral"].color
     assert found["Ours (confidence=margin)"] == known["spectral@confidence=margin"].color
@@ -68,7 +70,7 @@ def test_beside_settings_a_baseline_keeps_its_look_and_names_are_whole(study):
     assert [line.get_label() for line in lines] == [
         "CE", "Ours (weight=0.01, default)", "Ours (weight=0.1)", "Ours (weight=1.0)",
     ]  # fmt: skip
-    assert lines[0].get_color() == looks(["ce"])["ce"].color
+    assert lines[0].get_color() == STYLE.looks(["ce"])["ce"].color
 
 
 def test_steps_without_a_penalty_are_counted_and_leave_no_dot(study):

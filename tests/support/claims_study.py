@@ -59,7 +59,7 @@ class Made:
 
     def entry(self, claim: str) -> Entry:
         """A claim with its verdict."""
-        return decide(Study(self.results, roles(self.results.config)), catalogue()[claim])
+        return decide(Study(self.results, roles(self.results.config)), catalogue("spectral_entropy")[claim])
 
 
 def write_study(

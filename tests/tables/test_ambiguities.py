@@ -9,8 +9,7 @@ import pytest
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError
-from spectralcal.papers.spectral_entropy.tables.ambiguities import ambiguities
-from spectralcal.report.printed import FOLDER
+from spectralcal.papers.spectral_entropy.tables.ambiguities import PRINTED, ambiguities
 
 METHODS = ("ce", "spectral", "spectral@edges=corner", "spectral@window=1")
 
@@ -87,11 +86,11 @@ def test_unknown_experiment(study):
 
 
 def test_the_open_points_are_options_of_the_loss_and_stand_in_the_register():
-    with (FOLDER / "ambiguities.csv").open(newline="") as stream:
+    with (PRINTED / "ambiguities.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     options = registry.defaults("losses", "spectral")
     assert {row["option"] for row in rows} <= set(options)
-    register = (FOLDER.parents[4] / "docs/ambiguities.md").read_text()
+    register = (PRINTED.parents[4] / "docs/ambiguities.md").read_text()
     for row in rows:
         if row["id"] != "-":
             line = next(line for line in register.splitlines() if line.startswith(f"| {row['id']} |"))

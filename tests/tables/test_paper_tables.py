@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from spectralcal.base.errors import ResultError
-from spectralcal.datasets.phantom import Phantom
+from spectralcal.papers.spectral_entropy.swept import FOLDER
 from spectralcal.papers.spectral_entropy.tables.table1 import table1
 from spectralcal.papers.spectral_entropy.tables.table2 import table2
 from spectralcal.report.printed import paper_values
+from spectralcal.study.config import read_paper
 
 
 def plain_mean(results, method, metric, protocol, seed):
@@ -178,7 +179,7 @@ def test_a_block_for_each_architecture(study):
 
 @pytest.fixture
 def brats(monkeypatch):
-    monkeypatch.setattr(Phantom, "paper_name", "BraTS2020")
+    monkeypatch.setitem(read_paper("spectral_entropy").datasets, "phantom", "BraTS2020")
 
 
 def test_paper_values_stand_below_ours(study, brats):
@@ -213,7 +214,7 @@ def test_data_set_that_the_paper_lacks_has_no_paper_row(study):
     ],
 )
 def test_trust_in_the_papers_cells(table, cell, status):
-    assert paper_values(table)[cell].status == status
+    assert paper_values(FOLDER, table)[cell].status == status
 
 
 def test_every_cell_of_the_papers_tables_is_there():
@@ -221,7 +222,7 @@ def test_every_cell_of_the_papers_tables_is_there():
     datasets = ("BraTS2020", "iSeg2017", "FLARE2021", "ACDC", "ATLAS2023", "PROMISE2012")
     for table, metrics in (("table1", ("DSC", "HD95", "ASD")), ("table2", ("ECE", "SCE", "TACE"))):
         expected = {(d, metric, m) for d in datasets for metric in metrics for m in methods}
-        assert set(paper_values(table)) == expected
+        assert set(paper_values(FOLDER, table)) == expected
 
 
 def test_latex_has_as_many_cells_in_every_row(study, brats):

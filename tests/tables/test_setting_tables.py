@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 
 from spectralcal.base.errors import ConfigError
-from spectralcal.datasets.phantom import Phantom
+from spectralcal.papers.spectral_entropy.swept import FOLDER
 from spectralcal.papers.spectral_entropy.tables.table1 import table1
 from spectralcal.papers.spectral_entropy.tables.table3 import table3
 from spectralcal.papers.spectral_entropy.tables.table4 import swept_option, table4
 from spectralcal.report.printed import paper_values
 from spectralcal.report.results import Results
-from spectralcal.study.config import parse_config
+from spectralcal.study.config import parse_config, read_paper
 
 WEIGHTS = ("spectral@weight=0.1", "spectral@weight=0.001", "spectral")
 WINDOWS = ("spectral@window=10", "spectral")
@@ -21,12 +21,12 @@ BANDS = ("spectral@bands=3", "spectral", "spectral@bands=4")
 
 @pytest.fixture
 def brats(monkeypatch):
-    monkeypatch.setattr(Phantom, "paper_name", "BraTS2020")
+    monkeypatch.setitem(read_paper("spectral_entropy").datasets, "phantom", "BraTS2020")
 
 
 @pytest.fixture
 def flare(monkeypatch):
-    monkeypatch.setattr(Phantom, "paper_name", "FLARE2021")
+    monkeypatch.setitem(read_paper("spectral_entropy").datasets, "phantom", "FLARE2021")
 
 
 def first_cells(markdown):
@@ -109,11 +109,11 @@ def test_every_cell_of_the_papers_tables_3_and_4_is_there():
     six = ("DSC", "HD95", "ASD", "ECE", "SCE", "TACE")
     terms = ("L_CE", "L_CE + L_Spectral w/o W", "L_CE + L_Spectral")
     both = ("BraTS2020", "FLARE2021")
-    assert set(paper_values("table3")) == {(d, m, t) for d in both for m in six for t in terms}
+    assert set(paper_values(FOLDER, "table3")) == {(d, m, t) for d in both for m in six for t in terms}
     values = [f"lambda={x}" for x in ("0.001", "0.005", "0.010", "0.050", "0.100")]
     values += [f"W={x}" for x in (10, 25, 50, 75, 100)] + [f"K={x}" for x in (2, 3, 5, 7, 10)]
-    assert set(paper_values("table4")) == {(d, m, v) for d in both for m in ("DSC", "ECE") for v in values}
-    assert all(cell.unit == "fraction" for cell in paper_values("table4").values())
+    assert set(paper_values(FOLDER, "table4")) == {(d, m, v) for d in both for m in ("DSC", "ECE") for v in values}
+    assert all(cell.unit == "fraction" for cell in paper_values(FOLDER, "table4").values())
 
 
 def test_which_option_is_swept_is_read_from_the_names(study):

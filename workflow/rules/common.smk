@@ -21,7 +21,7 @@ from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cell
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.projection import cells_at_once, missing_cells, project
 from spectralcal.study.projection_text import projection_lines
-from spectralcal.report.rebuild import figure_needs
+from spectralcal.report.rebuild import claims_needs, figure_needs
 from spectralcal.sharing.shared import is_shared
 from spectralcal.jobs.single_run import StudyRun
 from spectralcal.machine.slots import slot_count
@@ -211,20 +211,13 @@ def figure_inputs(wildcards):
 
 
 def claims_inputs(wildcards):
-    """What the ledger reads beside scores: the maps of the main experiment's first seed, the hotspots of all."""
-    if not (study.claims and study.claims.main):
-        return []
-    main = study.experiments[study.claims.main]
-    files = []
-    for dataset in main.datasets:
-        architecture = main.architectures[0]
-        seeds = [
-            seed for seed in main.seeds if (dataset, architecture, seed) in PREDICTED
-        ]
-        if main.seeds[0] in seeds:
-            files.append(paths.maps(dataset, architecture, main.seeds[0]))
-        files += [paths.hotspots(dataset, architecture, seed) for seed in seeds]
-    return [str(file) for file in files]
+    """The files of maps and hotspots that the paper's claims read, but for those whose numbers came without weights."""
+    return [
+        str(getattr(paths, need)(*key))
+        for need, keys in claims_needs(study).items()
+        for key in keys
+        if key in PREDICTED
+    ]
 
 
 def targets():
@@ -235,9 +228,13 @@ def targets():
         *(str(paths.table(name)) for name in study.tables),
         *(str(paths.figure(name)) for name in study.figures),
         *(str(paths.notebook(name)) for name in study.notebooks),
-        *([str(paths.claims)] if study.claims else []),
+        *([str(paths.claims)] if study.claims is not None else []),
         *(str(study.results / f"pages/{name}.html") for name in study.tables),
-        *([str(study.results / "pages/claims.html")] if study.claims else []),
+        *(
+            [str(study.results / "pages/claims.html")]
+            if study.claims is not None
+            else []
+        ),
         str(paths.provenance),
     ]
 

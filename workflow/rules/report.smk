@@ -201,7 +201,7 @@ rule provenance:
         cases=rules.collect.output.cases,
         tables=[str(paths.table(name)) for name in study.tables],
         figures=[str(paths.figure(name)) for name in study.figures],
-        claims=[str(paths.claims)] if study.claims else [],
+        claims=[str(paths.claims)] if study.claims is not None else [],
     output:
         str(paths.provenance),
     log:

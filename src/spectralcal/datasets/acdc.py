@@ -38,7 +38,6 @@ class Acdc(Dataset):
         "(training part: 100 patients). The server builds its archive on request, so the checksum of the automatic\n"
         "download can differ; then download by hand. unzip may need UNZIP_DISABLE_ZIPBOMB_DETECTION=TRUE."
     )
-    paper_name = "ACDC"
     left_out = (
         ("*_4d.nii*", "whole cine series: only two frames have labels"),
         ("*testing/*", "patients 101 to 150 of the challenge's test part: the study splits the 100 training patients"),

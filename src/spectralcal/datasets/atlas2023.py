@@ -29,7 +29,6 @@ class Atlas2023(Dataset):
         "Register at https://atlas-challenge.u-bourgogne.fr/ and unpack atlas-train-dataset-1.0.1.zip\n"
         "(60 labelled patients, about 1 GB)."
     )
-    paper_name = "ATLAS2023"
     expected_cases = 60
     left_out = (("*imagests/*", "test images: their labels are withheld"),)
 

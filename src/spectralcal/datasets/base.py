@@ -77,7 +77,6 @@ class Dataset(ABC):
         label_map: stored label value -> label; None if the files hold 0, 1, 2, ... already.
         crop_nonzero: crop to the bounding box of non-zero voxels by default (skull-stripped brains).
         source: how to get the data, printed when they are missing; may have several lines.
-        paper_name: name in the replicated paper's tables, None if the paper does not use it.
         expected_cases: labelled cases of a complete copy, None if it varies.
         open_access: :meth:`fetch` can download it without an account.
         left_out: volumes of the folder that are no case: (pattern of the path below the folder, why). Patterns are
@@ -103,7 +102,6 @@ class Dataset(ABC):
     licence: ClassVar[str]
     citation: ClassVar[str]
     source: ClassVar[str]
-    paper_name: str | None = None
     expected_cases: int | None = None
     open_access: ClassVar[bool] = False
     left_out: ClassVar[tuple[tuple[str, str], ...]] = ()
@@ -112,7 +110,6 @@ class Dataset(ABC):
     def named(self, name: str) -> Self:
         """This data set under the name that a configuration gives it; its numbers are then not the paper's."""
         self.name = self.title = name
-        self.paper_name = None
         return self
 
     @property

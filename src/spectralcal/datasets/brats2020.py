@@ -32,7 +32,6 @@ class Brats2020(Dataset):
         "Request the training data at https://www.med.upenn.edu/cbica/brats2020/data.html\n"
         "(369 labelled cases; the validation cases have no public labels)."
     )
-    paper_name = "BraTS2020"
     expected_cases = 369
     left_out = (("*validation*", "validation cases: they have no public labels"),)
 

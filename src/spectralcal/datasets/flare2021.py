@@ -28,7 +28,6 @@ class Flare2021(Dataset):
         "Download the training images and masks (361 cases, about 20 GB) from https://zenodo.org/records/5903672\n"
         "and unpack them as TrainingImg/ and TrainingMask/."
     )
-    paper_name = "FLARE2021"
     expected_cases = 361
     left_out = (("*validation*", "validation images: their labels are withheld"),
                 ("*imagests/*", "test images: their labels are withheld"))  # fmt: skip

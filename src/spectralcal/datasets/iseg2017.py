@@ -28,7 +28,6 @@ class Iseg2017(Dataset):
     licence = "challenge terms, no redistribution"
     citation = "Wang et al., IEEE TMI 38(9):2219-2230, 2019, doi:10.1109/TMI.2019.2901712"
     source = "Register at https://iseg2017.web.unc.edu/ and download iSeg-2017-Training (10 labelled subjects)."
-    paper_name = "iSeg2017"
     expected_cases = 10
     left_out = (("*test*", "test subjects: they have no public labels"),)
 

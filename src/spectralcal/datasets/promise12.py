@@ -31,7 +31,6 @@ class Promise12(Dataset):
         "Open download (324 MB, no account): `spectralcal datasets fetch promise12`, or training_data.zip from\n"
         "https://zenodo.org/records/8026660"
     )
-    paper_name = "PROMISE2012"
     expected_cases = 50
     left_out = (("*test*", "test images: their masks are withheld"),)
     open_access = True

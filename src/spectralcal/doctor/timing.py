@@ -112,10 +112,11 @@ def time_kind(config: StudyConfig, kind: Kind, device: torch.device) -> dict[str
     channels, classes = len(dataset.channels), len(dataset.classes) + 1
     shape = tuple(size + 16 for size in settings.patch)
     cases = [RandomCase(f"noise {index}", shape, channels, classes) for index in range(2)]
-    model = build_network(config, Cell(*kind, "ce", 0), channels)
+    baseline = config.baseline_among(_methods(config, kind))
+    model = build_network(config, Cell(*kind, baseline, 0), channels)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    step, count = step_seconds(model, build_loss(config, "ce"), cases, settings, device, precision)
+    step, count = step_seconds(model, build_loss(config, baseline), cases, settings, device, precision)
     peak = round(torch.cuda.max_memory_allocated(device) / 2**20) if device.type == "cuda" else None
     window = window_seconds(config, model, settings, channels, device, precision)
     return {
@@ -176,16 +177,16 @@ def window_seconds(
 def extra_seconds(
     config: StudyConfig, kind: Kind, settings: TrainingConfig, classes: int, device: torch.device
 ) -> dict[str, float]:
-    """Seconds a step that each trained method's loss takes longer than cross-entropy, forward and backward."""
+    """Seconds a step that each trained method's loss takes longer than the baseline, forward and backward."""
     import torch
 
     shape = (settings.batch_size, classes, *settings.patch)
     logits = torch.randn(shape, device=device, requires_grad=True)
     target = torch.randint(0, classes, (shape[0], *shape[2:]), device=device)
-    cells = trained_cells(config, study_cells(config))
-    methods = [cell.method for cell in cells if (cell.dataset, cell.architecture) == kind]
+    methods = _methods(config, kind)
+    baseline = config.baseline_among(methods)
     taken: dict[str, float] = {}
-    for method in dict.fromkeys(("ce", *methods)):
+    for method in dict.fromkeys((baseline, *methods)):
         loss = build_loss(config, method).to(device)
 
         def work(loss: torch.nn.Module = loss) -> None:
@@ -194,7 +195,13 @@ def extra_seconds(
 
         work()
         taken[method] = min(_seconds(work, device) for _ in range(3))
-    return {method: taken[method] - taken["ce"] for method in methods}
+    return {method: taken[method] - taken[baseline] for method in methods}
+
+
+def _methods(config: StudyConfig, kind: Kind) -> list[str]:
+    """Trained methods of a kind of cell."""
+    cells = trained_cells(config, study_cells(config))
+    return [cell.method for cell in cells if (cell.dataset, cell.architecture) == kind]
 
 
 def _timed_steps(

@@ -1,9 +1,9 @@
 """Hotspots of every test case, and one slice to look at: the file behind Figure 8.
 
-Every trained method is compared with cross-entropy, not the paper's alone: a loss that lowers confidence for another
-reason may coincide with the hotspots just as well, and so may cross-entropy itself, trained with another seed. A method
-of the same seed shares initial weights and batches with cross-entropy, and so some of its noise, which cancels in the
-difference; cross-entropy of another seed shares none. To be compared with that control, a method must be of the other
+Every trained method is compared with the baseline, not the paper's alone: a loss that lowers confidence for another
+reason may coincide with the hotspots just as well, and so may the baseline itself, trained with another seed. A method
+of the same seed shares initial weights and batches with the baseline, and so some of its noise, which cancels in the
+difference; the baseline of another seed shares none. To be compared with that control, a method must be of the other
 seed too.
 """
 
@@ -30,42 +30,42 @@ from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import StudyPaths
 
-BASELINE = "ce"
-
 
 def hotspots_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -> None:
     """Measure and store the hotspots of a data set, architecture and seed.
 
-    Without a trained cross-entropy, or without another method, the file names no method: figures show a hole.
+    Without a trained baseline, or without another method, the file names no method: figures show a hole.
     Memory: one case, and the weights of all methods.
 
-    Stored, for M methods (``ce`` among them is that of another seed, where the study has one) and N cases:
+    Stored, for M methods (the baseline among them is that of another seed, where the study has one) and N cases:
         ``baseline``, ``methods`` (M,), ``cases`` (N,), ``cutoff``, ``strengths`` (S,) and ``coefficients`` (R,);
         ``difference`` (M, N, S, R, 3): correlation of hotspot and confidence difference, mean and sd of its null;
         ``following_methods`` (F,) and ``following`` (F, N, S, R, 3): the same with the methods' next seed, without
-        ``ce``, of which ``difference`` has that;
+        the baseline, of which ``difference`` has that;
         ``error`` (N, S, R, 3): the same with the baseline's errors; ``distance`` (N,): Spearman's correlation of the
         magnitude with the distance to the boundary; ``voxels`` (N, bins), ``difference_profile`` (M, N, 2, bins) and
         ``error_profile`` (N, 2, bins): sums by bin of signed strength, observed and expected; ``histogram`` (M, bins,
         bins) of all cases; ``strength_edges``, ``difference_edges``; and ``shown_*``, the slice of the case with the
-        median Dice of cross-entropy (arrays (H, W), or (H, W, 1) of a volume). Definitions are in
+        median Dice of the baseline (arrays (H, W), or (H, W, 1) of a volume). Definitions are in
         :mod:`spectralcal.scoring.hotspots`.
     """
     paths = StudyPaths(config)
-    cells = [cell for cell in cells_of(config, dataset, architecture, seed) if paths.cell(cell).weights.is_file()]
-    plain = next((cell for cell in cells if cell.method == BASELINE and paths.cell(cell).cases.is_file()), None)
-    others = [cell for cell in cells if cell.method != BASELINE] if plain else []
-    control = other_seed(config, Cell(dataset, architecture, BASELINE, seed))
+    every = cells_of(config, dataset, architecture, seed)
+    baseline = config.baseline_among([cell.method for cell in every])
+    cells = [cell for cell in every if paths.cell(cell).weights.is_file()]
+    plain = next((cell for cell in cells if cell.method == baseline and paths.cell(cell).cases.is_file()), None)
+    others = [cell for cell in cells if cell.method != baseline] if plain else []
+    control = other_seed(config, Cell(dataset, architecture, baseline, seed))
     if others and control and paths.cell(control).weights.is_file():
         others.append(control)
-    following = _following(config, others)
+    following = _following(config, others, baseline)
     arrays = (
         _measured(config, plain, others, following) if plain and others else {"methods": np.array([], dtype=np.str_)}
     )
     path = paths.hotspots(dataset, architecture, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_arrays(path, {"baseline": np.array(BASELINE), **arrays})
-    say(f"hotspots of {len(arrays.get('cases', ()))} cases, {len(others)} methods against {BASELINE}, in {path}")
+    write_arrays(path, {"baseline": np.array(baseline), **arrays})
+    say(f"hotspots of {len(arrays.get('cases', ()))} cases, {len(others)} methods against {baseline}, in {path}")
 
 
 def other_seed(config: StudyConfig, cell: Cell) -> Cell | None:
@@ -75,10 +75,10 @@ def other_seed(config: StudyConfig, cell: Cell) -> Cell | None:
     return None if following == cell.seed else replace(cell, seed=following)
 
 
-def _following(config: StudyConfig, others: list[Cell]) -> list[Cell]:
-    """The trained cells of these methods with the next seed, cross-entropy's apart, which is among the others."""
+def _following(config: StudyConfig, others: list[Cell], baseline: str) -> list[Cell]:
+    """The trained cells of these methods with the next seed, the baseline's apart, which is among the others."""
     paths = StudyPaths(config)
-    found = [other_seed(config, cell) for cell in others if cell.method != BASELINE]
+    found = [other_seed(config, cell) for cell in others if cell.method != baseline]
     return [cell for cell in found if cell and paths.cell(cell).weights.is_file()]
 
 

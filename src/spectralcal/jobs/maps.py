@@ -26,7 +26,9 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     cells = [cell for cell in cells_of(config, dataset, architecture, seed) if paths.cell(cell).weights.is_file()]
     if not cells:
         raise ResultError(f"maps: no trained cell of {dataset}, {architecture}, seed {seed}; train one first")
-    plain = next((c for c in cells if parse_method(c.method, config.methods).loss == "ce"), cells[0])
+    baseline = config.baseline_among([c.method for c in cells_of(config, dataset, architecture, seed)])
+    loss = parse_method(baseline, config.methods).loss
+    plain = next((c for c in cells if parse_method(c.method, config.methods).loss == loss), cells[0])
     chosen = median_case(pd.read_csv(paths.cell(plain).cases, dtype={"case": str}))
     case = next(case for case in load_data(config, dataset).scored if case.id == chosen)
     settings = config.training_of(dataset, architecture)

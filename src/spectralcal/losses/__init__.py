@@ -10,8 +10,8 @@ they train and belong in the checkpoint (``loss.state_dict()``): the spectral lo
 :class:`CRaCLoss` multipliers that ``update_multipliers`` refreshes once per epoch. The regularisers alone are
 :class:`SpectralEntropyLoss` (logits only) and :class:`AverageCalibrationErrorLoss`.
 
-A file here is a method of the grid when it names its class: ``LOSS``, with ``LABEL`` for tables, ``PAPER`` the column
-of the paper's tables (None beyond it) and ``REFERENCE``.
+A file here is a method of the grid when it names its class: ``LOSS``, with ``LABEL`` for tables and ``REFERENCE``. What
+a paper calls it is in the paper's folder.
 """
 
 from spectralcal.losses._base import SegmentationLoss, cross_entropy

@@ -21,5 +21,4 @@ class CrossEntropyLoss(SegmentationLoss):
 LOSS = CrossEntropyLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "CE"
-PAPER = "CE"
 REFERENCE = "Bishop, Pattern Recognition and Machine Learning, Springer 2006, sec. 4.3.4"

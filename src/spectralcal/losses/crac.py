@@ -211,5 +211,4 @@ class CRaCLoss(SegmentationLoss):
 LOSS = CRaCLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "CRaC"
-PAPER = "CRaC"
 REFERENCE = "Murugesan et al., Class and region-adaptive constraints for network calibration, MICCAI 2024"

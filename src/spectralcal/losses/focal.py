@@ -37,5 +37,4 @@ class FocalLoss(SegmentationLoss):
 LOSS = FocalLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "FL"
-PAPER = "FL"
 REFERENCE = "Lin et al., Focal loss for dense object detection, ICCV 2017; Mukhoti et al., NeurIPS 2020"

@@ -37,5 +37,4 @@ class LabelSmoothingLoss(SegmentationLoss):
 LOSS = LabelSmoothingLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "LS"
-PAPER = "LS"
 REFERENCE = "Szegedy et al., Rethinking the inception architecture, CVPR 2016; Müller et al., NeurIPS 2019"

@@ -182,7 +182,6 @@ class AverageCalibrationErrorCELoss(SegmentationLoss):
 LOSS = AverageCalibrationErrorCELoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "mL1-ACE"
-PAPER = None
 REFERENCE = (
     "Barfoot et al., Average calibration error: a differentiable loss for improved reliability in image segmentation, "
     "MICCAI 2024"

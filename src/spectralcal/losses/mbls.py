@@ -67,5 +67,4 @@ class MarginLabelSmoothingLoss(SegmentationLoss):
 LOSS = MarginLabelSmoothingLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "MbLS"
-PAPER = "MbLS"
 REFERENCE = "Liu et al., The devil is in the margin, CVPR 2022; Murugesan et al., Medical Image Analysis 2023"

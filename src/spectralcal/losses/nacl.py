@@ -57,5 +57,4 @@ class NACLLoss(SegmentationLoss):
 LOSS = NACLLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "NACL"
-PAPER = None
 REFERENCE = "Murugesan et al., Trust your neighbours: penalty-based constraints for model calibration, MICCAI 2023"

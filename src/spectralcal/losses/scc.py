@@ -105,5 +105,4 @@ def _restricted(field: Tensor, group: Tensor, bands: int, index: int) -> Tensor:
 LOSS = SpectralCorrelationLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "SCC"
-PAPER = None
 REFERENCE = "Gorade et al., Harmonized spatial and spectral learning, ICPR 2024 (arXiv 2401.10373)"

@@ -211,8 +211,7 @@ def _across_processes(batch: Tensor) -> Tensor:
 
 LOSS = SpectralEntropyCELoss
 NUMERICS = 1  # see spectralcal.study.numerics
-LABEL = "Ours"
-PAPER = "Ours"
+LABEL = "Spectral"
 REFERENCE = (
     "Rethinking Model Calibration through Spectral Entropy Regularization in Medical Image Segmentation, ICLR 2026"
 )

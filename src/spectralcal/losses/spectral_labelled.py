@@ -103,5 +103,4 @@ def near_boundary(target: Tensor, width: int) -> Tensor:
 LOSS = LabelledSpectralEntropyCELoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "Spectral, labelled map"
-PAPER = None
 REFERENCE = "this project: an exploration of the idea of the ICLR 2026 paper on maps that know the truth"

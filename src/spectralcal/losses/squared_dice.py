@@ -50,5 +50,4 @@ class SquaredDiceLoss(SegmentationLoss):
 LOSS = SquaredDiceLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "Sq. Dice"
-PAPER = None
 REFERENCE = "Milletari et al., V-Net, 3DV 2016"

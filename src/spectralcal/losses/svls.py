@@ -69,5 +69,4 @@ class SVLSLoss(SegmentationLoss):
 LOSS = SVLSLoss
 NUMERICS = 1  # see spectralcal.study.numerics
 LABEL = "SVLS"
-PAPER = "SVLS"
 REFERENCE = "Islam and Glocker, Spatially varying label smoothing, IPMI 2021"

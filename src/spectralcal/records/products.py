@@ -46,7 +46,7 @@ def record_output(config: StudyConfig, kind: str, name: str, files: Iterable[Pat
 
 def record_claims(config: StudyConfig, files: Iterable[Path]) -> Path:
     """Write the record of the claims ledger that was just made."""
-    roles = config.claims.model_dump(exclude_none=True) if config.claims else {}
+    roles = {role: name for role, name in (config.claims or {}).items() if name is not None}
     return write_record(
         config,
         "claims",

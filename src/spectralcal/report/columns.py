@@ -16,5 +16,5 @@ CALIBRATION = (
     Column("SCE", 1e3, "×10⁻³", 1),
     Column("TACE", 1e3, "×10⁻³", 1),
 )
-#: protocol of the segmentation metrics, which know no other
+#: under which protocol scores of overlap and distance are stored, which know no other
 PROTOCOL = "paper"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spectralcal.base import registry
 from spectralcal.base.console import say
-from spectralcal.study.config import StudyConfig
+from spectralcal.study.config import ExperimentConfig, StudyConfig
 from spectralcal.study.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _steps(config: StudyConfig) -> Iterator[tuple[str, Callable[[], object]]]:
             say(f"{name}: left as it is, because images that it shows are not here (delete it to draw it without)")
         else:
             yield f"figure {name}", lambda name=name: figure_step(config, name)
-    if config.claims:
+    if config.claims is not None:
         yield "claims", lambda: claims_step(config)
     yield "provenance", lambda: write_crate(config)
 
@@ -101,9 +101,30 @@ def figure_needs(config: StudyConfig, name: str) -> dict[str, list[tuple[str, st
     dataset = options.get("dataset") or grid.datasets[0]
     architecture = options.get("architecture") or grid.architectures[0]
     return {
-        need: [(dataset, architecture, seed) for seed in (grid.seeds if need == "hotspots" else grid.seeds[:1])]
+        need: [(dataset, architecture, seed) for seed in _seeds(need, grid)]
         for need in registry.constant("figures", output.source or name, "NEEDS", config.paper) or ()
     }
+
+
+def claims_needs(config: StudyConfig) -> dict[str, list[tuple[str, str, int]]]:
+    """What the claims of the study's paper read beside scores, as :func:`figure_needs` for figures.
+
+    A file of claims says it as ``NEEDS = {"hotspots": "main"}``: the role whose experiment it reads them of, on the
+    first architecture.
+    """
+    wanted: dict[str, list[tuple[str, str, int]]] = {}
+    for entry in registry.entries("claims", config.paper) if config.claims is not None else ():
+        for need, role in (registry.constant("claims", entry.name, "NEEDS", config.paper) or {}).items():
+            if (name := config.claims.get(role)) is not None:
+                grid = config.experiments[name]
+                keys = [(each, grid.architectures[0], seed) for each in grid.datasets for seed in _seeds(need, grid)]
+                wanted[need] = list(dict.fromkeys([*wanted.get(need, ()), *keys]))
+    return wanted
+
+
+def _seeds(need: str, grid: ExperimentConfig) -> tuple[int, ...]:
+    """Seeds whose files are read: maps show one network, hotspots are measured on all."""
+    return grid.seeds if need == "hotspots" else grid.seeds[:1]
 
 
 def _places(config: StudyConfig, name: str) -> Iterator[tuple[str, list[tuple[Path, Path]]]]:

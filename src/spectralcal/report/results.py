@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.base import registry
-from spectralcal.base.errors import ResultError
-from spectralcal.study.config import StudyConfig
+from spectralcal.base.errors import ConfigError, ResultError, choices
+from spectralcal.base.papers import FILE, paper_of
+from spectralcal.report.style import Style
+from spectralcal.study.config import PaperConfig, StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
 from spectralcal.study.methods import parse_method
 from spectralcal.study.paths import StudyPaths
@@ -94,6 +96,39 @@ class Results:
         return self._rows[experiment]
 
     @property
+    def paper(self) -> PaperConfig:
+        """What the study's paper says of itself; the defaults if it has none."""
+        return self.config.paper_facts
+
+    @property
+    def paper_folder(self) -> Path | None:
+        """The folder of the study's paper; None if it has none."""
+        return None if self.config.paper is None else paper_of(self.config.paper).folder
+
+    @property
+    def protocol(self) -> str:
+        """Protocol of calibration scores where nothing else is said: the paper's.
+
+        Raises:
+            ConfigError: the paper names one that there is not.
+        """
+        from spectralcal.metrics.protocols import PROTOCOLS
+
+        if self.paper.protocol not in PROTOCOLS:
+            file = self.paper_folder / FILE
+            raise ConfigError(f"{file}: protocol: unknown '{self.paper.protocol}'; expected {choices(PROTOCOLS)}")
+        return self.paper.protocol
+
+    @cached_property
+    def style(self) -> Style:
+        """Order and looks of methods."""
+        return Style.of(self.paper)
+
+    def baseline(self, experiment: str) -> str:
+        """The method that an experiment's others are compared with: the paper's, or the experiment's first."""
+        return self.config.baseline_among(self.methods(experiment))
+
+    @property
     def side(self) -> str:
         """Which cases the scores are of, in a word for captions: "test" or "validation"."""
         return self.config.evaluation.side
@@ -116,10 +151,16 @@ class Results:
         """Canonical method names of an experiment, in the order of the configuration."""
         return experiment_methods(self.config, experiment)
 
+    def ordered_methods(self, experiment: str) -> list[str]:
+        """Canonical method names of an experiment, in the order of tables and figures."""
+        return self.style.ordered(self.methods(experiment))
+
     def label(self, method: str) -> str:
-        """Short name of a method for tables and legends: ``Ours``, ``Ours (window=1)``, ``CE + temperature``."""
+        """Short name of a method for tables and legends: ``FL``, ``FL (gamma=1.0)``, ``CE + temperature``."""
         parsed = parse_method(method, self.config.methods)
-        label = registry.constant("losses", parsed.loss, "LABEL") or parsed.loss.rpartition(":")[2]
+        entry = self.paper.methods.get(parsed.loss)
+        label = (entry and entry.label) or registry.constant("losses", parsed.loss, "LABEL")
+        label = label or parsed.loss.rpartition(":")[2]
         if parsed.options:
             label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
         return label + (f" + {parsed.post_hoc.replace('_', ' ')}" if parsed.post_hoc else "")
@@ -132,7 +173,7 @@ class Results:
     def paper_dataset(self, dataset: str) -> str | None:
         """Name of a data set in the paper's tables; None if the paper does not use it."""
         kind = self.config.kind_of(dataset)
-        return registry.load("datasets", kind).paper_name if kind == dataset else None
+        return self.paper.datasets.get(kind) if kind == dataset else None
 
     def facts(self, dataset: str) -> DataFacts | None:
         """Facts of a data set as it is prepared here, or as they came with shared results; None: nobody kept them.
@@ -173,11 +214,10 @@ class Results:
         raise ResultError(f"{dataset}: expected a trained cell that names the classes, found none; train one")
 
     def paper_name(self, method: str) -> str | None:
-        """Column of a method in the paper's Tables 1 and 2; None for variants and methods that it does not have."""
+        """Name of a method in the paper's tables; None for variants and methods that it does not have."""
         parsed = parse_method(method, self.config.methods)
-        if parsed.options or parsed.post_hoc:
-            return None
-        return registry.constant("losses", parsed.loss, "PAPER")
+        entry = self.paper.methods.get(parsed.loss)
+        return None if parsed.options or parsed.post_hoc or entry is None else entry.printed
 
     def calibration(self, cell: Cell) -> dict[str, CalibrationHistogram] | None:
         """Histogram of a cell by voxel region ("all", "reference", ...), pooled over its test cases."""
@@ -273,7 +313,7 @@ class Results:
         return self._read(shared) if maps is None else map_numbers(maps)
 
     def hotspots(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
-        """High frequencies of cross-entropy's confidence against the other methods' confidence, case by case: the
+        """High frequencies of the baseline's confidence against the other methods' confidence, case by case: the
         arrays that :func:`spectralcal.jobs.hotspots.hotspots_step` describes; of shared results those
         without images."""
         found = self._read(self.paths.hotspots(dataset, architecture, seed))

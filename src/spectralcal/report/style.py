@@ -1,15 +1,17 @@
 """One look for all figures: sizes, type, and a colour, marker and line per method that never change.
 
-Colours are Okabe and Ito's (2008), which hold for colour-blind readers; cross-entropy is neutral grey and the spectral
-loss alone has the strong colour. Markers and dashes tell methods apart in greyscale. The beyond-the-paper methods take
-Paul Tol's muted scheme.
+Which method looks how is the paper's to say (``paper.yaml``); others get a colour, marker and line from their name.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spectralcal.study.config import PaperConfig
 
 MM = 1 / 25.4
 #: widths in mm: one column, two columns
@@ -17,15 +19,10 @@ ONE_COLUMN = 85.0
 TWO_COLUMNS = 178.0
 #: a page's usable height in mm
 PAGE = 225.0
-#: order of losses in every table and figure: the paper's columns, then what goes beyond it
-METHOD_ORDER = (
-    "ce", "focal", "ls", "mbls", "svls", "crac", "spectral",
-    "nacl", "mace", "scc", "squared_dice", "spectral_labelled",
-)  # fmt: skip
 INK = "#262626"
 FAINT = "#8c8c8c"
 GRID = "#e3e3e3"
-#: class colours of segmentations: the paper's green, purple and orange first
+#: class colours of segmentations: green, purple and orange first
 CLASS_COLORS = ("#35a56c", "#a66ab8", "#f28e2b", "#4e9fd1", "#e8c840", "#e15759", "#76b7b2", "#9c755f")
 
 
@@ -35,25 +32,11 @@ class Look:
 
     color: str
     marker: str
-    dashes: str | tuple[int, tuple[float, ...]]
+    dashes: str | tuple[float, tuple[float, ...]]
     width: float = 1.0
     order: int = 2
 
 
-_LOOKS = {
-    "ce": Look("#5a5a5a", "o", "-", 0.8, 6),  # thin and on top: both stay visible where it lies on another line
-    "focal": Look("#E69F00", "s", (0, (3, 1.3))),
-    "ls": Look("#56B4E9", "^", (0, (1, 1.2))),
-    "mbls": Look("#009E73", "D", (0, (5, 1.3, 1, 1.3))),
-    "svls": Look("#CC79A7", "v", (0, (9, 1.8))),
-    "crac": Look("#0072B2", "P", (0, (3, 1, 1, 1, 1, 1))),
-    "spectral": Look("#D55E00", "*", "-", 1.8, 5),
-    "nacl": Look("#332288", "X", (0, (2, 1))),
-    "mace": Look("#999933", "<", (0, (6, 1, 2, 1))),
-    "scc": Look("#882255", ">", (0, (4, 1, 1, 1))),
-    "squared_dice": Look("#44AA99", "p", (0, (1.5, 0.8))),
-    "spectral_labelled": Look("#AA4499", "d", (0, (5, 1.5))),
-}
 _SPARE_MARKERS = ("h", "8", "d", "H", "X", "p", "<", ">")
 _SPARE_DASHES = ((0, (2, 2)), (0, (8, 1.5)), (0, (1, 2)), (0, (4, 2, 1, 2)))
 _SPARE_HUES = 24
@@ -100,28 +83,48 @@ def loss_of(method: str) -> str:
     return method.partition("@")[0].partition("+")[0]
 
 
-def ordered(methods: Iterable[str]) -> list[str]:
-    """Methods in the order of tables and figures; variants stay in the given order, behind their loss."""
-    position = {name: index for index, name in enumerate(METHOD_ORDER)}
-    given = list(methods)
-    return sorted(given, key=lambda method: (position.get(loss_of(method), len(position)), method != loss_of(method)))
+@dataclass(frozen=True)
+class Style:
+    """How the methods of a study are ordered and drawn.
 
-
-def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """How each method is drawn.
-
-    Methods of :data:`METHOD_ORDER` look the same everywhere. Others get a colour from their name, so that it is the
-    same in every figure too, unless another method of the same figure has it already: then the next free one.
+    Attributes:
+        order: losses in the order of tables and figures; others follow.
+        known: losses with a look of their own, the same in every figure.
     """
-    found = {method: _LOOKS[method] for method in methods if method in _LOOKS}
-    taken: set[int] = set()
-    for method in sorted(set(methods) - set(found)):
-        slot = zlib.crc32(method.encode()) % _SPARE_HUES
-        while slot in taken and len(taken) < _SPARE_HUES:
-            slot = (slot + 7) % _SPARE_HUES  # 7 and 24 share no factor: every slot is visited
-        taken = (taken | {slot}) if len(taken) < _SPARE_HUES else {slot}
-        found[method] = _spare(slot)
-    return {method: found[method] for method in methods}
+
+    order: tuple[str, ...] = ()
+    known: Mapping[str, Look] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, paper: PaperConfig) -> Style:
+        """As the paper has it."""
+        known = {name: Look(**dict(method.look)) for name, method in paper.methods.items() if method.look is not None}
+        return cls(tuple(paper.methods), known)
+
+    def ordered(self, methods: Iterable[str]) -> list[str]:
+        """Methods in the order of tables and figures; variants stay in the given order, behind their loss."""
+        position = {name: index for index, name in enumerate(self.order)}
+
+        def key(method: str) -> tuple[int, bool]:
+            return position.get(loss_of(method), len(position)), method != loss_of(method)
+
+        return sorted(methods, key=key)
+
+    def looks(self, methods: Sequence[str]) -> dict[str, Look]:
+        """How each method is drawn.
+
+        A method without a look of its own gets a colour from its name, so that it is the same in every figure too,
+        unless another method of the same figure has it already: then the next free one.
+        """
+        found = {method: self.known[method] for method in methods if method in self.known}
+        taken: set[int] = set()
+        for method in sorted(set(methods) - set(found)):
+            slot = zlib.crc32(method.encode()) % _SPARE_HUES
+            while slot in taken and len(taken) < _SPARE_HUES:
+                slot = (slot + 7) % _SPARE_HUES  # 7 and 24 share no factor: every slot is visited
+            taken = (taken | {slot}) if len(taken) < _SPARE_HUES else {slot}
+            found[method] = _spare(slot)
+        return {method: found[method] for method in methods}
 
 
 def _spare(slot: int) -> Look:

@@ -13,7 +13,6 @@ from spectralcal.base.errors import ResultError
 from spectralcal.report.leader import NOTHING, leader
 from spectralcal.report.printed import Lookup, by_method
 from spectralcal.report.results import Results
-from spectralcal.report.style import ordered
 
 #: statuses whose score may be undefined: the class is not in the reference, or no voxel enters the metric
 UNDEFINED = frozenset({"absent", "spurious", "undefined"})
@@ -88,7 +87,7 @@ def summarize(
                 chosen = block[(block.metric == column.metric) & (block.protocol == protocol)]
                 check_scores(chosen, block, f"{dataset}, {architecture}, {column.metric} ({protocol})")
                 compared = []
-                for method in ordered(results.methods(experiment)) if methods is None else methods:
+                for method in results.ordered_methods(experiment) if methods is None else methods:
                     cell = lookup(paper_dataset, column.metric, method)
                     compared.append(
                         {

@@ -29,7 +29,7 @@ class Cost:
     """What a cell of one kind takes.
 
     Attributes:
-        step: seconds of a training step: with cross-entropy, or the mean of the finished cells.
+        step: seconds of a training step: with the baseline, or the mean of the finished cells.
         scoring: seconds of scoring a cell; None if not known.
         extra: seconds a step that a method takes longer than `step`, by method.
         source: where the numbers are from, for people.

@@ -131,7 +131,7 @@ class StudyPaths:
         return self.config.results / "maps" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
 
     def hotspots(self, dataset: str, architecture: str, seed: int) -> Path:
-        """High frequencies of cross-entropy's confidence in every test case, against the other methods' confidence."""
+        """High frequencies of the baseline's confidence in every test case, against the other methods' confidence."""
         return self.config.results / "hotspots" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
 
     def numbers(self, kind: str, dataset: str, architecture: str, seed: int) -> Path:

@@ -143,7 +143,7 @@ def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
     code = _output_code(config, kind, output.source or name)
     named = (output.experiment, *output.options.get("experiments", ()))
     experiments = [config.experiments[experiment].model_dump() for experiment in named]
-    return digest(name, output.model_dump(), experiments, code)
+    return digest(name, output.model_dump(), experiments, _said(config), code)
 
 
 def claims_recipe(config: StudyConfig) -> str:
@@ -152,24 +152,23 @@ def claims_recipe(config: StudyConfig) -> str:
         registry.PACKAGE / "report/claims/step.py",
         *(entry.file for entry in registry.entries("claims", config.paper)),
     )
-    printed = [] if config.paper is None else sorted((paper_of(config.paper).folder / "printed").glob("*.csv"))
     experiments = {name: entry.model_dump() for name, entry in config.experiments.items()}
-    roles = config.claims.model_dump() if config.claims else None
-    return digest(roles, experiments, [file_digest(file) for file in printed], code)
+    return digest(config.claims, experiments, _said(config), code, _outside_code(config))
 
 
 def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
     """Digest for the maps of one case by every trained method."""
     weights = _weights_recipes(config, dataset, architecture, seed)
-    return digest(weights, _set(config.inference), _set(config.evaluation), engine("maps", "prediction"))
+    baseline = config.paper_facts.baseline  # picks the case; the first method, where there is none, is in the weights
+    return digest(weights, baseline, _set(config.inference), _set(config.evaluation), engine("maps", "prediction"))
 
 
 def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
-    """Digest for the hotspots of cross-entropy against every trained method."""
-    # All seeds: cross-entropy of another one is the control.
+    """Digest for the hotspots of the baseline against every trained method."""
+    # All seeds: the baseline of another one is the control.
     seeds = sorted({cell.seed for cell in study_cells(config)})
     weights = [_weights_recipes(config, dataset, architecture, each) for each in seeds]
-    return digest(seed, weights, _set(config.evaluation), engine("hotspots"))
+    return digest(seed, weights, config.paper_facts.baseline, _set(config.evaluation), engine("hotspots"))
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any], key: str = "") -> list[str]:
@@ -186,10 +185,22 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any], key: str = 
 
 def _output_code(config: StudyConfig, kind: str, source: str) -> list[str]:
     """Digests of the code of a table or figure; of a paper outside the package, of all its code."""
-    code = [code_digest(registry.find(kind, source, paper=config.paper).file)]
-    if config.paper is not None and not (folder := paper_of(config.paper).folder).is_relative_to(registry.PACKAGE):
-        code += [source_digest(file) for file in sorted(folder.rglob("*.py"))]
-    return code
+    return [code_digest(registry.find(kind, source, paper=config.paper).file), *_outside_code(config)]
+
+
+def _outside_code(config: StudyConfig) -> list[str]:
+    """Digests of all code of a paper outside the package, whose modules may import each other."""
+    if config.paper is None or (folder := paper_of(config.paper).folder).is_relative_to(registry.PACKAGE):
+        return []
+    return [source_digest(file) for file in sorted(folder.rglob("*.py"))]
+
+
+def _said(config: StudyConfig) -> list[Any]:
+    """What the study's paper says of itself, and its printed numbers."""
+    if config.paper is None:
+        return []
+    printed = sorted((paper_of(config.paper).folder / "printed").glob("*.csv"))
+    return [config.paper_facts.model_dump(mode="json"), *(file_digest(file) for file in printed)]
 
 
 def _shown(value: Any) -> str:

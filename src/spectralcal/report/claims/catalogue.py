@@ -1,13 +1,15 @@
-"""The list of claims (``paper/claims.csv``): what the paper says, where, and what would support or refute it."""
+"""The list of a paper's claims (``printed/claims.csv``): what it says, where, and what would support or refute it."""
 
 from __future__ import annotations
 
 import csv
 import functools
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 
-FILE = Path(__file__).parents[2] / "papers/spectral_entropy/printed/claims.csv"
+from spectralcal.base.errors import ConfigError
+from spectralcal.base.papers import paper_of
+
+FILE = "printed/claims.csv"
 #: in the column "data_sets": the claim is about training in general, or about no data at all
 ANY, NONE = "any", "none"
 NAMED = "named"
@@ -18,7 +20,7 @@ class Claim:
     """One line of the list.
 
     Attributes:
-        id: ``C01`` ... for claims of the paper's text and figures, ``T01`` ... for its formulas.
+        id: for example ``C01`` ... for claims of the paper's text and figures, ``T01`` ... for its formulas.
         claim: in our words.
         place: where the paper makes it.
         measured_by: what is computed.
@@ -40,10 +42,25 @@ class Claim:
 
 
 @functools.cache
-def catalogue() -> dict[str, Claim]:
-    """All claims by id, in the order of the file."""
-    with FILE.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+def catalogue(paper: str) -> dict[str, Claim]:
+    """All claims of a paper by id, in the order of its file.
+
+    Args:
+        paper: the configuration's `paper`.
+
+    Raises:
+        ConfigError: the file cannot be read, or lacks a column.
+    """
+    file = paper_of(paper).folder / FILE
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            rows = list(reader)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot read the list of the paper's claims: {error.strerror}") from error
+    columns = [field.name for field in fields(Claim) if field.name != "kind"]
+    if sorted(columns) != sorted(reader.fieldnames or ()):
+        raise ConfigError(f"{file}: expected columns {', '.join(columns)}, found {', '.join(reader.fieldnames or ())}")
     return {row["id"]: _claim(row) for row in rows}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.base import registry
-from spectralcal.report.claims.catalogue import ANY, NONE, Claim, catalogue
+from spectralcal.report.claims.catalogue import ANY, FILE, NONE, Claim, catalogue
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
     INCONCLUSIVE,
@@ -63,7 +63,7 @@ def ledger(results: Results) -> list[Entry]:
         ValueError: a claim has no function or two, or a function no claim.
     """
     study = Study(results, roles(results.config))
-    return [decide(study, claim) for claim in catalogue().values()]
+    return [decide(study, claim) for claim in catalogue(results.config.paper).values()]
 
 
 def decide(study: Study, claim: Claim) -> Entry:
@@ -75,7 +75,7 @@ def decide(study: Study, claim: Claim) -> Entry:
 
 
 @functools.cache
-def functions(paper: str | None) -> dict[str, tuple[str, Function]]:
+def functions(paper: str) -> dict[str, tuple[str, Function]]:
     """Id of each claim -> (title of its group, the function that decides it).
 
     Raises:
@@ -87,9 +87,9 @@ def functions(paper: str | None) -> dict[str, tuple[str, Function]]:
             if identity in found:
                 raise ValueError(f"claim {identity}: expected one function, found a second in claims/{name}.py")
             found[identity] = (registry.constant("claims", name, "TITLE", paper), function)
-    if difference := set(found) ^ set(catalogue()):
+    if difference := set(found) ^ set(catalogue(paper)):
         raise ValueError(
-            f"expected a function for every claim of paper/claims.csv and no other, found a difference in "
+            f"expected a function for every claim of {FILE} and no other, found a difference in "
             f"{', '.join(sorted(difference))}"
         )
     return found
@@ -97,7 +97,7 @@ def functions(paper: str | None) -> dict[str, tuple[str, Function]]:
 
 def roles(config: StudyConfig) -> dict[str, str | None]:
     """Role -> experiment."""
-    return config.claims.model_dump() if config.claims else {}
+    return dict(config.claims or {})
 
 
 def table(entries: list[Entry]) -> pd.DataFrame:

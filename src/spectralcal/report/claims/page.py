@@ -22,8 +22,6 @@ from spectralcal.report.results import Results
 from spectralcal.statistics import FEWEST_TO_RANK
 from spectralcal.study.config import StudyConfig
 
-#: what the paper states of its training (Sec. 4.1)
-STATED = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 2, "patch": (96, 96, 96)}
 #: decided claims that the first screen has room to spell out
 IN_FULL = 16
 SOURCES = {
@@ -57,7 +55,8 @@ def _opening(entries: Sequence[Entry], results: Results) -> str:
     counts = ", ".join(f"**{sum(e.verdict == v for e in entries)} {v}**" for v in VERDICTS)
     config = results.config
     named = ", ".join(results.title(name) for name in config.datasets)
-    return f"Study {config.study} ({named}): {len(entries)} claims of the paper, {counts}."
+    claims = f"{len(entries)} claim{'' if len(entries) == 1 else 's'} of the paper"
+    return f"Study {config.study} ({named}): {claims}, {counts}."
 
 
 def _decided(entries: Sequence[Entry]) -> str:
@@ -151,9 +150,12 @@ def _reading(config: StudyConfig) -> str:
 
 
 def _deviation(config: StudyConfig, data_set: str) -> str:
-    training = config.training_of(data_set, next(iter(config.architectures)))
-    found = {key: getattr(training, key) for key in STATED}
-    other = [f"{key} {_text(found[key])} ({_text(value)})" for key, value in STATED.items() if found[key] != value]
+    training, stated = (
+        config.training_of(data_set, next(iter(config.architectures))),
+        config.paper_facts.stated_training,
+    )
+    found = {key: getattr(training, key) for key in stated}
+    other = [f"{key} {_text(found[key])} ({_text(value)})" for key, value in stated.items() if found[key] != value]
     return f"{data_set}: {', '.join(other)}" if other else ""
 
 

@@ -13,6 +13,7 @@ from spectralcal.base.errors import ResultError
 from spectralcal.report.claims.catalogue import ANY, NAMED, Claim
 from spectralcal.report.claims.finding import Finding, Hole, hole
 from spectralcal.report.claims.sample import Sample
+from spectralcal.report.columns import PROTOCOL
 from spectralcal.report.results import Results
 from spectralcal.report.summary import case_means, check_scores
 from spectralcal.study.grid import Cell
@@ -29,12 +30,12 @@ class Score(NamedTuple):
     scale: float
     unit: str
     higher: bool = False
-    protocol: str = "paper"
+    protocol: str = ""  # empty: the headline protocol
 
 
-DSC = Score("DSC", 100.0, "pp", higher=True)
-HD95 = Score("HD95", 1.0, "mm")
-ASD = Score("ASD", 1.0, "mm")
+DSC = Score("DSC", 100.0, "pp", higher=True, protocol=PROTOCOL)
+HD95 = Score("HD95", 1.0, "mm", protocol=PROTOCOL)
+ASD = Score("ASD", 1.0, "mm", protocol=PROTOCOL)
 ECE = Score("ECE", 1e3, "×10⁻³")
 SCE = Score("SCE", 1e3, "×10⁻³")
 TACE = Score("TACE", 1e3, "×10⁻³")
@@ -114,7 +115,7 @@ class Study:
         return self.results.config.experiments[self.experiment(role)].architectures[0]
 
     def named(self, role: str, *names: str) -> list[str]:
-        """Methods of an experiment by the paper's names (``"CE"``, ``"Ours"``).
+        """Methods of an experiment by their names in the paper's tables.
 
         Raises:
             Hole: the experiment lacks one of them.
@@ -184,8 +185,9 @@ class Study:
         ]
         tables = []
         for score in scores:
-            chosen = block[(block.metric == score.metric) & (block.protocol == score.protocol)]
-            where = f"{data_set}, {cells[0][0].architecture}, {score.metric} ({score.protocol})"
+            protocol = score.protocol or self.results.protocol
+            chosen = block[(block.metric == score.metric) & (block.protocol == protocol)]
+            where = f"{data_set}, {cells[0][0].architecture}, {score.metric} ({protocol})"
             check_scores(chosen, block, where)
             tables.append(case_means(chosen))
         patients = dict(sorted({pair for table in tables for pair in zip(table.case, table.patient, strict=True)}))
@@ -198,7 +200,8 @@ class Study:
         sample = Sample.of_cases(methods, values, list(patients.values()))
         empty = [score for q, score in enumerate(scores) if not np.isfinite(sample.values[:, q]).any()]
         if empty:
-            raise Hole(f"no case has {empty[0].metric} ({empty[0].protocol}) by {', '.join(methods)}")
+            protocol = empty[0].protocol or self.results.protocol
+            raise Hole(f"no case has {empty[0].metric} ({protocol}) by {', '.join(methods)}")
         return sample
 
     def arrays(

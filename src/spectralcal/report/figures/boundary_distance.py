@@ -11,7 +11,7 @@ from spectralcal.report.figures.axes import handles, legend_below, line_style, l
 from spectralcal.report.figures.choose import chosen_cells, counted, holes, in_order, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, looks, size
+from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, Style, size
 from spectralcal.statistics.weighted import interval, patient_draws
 from spectralcal.study.grid import Cell
 
@@ -46,7 +46,7 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % bootstrap intervals over "
         f"patients. Below: share of all voxels; a band without a voxel has no point.{holes(gone)}"
     )
-    return Drawn(draw(table, results.unit(dataset)), table, caption)
+    return Drawn(draw(table, results.style, results.unit(dataset)), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
@@ -84,12 +84,12 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     return table[["dataset", "architecture", "method", "label", *COLUMNS, "cases", "seeds", "status"]]
 
 
-def draw(table: pd.DataFrame, unit: str = "mm") -> Figure:
+def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
     """The two measures over the bands, and below them the voxels that the bands hold; distances are in `unit`."""
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = style.looks(list(labels))
     figure, grid = plt.subplots(
         2, 2, figsize=size(TWO_COLUMNS, 82), layout="constrained", sharex=True,
         gridspec_kw={"height_ratios": [5, 1]},

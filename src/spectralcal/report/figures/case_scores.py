@@ -12,7 +12,6 @@ from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.report.columns import CALIBRATION, PROTOCOL, SEGMENTATION
 from spectralcal.report.figures.choose import counted
 from spectralcal.report.results import Results
-from spectralcal.report.style import ordered
 from spectralcal.report.summary import POOL, Column, check_scores
 from spectralcal.report.units import in_units
 from spectralcal.statistics.weighted import weighted_mean
@@ -109,7 +108,7 @@ def case_scores(
             f"{dataset}, {architecture}, {metric}: expected one score a case, protocol '{protocol}' pools all voxels; "
             "choose a protocol that scores cases, such as 'paper'"
         )
-    methods, seeds = tuple(ordered(results.methods(experiment))), tuple(results.config.experiments[experiment].seeds)
+    methods, seeds = tuple(results.ordered_methods(experiment)), tuple(results.config.experiments[experiment].seeds)
     patients = dict(sorted(zip(chosen.case, chosen.patient, strict=True)))
     finite = chosen[np.isfinite(chosen.value)]
     means = finite.groupby(["method", "case", "seed"]).value.mean()
@@ -167,7 +166,7 @@ def hole_sentences(statuses: Mapping[str, str], labels: Mapping[str, str]) -> st
 
 def not_shown(results: Results, experiment: str, shown: Sequence[str]) -> str:
     """Sentence on methods of an experiment that a figure of two methods leaves out."""
-    rest = [results.label(method) for method in ordered(results.methods(experiment)) if method not in shown]
+    rest = [results.label(method) for method in results.ordered_methods(experiment) if method not in shown]
     return f" Not shown: {', '.join(rest)}." if rest else ""
 
 

@@ -36,10 +36,8 @@ def pick(results: Results, experiment: str, kind: str, name: str) -> str:
 
 def chosen_cells(results: Results, experiment: str, dataset: str, architecture: str) -> dict[str, list[Cell]]:
     """Cells by method, in the order of figures, one per seed."""
-    from spectralcal.report.style import ordered
-
     cells = [c for c in results.cells(experiment) if (c.dataset, c.architecture) == (dataset, architecture)]
-    return {method: [c for c in cells if c.method == method] for method in ordered(results.methods(experiment))}
+    return {method: [c for c in cells if c.method == method] for method in results.ordered_methods(experiment)}
 
 
 def patients_of(results: Results, experiment: str, dataset: str) -> dict[str, str]:

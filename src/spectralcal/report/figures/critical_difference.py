@@ -23,7 +23,7 @@ from spectralcal.report.figures.case_scores import (
 from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, INK, PAGE, TWO_COLUMNS, Look, looks, size
+from spectralcal.report.style import FAINT, INK, PAGE, TWO_COLUMNS, Look, Style, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ NUMBERS = ("mean_rank", "low", "high", "statistic", "p_value", "critical_differe
 
 
 def critical_difference(
-    results: Results, experiment: str, *, architecture: str = "", metric: str = "", protocol: str = "paper"
+    results: Results, experiment: str, *, architecture: str = "", metric: str = "", protocol: str = ""
 ) -> Drawn:
     """One diagram for each metric, with patients as blocks.
 
@@ -52,13 +52,14 @@ def critical_difference(
         experiment: name of the experiment; patients of all of its data sets are ranked together.
         architecture: architecture to show; empty: the experiment's first.
         metric: the only one to show; empty: all six.
-        protocol: protocol of the calibration errors.
+        protocol: protocol of the calibration errors; empty: the headline one.
 
     Raises:
         ConfigError: an unknown metric.
         ResultError: the protocol was not scored, or not by case.
     """
     architecture = pick(results, experiment, "architectures", architecture)
+    protocol = protocol or results.protocol
     table, blocks = frame(results, experiment, architecture, (metric,) if metric else METRICS, protocol)
     datasets = results.config.experiments[experiment].datasets
     methods = table[table.level == "method"]
@@ -72,7 +73,7 @@ def critical_difference(
         "each other. Not corrected for the number of metrics."
         f"{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
-    return Drawn(draw(table), table, caption)
+    return Drawn(draw(table, results.style), table, caption)
 
 
 def frame(
@@ -137,13 +138,13 @@ def cliques(mean_ranks: np.ndarray, critical_difference: float) -> list[tuple[fl
     return [(float(ordered[start]), float(ordered[stop])) for start, stop in found]
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, style: Style) -> Figure:
     """Six diagrams in two columns, or in one where names are long."""
     import matplotlib.pyplot as plt
 
     methods = table[table.level == "method"]
     labels = dict(zip(methods.method, methods.label, strict=True))
-    found, margin = looks(list(labels)), MARK + max(text_width(label) for label in labels.values())
+    found, margin = style.looks(list(labels)), MARK + max(text_width(label) for label in labels.values())
     metrics = list(dict.fromkeys(table.metric))
     across = min(2, len(metrics)) if margin < LONG + MARK else 1
     width = (TWO_COLUMNS - 4.0 - GAP * 2 * (across - 1)) / across

@@ -11,15 +11,11 @@ import pandas as pd
 from spectralcal.report.figures.choose import in_order, patients_of
 from spectralcal.report.figures.slices import SliceView, best_slice
 from spectralcal.report.results import Results
-from spectralcal.report.style import ordered
 from spectralcal.statistics.weighted import interval, patient_draws
 from spectralcal.study.methods import parse_method
 
-BASELINE = "ce"
-#: what a network of the study's next seed is called: it shares no initial weights and no batches with cross-entropy
+#: what a network of the study's next seed is called: it shares no initial weights and no batches with the baseline
 OTHER_SEED = ", other seed"
-#: cross-entropy of another seed: how far hotspots and differences agree when nothing but chance differs
-CONTROL = BASELINE + OTHER_SEED
 COLUMNS = (
     "level", "method", "label", "target", "strength", "coefficient", "case", "patient", "value", "low", "high", "null",
     "excess", "excess_low", "excess_high", "x_low", "x_high", "y_low", "y_high", "count", "cases", "seeds", "status",
@@ -27,9 +23,15 @@ COLUMNS = (
 
 
 def compared_methods(results: Results, experiment: str) -> list[str]:
-    """Trained methods of an experiment without cross-entropy, in the order of figures; post-hoc steps train nothing."""
+    """Trained methods of an experiment without the baseline, in the order of figures; post-hoc steps train nothing."""
+    baseline = results.baseline(experiment)
     names = [str(parse_method(name, results.config.methods).trained) for name in results.methods(experiment)]
-    return [name for name in ordered(dict.fromkeys(names)) if name != BASELINE]
+    return [name for name in results.style.ordered(dict.fromkeys(names)) if name != baseline]
+
+
+def control_of(baseline: str) -> str:
+    """The baseline of another seed: how far hotspots and differences agree when nothing but chance differs."""
+    return baseline + OTHER_SEED
 
 
 def hotspot_frame(
@@ -45,21 +47,21 @@ def hotspot_frame(
         One row a number, with the columns of :data:`COLUMNS` that it has. ``level``: ``case`` (mean over seeds),
         ``mean`` (over cases, with 95 % bootstrap intervals over patients), ``profile`` (mean difference and its
         expectation under the null, by bin of strength) and ``histogram`` (voxels). ``target``: the confidence
-        ``difference``, or cross-entropy's ``error``. ``null`` is what correlates through the distance to the boundary,
+        ``difference``, or the baseline's ``error``. ``null`` is what correlates through the distance to the boundary,
         ``excess`` what is left of the value. ``status`` is ``ok``, ``missing``, or ``undefined`` if a map is constant.
     """
-    patients = patients_of(results, experiment, dataset)
+    baseline, patients = results.baseline(experiment), patients_of(results, experiment, dataset)
     seeds = results.config.experiments[experiment].seeds
     files = {seed: found for seed in seeds if (found := results.hotspots(dataset, architecture, seed)) is not None}
     files = {seed: found for seed, found in files.items() if found["methods"].size}
     cases = [str(name) for name in next(iter(files.values()))["cases"]] if files else []
     orders = {seed: in_order(cases, found["cases"], f"hotspots of seed {seed}") for seed, found in files.items()}
-    found = {seed: _Of(files[seed], orders[seed]) for seed in files}
+    found = {seed: _Of(files[seed], orders[seed], baseline) for seed in files}
     names = {name: results.label(name) for name in compared_methods(results, experiment)}
-    if any(BASELINE in entry.methods for entry in found.values()):
+    if any(baseline in entry.methods for entry in found.values()):
         if any(method in entry.following for entry in found.values()):
             names[method + OTHER_SEED] = results.label(method) + OTHER_SEED
-        names[CONTROL] = results.label(BASELINE) + OTHER_SEED
+        names[control_of(baseline)] = results.label(baseline) + OTHER_SEED
     owners = [patients.get(case, case) for case in cases]
     rows: list[dict[str, Any]] = []
     for name, label in names.items():
@@ -69,7 +71,7 @@ def hotspot_frame(
         rows += _correlations(list(arrays.values()), have, identity, coefficient, cases, owners)
         if name == method and have:
             rows += _profile(have, name, identity, owners) + _histogram(have, name, identity)
-    identity = {"method": BASELINE, "label": results.label(BASELINE), "target": "error", "seeds": len(found)}
+    identity = {"method": baseline, "label": results.label(baseline), "target": "error", "seeds": len(found)}
     errors = [entry.arrays["error"][entry.order] for entry in found.values()]
     rows += _correlations(errors, list(found.values()), identity, coefficient, cases, owners)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
@@ -102,8 +104,8 @@ def shown_view(arrays: Mapping[str, np.ndarray], method: str) -> SliceView | Non
 class _Of:
     """Arrays of one seed, cases in the common order."""
 
-    def __init__(self, arrays: dict[str, np.ndarray], order: np.ndarray) -> None:
-        self.arrays, self.order = arrays, order
+    def __init__(self, arrays: dict[str, np.ndarray], order: np.ndarray, baseline: str) -> None:
+        self.arrays, self.order, self.baseline = arrays, order, baseline
         self.methods = [str(name) for name in arrays["methods"]]
         self.following = [str(name) for name in arrays.get("following_methods", ())]
 
@@ -116,8 +118,8 @@ class _Of:
         method = name.removesuffix(OTHER_SEED)
         if name != method and method in self.following:
             return self.arrays["following"][self.following.index(method)][self.order]
-        # Cross-entropy among the methods is that of the next seed.
-        is_there = method in self.methods and (name == method or method == BASELINE)
+        # The baseline among the methods is that of the next seed.
+        is_there = method in self.methods and (name == method or method == self.baseline)
         return self.of("difference", method) if is_there else None
 
 

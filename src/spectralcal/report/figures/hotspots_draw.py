@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.report.figures.axes import panel_title, place, say_missing
-from spectralcal.report.figures.hotspots import CONTROL, OTHER_SEED
+from spectralcal.report.figures.hotspots import OTHER_SEED, control_of
 from spectralcal.report.figures.paint import draw_contour, draw_image, mark_hole
 from spectralcal.report.figures.slices import SliceView
-from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, Look, looks
+from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, Look, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +25,9 @@ FINEST = 1e-3
 DIVERGING = "RdBu_r"
 
 
-def draw_row(figure: Figure, view: SliceView | None, arrays: Mapping[str, np.ndarray], label: str) -> None:
-    """Image, spectrum, hotspots and confidence difference, each with its scale below."""
-    titles = ("image and reference", "high-frequency power", "hotspots", f"CE − {label}")
+def draw_row(figure: Figure, view: SliceView | None, arrays: Mapping[str, np.ndarray], difference: str) -> None:
+    """Image, spectrum, hotspots and confidence difference, which has a title, each with its scale below."""
+    titles = ("image and reference", "high-frequency power", "hotspots", difference)
     left = (TWO_COLUMNS - 4 * SIDE - 3 * GAP) / 2
     panels = [place(figure, left + i * (SIDE + GAP), TOP, SIDE, SIDE) for i in range(4)]
     bars = [place(figure, left + i * (SIDE + GAP) + 4, TOP + SIDE + 1.5, SIDE - 8, 1.8) for i in range(4)]
@@ -56,8 +56,8 @@ def draw_row(figure: Figure, view: SliceView | None, arrays: Mapping[str, np.nda
             _signed(figure, axes, bar, maps[index], view)
 
 
-def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
-    """Voxels by strength and difference on a logarithmic grey scale, with the mean by strength and its null."""
+def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame, color: str) -> None:
+    """Voxels by strength and difference on a logarithmic grey scale; in colour, the mean by strength and its null."""
     from matplotlib.colors import LogNorm
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import Normal, Stroke
@@ -72,7 +72,6 @@ def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
     grid = np.full((len(y) - 1, len(x) - 1), np.nan)
     grid[np.searchsorted(y, counts.y_low), np.searchsorted(x, counts.x_low)] = counts["count"]
     shade = axes.pcolormesh(x, y, grid, norm=LogNorm(1, max(2, np.nanmax(grid))), cmap="Greys", rasterized=True)
-    color = looks(["spectral"])["spectral"].color
     middle = (mean.x_low + mean.x_high) / 2
     axes.fill_between(middle, mean.low, mean.high, color=color, alpha=0.3, linewidth=0)
     rim = [Stroke(linewidth=2.4, foreground="white"), Normal()]  # the line's grey is that of many a bin
@@ -95,12 +94,15 @@ def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
     axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handlelength=1.8)
 
 
-def draw_correlations(axes: Axes, table: pd.DataFrame, methods: Mapping[str, str], strength: str, first: bool) -> None:
-    """A row for each method: its cases, their mean with interval, and the null's mean."""
-    found = looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != CONTROL)))
+def draw_correlations(
+    axes: Axes, table: pd.DataFrame, style: Style, methods: Mapping[str, str], strength: str, first: bool
+) -> None:
+    """A row for each method: its cases, their mean with interval, and the null's mean. The baseline's is in ink."""
+    control = control_of(table[table.target == "error"].method.iloc[0])
+    found = style.looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != control)))
     shown = table[(table.target == "difference") & ((table.strength == strength) | (table.status == "missing"))]
     for row, name in enumerate(methods):
-        look = Look(INK, "o", "-") if name == CONTROL else found[name.removesuffix(OTHER_SEED)]
+        look = Look(INK, "o", "-") if name == control else found[name.removesuffix(OTHER_SEED)]
         mine = shown[shown.method == name]
         mean = mine[mine.level == "mean"].iloc[0]
         if mean.status != "ok":

@@ -38,7 +38,7 @@ def pareto(
     architecture: str = "",
     accuracy: str = "DSC",
     calibration: str = "ECE",
-    protocol: str = "paper",
+    protocol: str = "",
 ) -> Drawn:
     """All methods by two metrics, with the Pareto front of their means.
 
@@ -51,7 +51,7 @@ def pareto(
         architecture: architecture to show; empty: the experiment's first.
         accuracy: metric along the page.
         calibration: metric up the page.
-        protocol: protocol of the calibration error.
+        protocol: protocol of the calibration error; empty: the headline one.
 
     Raises:
         ConfigError: an unknown metric.
@@ -59,6 +59,7 @@ def pareto(
     """
     architecture = pick(results, experiment, "architectures", architecture)
     metrics = (accuracy, calibration)
+    protocol = protocol or results.protocol
     table, blocks = frame(results, experiment, architecture, metrics, protocol)
     datasets = results.config.experiments[experiment].datasets
     names = {dataset: results.title(dataset) for dataset in datasets}
@@ -75,7 +76,7 @@ def pareto(
         f"method would have a filled marker: {listed or 'none'}.{hole_sentences(statuses, labels)}"
     )
     columns = {(block.dataset, block.column.metric): block.column for block in blocks}
-    return Drawn(draw(table, metrics, names, columns), table, caption)
+    return Drawn(draw(table, results.style, metrics, names, columns), table, caption)
 
 
 def _key(table: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from spectralcal.report.figures.axes import handles, legend_below, log_axis, panel_title, say_missing
 from spectralcal.report.figures.case_scores import metric_label
-from spectralcal.report.style import FAINT, PAGE, TWO_COLUMNS, Look, looks, size
+from spectralcal.report.style import FAINT, PAGE, TWO_COLUMNS, Look, Style, size
 from spectralcal.report.summary import Column
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Frame:
 
 def draw(
     table: pd.DataFrame,
+    style: Style,
     metrics: tuple[str, str],
     names: Mapping[str, str],
     columns: Mapping[tuple[str, str], Column],
@@ -69,6 +70,7 @@ def draw(
 
     Args:
         table: the numbers.
+        style: looks of methods.
         metrics: along and up the page.
         names: printed names of the data sets.
         columns: (data set, metric) -> how it is printed.
@@ -76,7 +78,7 @@ def draw(
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = style.looks(list(labels))
     rows = {dataset: _valued(table[table.dataset == dataset]) for dataset in names}
     frames = {dataset: whole_frame(shown) for dataset, shown in rows.items() if len(shown)}
     parts = crowded_parts(table)

@@ -22,7 +22,7 @@ from spectralcal.report.figures.reliability_bins import (
     sides,
 )
 from spectralcal.report.results import Results
-from spectralcal.report.style import TWO_COLUMNS, Look, looks, size
+from spectralcal.report.style import TWO_COLUMNS, Look, Style, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def reliability(results: Results, experiment: str, *, architecture: str = "", da
         f"{FEW} voxels. {results.side.capitalize()} cases: {cases}.{holes(gone)}"
     )
     names = {name: results.title(name) for name in datasets}
-    return Drawn(draw(table, names), table, caption)
+    return Drawn(draw(table, results.style, names), table, caption)
 
 
 def frame(results: Results, experiment: str, datasets: list[str], architecture: str) -> pd.DataFrame:
@@ -82,18 +82,19 @@ def frame(results: Results, experiment: str, datasets: list[str], architecture: 
     return pd.concat(parts, ignore_index=True)
 
 
-def draw(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str] | None = None) -> Figure:
     """Two panels for each data set; two data sets in a row if there are several.
 
     Args:
         table: the bins.
+        style: looks of methods.
         names: printed names of data sets; one that is not in it goes by its own name.
     """
     import matplotlib.pyplot as plt
 
     datasets = list(dict.fromkeys(table.dataset))
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = style.looks(list(labels))
     across = min(len(datasets), 2)
     side = (TWO_COLUMNS - across * (LEFT + GAP) - 2) / (len(REGIONS) * across)
     block = HEAD + side * (1 + HISTOGRAM) + FOOT

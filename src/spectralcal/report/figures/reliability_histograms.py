@@ -14,7 +14,7 @@ from spectralcal.report.figures.choose import chosen_cells, counted, holes, open
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.reliability_bins import FEW
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, TWO_COLUMNS, looks, size
+from spectralcal.report.style import FAINT, TWO_COLUMNS, Style, size
 from spectralcal.study.grid import Cell
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def reliability_histograms(
         f"diagrams by accuracy, in {BINS} bins; a case counts where it has at least {FEW} voxels. Line: mean over the "
         f"diagrams at the mean confidence.{holes(gone)}"
     )
-    return Drawn(draw(table), table, caption)
+    return Drawn(draw(table, results.style), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str, region: str = "all") -> pd.DataFrame:
@@ -113,12 +113,12 @@ def joint(count: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray) -> li
     return rows
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, style: Style) -> Figure:
     """A square panel for each method."""
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = style.looks(list(labels))
     across = min(ACROSS, len(labels))
     side = (TWO_COLUMNS - LEFT - BAR - (ACROSS - 1) * GAP) / ACROSS
     down = math.ceil(len(labels) / across)

@@ -24,7 +24,7 @@ from spectralcal.report.figures.choose import chosen_cells, holes, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.settings import Settings, numeric_settings
 from spectralcal.report.results import Results
-from spectralcal.report.style import INK, TWO_COLUMNS, looks, size
+from spectralcal.report.style import INK, TWO_COLUMNS, Style, size
 from spectralcal.study.methods import parse_method
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
         "the samples in the batch (dashed). (d) Gradient norm of the added term with its weight over that of the "
         f"first, both at the logits; at 1 they pull equally hard.{_strengths(table, names)}{holes(gone)}"
     )
-    return Drawn(draw(table, names, settings), table, caption)
+    return Drawn(draw(table, results.style, names, settings), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
@@ -105,17 +105,18 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     return table.assign(**{name: np.nan for name in CURVES if name not in table})
 
 
-def draw(table: pd.DataFrame, names: Mapping[str, str], settings: Settings) -> Figure:
+def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str], settings: Settings) -> Figure:
     """Four panels over the training step.
 
     Args:
         table: the histories.
+        style: looks of methods.
         names: printed name by method, in the order of the legend.
         settings: methods that differ in the value of one option; others look as in every figure.
     """
     import matplotlib.pyplot as plt
 
-    found = {**looks(list(names)), **settings.looks()}
+    found = {**style.looks(list(names)), **settings.looks()}
     figure, grid = plt.subplots(2, 2, figsize=size(TWO_COLUMNS, 105), layout="constrained", sharex=True)
     for letter, axes, (panel, title) in zip("abcd", grid.flat, PANELS.items(), strict=True):
         panel_title(axes, letter, title)

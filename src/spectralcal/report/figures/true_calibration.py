@@ -12,7 +12,7 @@ from spectralcal.report.figures.axes import handles, legend_below, panel_title, 
 from spectralcal.report.figures.choose import chosen_cells, counted, holes, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, TWO_COLUMNS, Look, looks, ordered, size
+from spectralcal.report.style import FAINT, TWO_COLUMNS, Look, Style, size
 from spectralcal.report.summary import check_finite
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def true_calibration(
     *,
     dataset: str = "",
     architecture: str = "",
-    protocol: str = "paper",
+    protocol: str = "",
     truth: str = "truth",
 ) -> Drawn:
     """What the estimates of calibration are worth: each case's estimate against its true error.
@@ -43,7 +43,7 @@ def true_calibration(
         experiment: name of the experiment.
         dataset: data set with a known posterior; empty: the experiment's first.
         architecture: architecture to show; empty: the experiment's first.
-        protocol: protocol of the estimates.
+        protocol: protocol of the estimates; empty: the headline one.
         truth: voxels of the true error: "truth" for all, "truth-boundary" for the band around the boundary.
 
     Raises:
@@ -52,6 +52,7 @@ def true_calibration(
     """
     dataset = pick(results, experiment, "datasets", dataset)
     architecture = pick(results, experiment, "architectures", architecture)
+    protocol = protocol or results.protocol
     table = frame(results, experiment, dataset, architecture, protocol, truth)
     cases = table[table.level == "case"].case.nunique()
     gone = list(table[table.status == "missing"].label)
@@ -62,7 +63,7 @@ def true_calibration(
         "bootstrap intervals over "
         f"patients; ρ: Spearman's rank correlation over all cases and methods.{holes(gone)}"
     )
-    return Drawn(draw(table), table, caption)
+    return Drawn(draw(table, results.style), table, caption)
 
 
 def frame(
@@ -105,14 +106,14 @@ def frame(
     return table[["dataset", "architecture", "method", "label", *COLUMNS, "status"]]
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, style: Style) -> Figure:
     """A panel for each metric: truth to the right, estimate upwards."""
     import matplotlib.pyplot as plt
 
     methods = list(dict.fromkeys(table.method))
     missing = set(table[table.status == "missing"].method)
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(methods)
+    found = style.looks(methods)
     figure, grid = plt.subplots(1, len(METRICS), figsize=size(TWO_COLUMNS, 66), layout="constrained")
     for letter, axes, metric in zip("abc", grid, METRICS, strict=True):
         panel_title(axes, letter, metric)
@@ -126,7 +127,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.text(0.97, 0.04, f"ρ = {rho:.2f}", transform=axes.transAxes, ha="right", va="bottom", color=FAINT)
         axes.set_xlabel("true error ×10⁻³")
     grid[0].set_ylabel("estimate ×10⁻³")
-    legend_below(figure, handles(found, {m: labels[m] for m in ordered(labels)}, missing, markers=True))
+    legend_below(figure, handles(found, {m: labels[m] for m in style.ordered(labels)}, missing, markers=True))
     return figure
 
 

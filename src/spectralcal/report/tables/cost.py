@@ -9,7 +9,6 @@ import pandas as pd
 
 from spectralcal.base.errors import ConfigError, choices
 from spectralcal.report.results import Results
-from spectralcal.report.style import ordered
 from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import markdown_row
@@ -56,7 +55,7 @@ _FIELDS = ["dataset", "architecture", "method", "label", "trainings", "scorings"
 def _frame(results: Results, cells: list[Cell]) -> pd.DataFrame:
     costs = _costs(results, cells)
     groups: dict[tuple[str, str, str], list[Cell]] = {}
-    order = ordered(list(dict.fromkeys(cell.method for cell in cells)))
+    order = results.style.ordered(list(dict.fromkeys(cell.method for cell in cells)))
     kinds = list(dict.fromkeys((cell.dataset, cell.architecture) for cell in cells))
     for cell in sorted(cells, key=lambda c: (kinds.index((c.dataset, c.architecture)), order.index(c.method))):
         groups.setdefault((cell.dataset, cell.architecture, cell.method), []).append(cell)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.report.results import Results
-from spectralcal.report.style import ordered
 from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import markdown_row
@@ -14,11 +13,10 @@ from spectralcal.report.tables.render import Table, latex_table
 from spectralcal.study.grid import Cell
 
 TITLE = "Cost of the methods"
-BASELINE = "ce"
-#: column of the frame -> printed heading and decimals
+#: column of the frame -> printed heading, in which `baseline` is a label, and decimals
 COLUMNS = {
     "step_ms": ("step (ms)", 0),
-    "step_ratio": ("step / CE", 2),
+    "step_ratio": ("step / {baseline}", 2),
     "peak_memory_mb": ("peak memory (MiB)", 0),
     "training_s": ("training (s)", 0),
     "scoring_s": ("scoring (s)", 1),
@@ -30,7 +28,7 @@ def efficiency(results: Results, experiment: str) -> Table:
     """Mean cost over seeds, as measured while the study ran.
 
     A step is a training run's seconds, validation and log included, over its steps; a resumed run counts its own time.
-    Cells of one machine share it, so that differences of some per cent are noise: the ratio to cross-entropy pairs
+    Cells of one machine share it, so that differences of some per cent are noise: the ratio to the baseline pairs
     seeds and is the median. Methods with a post-hoc step train nothing and have no row.
 
     Args:
@@ -39,7 +37,7 @@ def efficiency(results: Results, experiment: str) -> Table:
     """
     trained = [cell for cell in results.cells(experiment) if "+" not in cell.method]
     each = pd.DataFrame([{**vars(cell), **_cost(results, cell)} for cell in trained])
-    base = each[each.method == BASELINE].set_index(["dataset", "architecture", "seed"]).step_ms
+    base = each[each.method == results.baseline(experiment)].set_index(["dataset", "architecture", "seed"]).step_ms
     keys = pd.MultiIndex.from_frame(each[["dataset", "architecture", "seed"]])
     each["step_ratio"] = each.step_ms / base.reindex(keys).to_numpy()
     groups = each.groupby(["dataset", "architecture", "method"], sort=False)
@@ -52,10 +50,13 @@ def efficiency(results: Results, experiment: str) -> Table:
     frame["devices"] = groups.device.agg(lambda found: ", ".join(sorted({name for name in found if name})))
     frame = frame.reset_index()
     frame.insert(3, "label", frame.method.map(results.label))
-    methods = ordered(results.methods(experiment))
+    methods = results.ordered_methods(experiment)
     frame = frame.sort_values("method", key=lambda column: column.map(methods.index), kind="stable")
     text = _caption(results, experiment, frame)
-    return Table(frame.reset_index(drop=True), _markdown(results, frame, text), _latex(results, frame, text))
+    baseline = results.label(results.baseline(experiment))
+    heads = [head.format(baseline=baseline) for head, _ in COLUMNS.values()]
+    printed = (form(results, frame, text, heads) for form in (_markdown, _latex))
+    return Table(frame.reset_index(drop=True), *printed)
 
 
 def _cost(results: Results, cell: Cell) -> dict[str, float | str]:
@@ -78,9 +79,9 @@ def _caption(results: Results, experiment: str, frame: pd.DataFrame) -> str:
     holes = int((frame.cells_expected - frame.cells).sum())
     missing = f" Cells without a training on record: {holes}." if holes else ""
     return (
-        f"Study {results.config.study}, experiment {experiment}; mean over seeds, ratio to {results.label(BASELINE)} "
-        f"as the median of seeds. Measured while the study ran, beside other cells, on: {devices}. Peak memory is that "
-        f"of the process, or of the GPU where there was one.{missing}"
+        f"Study {results.config.study}, experiment {experiment}; mean over seeds, ratio to "
+        f"{results.label(results.baseline(experiment))} as the median of seeds. Measured while the study ran, beside "
+        f"other cells, on: {devices}. Peak memory is that of the process, or of the GPU where there was one.{missing}"
     )
 
 
@@ -95,22 +96,21 @@ def _cells(row: dict) -> list[str]:
     return ["missing" if np.isnan(value) else f"{value:.{decimals}f}" for value, decimals in values]
 
 
-def _markdown(results: Results, frame: pd.DataFrame, caption: str) -> str:
+def _markdown(results: Results, frame: pd.DataFrame, caption: str, heads: list[str]) -> str:
     parts = [f"# {TITLE}", caption]
     for title, rows in _blocks(results, frame):
-        lines = [[title, *(text for text, _ in COLUMNS.values())], ["---", *["---:"] * len(COLUMNS)]]
+        lines = [[title, *heads], ["---", *["---:"] * len(COLUMNS)]]
         lines += [[row["label"], *_cells(row)] for row in rows.to_dict("records")]
         parts.append("\n".join(map(markdown_row, lines)))
     return "\n\n".join(parts) + "\n"
 
 
-def _latex(results: Results, frame: pd.DataFrame, caption: str) -> str:
+def _latex(results: Results, frame: pd.DataFrame, caption: str, heads: list[str]) -> str:
     body = [
         (title, [[tex(row["label"]), *map(tex, _cells(row))] for row in rows.to_dict("records")])
         for title, rows in _blocks(results, frame)
     ]
-    heads = [tex(text) for text, _ in COLUMNS.values()]
-    return latex_table(f"{TITLE}. {caption}", [("cost", len(heads))], heads, body, [])
+    return latex_table(f"{TITLE}. {caption}", [("cost", len(heads))], list(map(tex, heads)), body, [])
 
 
 TABLE = efficiency

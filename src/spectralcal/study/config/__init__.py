@@ -9,7 +9,8 @@ from spectralcal.study.config.compute import ComputeConfig
 from spectralcal.study.config.data import DatasetConfig, PreparationConfig, SplitConfig
 from spectralcal.study.config.experiments import ArchitectureConfig, ExperimentConfig
 from spectralcal.study.config.load import json_schema, load_config, parse_config, schema_text
-from spectralcal.study.config.outputs import ClaimsConfig, OutputConfig
+from spectralcal.study.config.outputs import OutputConfig
+from spectralcal.study.config.paper import PaperConfig, read_paper
 from spectralcal.study.config.scoring import EvaluationConfig, InferenceConfig
 from spectralcal.study.config.section import NAME, Section
 from spectralcal.study.config.study import StudyConfig
@@ -19,7 +20,6 @@ __all__ = [
     "NAME",
     "ArchitectureConfig",
     "AugmentationConfig",
-    "ClaimsConfig",
     "ComputeConfig",
     "DatasetConfig",
     "EvaluationConfig",
@@ -27,6 +27,7 @@ __all__ = [
     "GeometryConfig",
     "InferenceConfig",
     "OutputConfig",
+    "PaperConfig",
     "PreparationConfig",
     "Section",
     "SplitConfig",
@@ -35,5 +36,6 @@ __all__ = [
     "json_schema",
     "load_config",
     "parse_config",
+    "read_paper",
     "schema_text",
 ]

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, choices
-from spectralcal.base.papers import paper_of
 from spectralcal.base.validation import explain
+from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
 from spectralcal.study.methods import canonical_method
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 def check_study(study: StudyConfig) -> None:
     """Raise ConfigError at the first name that nothing answers to, unknown option, or contradiction of a study."""
-    if study.paper is not None:
-        paper_of(study.paper)
+    read_paper(study.paper)
     for name in study.datasets:
         _check_dataset(study, name)
         study.preparation_of(name)
@@ -33,9 +32,7 @@ def check_study(study: StudyConfig) -> None:
     for name in study.experiments:
         _check_experiment(study, name)
     _check_side(study)
-    if study.claims is not None and study.paper is None:
-        raise ConfigError("claims: expected `paper`, the name or folder of the paper whose claims are decided; add it")
-    for role, name in study.claims.model_dump().items() if study.claims else ():
+    for role, name in (study.claims or {}).items():
         if name is not None:
             _check_known_experiment(study, name, f"claims.{role}")
     _check_outputs(study)

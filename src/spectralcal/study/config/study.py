@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from spectralcal.study.config._consistency import check_study
 from spectralcal.study.config.compute import ComputeConfig
 from spectralcal.study.config.data import DatasetConfig, PreparationConfig, SplitConfig
 from spectralcal.study.config.experiments import ArchitectureConfig, ExperimentConfig
-from spectralcal.study.config.outputs import ClaimsConfig, OutputConfig
+from spectralcal.study.config.outputs import OutputConfig
+from spectralcal.study.config.paper import PaperConfig, known_roles, read_paper
 from spectralcal.study.config.scoring import EvaluationConfig, InferenceConfig
 from spectralcal.study.config.section import NAME, Section, merged
 from spectralcal.study.config.training import TrainingConfig
@@ -53,13 +55,34 @@ class StudyConfig(Section):
     experiments: dict[str, ExperimentConfig] = Field(min_length=1, description="Experiments by name.")
     tables: dict[str, OutputConfig] = Field({}, description="Tables by name.")
     figures: dict[str, OutputConfig] = Field({}, description="Figures by name.")
-    claims: ClaimsConfig | None = Field(None, description="Experiments behind the claims ledger; null: no ledger.")
+    claims: dict[str, str | None] | None = Field(
+        None,
+        description="Experiments behind the claims ledger: role (of its paper.yaml) -> name under `experiments`; a "
+        "role of null, or one left out: what needs it is not measured. null: no ledger.",
+    )
     notebooks: tuple[str, ...] = Field((), description="Notebooks (files in notebooks/ without .py) that are executed.")
+
+    @field_validator("claims")
+    @classmethod
+    def _every_role(cls, claims: dict[str, str | None] | None, info: ValidationInfo) -> dict[str, str | None] | None:
+        """All roles of the paper, in its order; those that no experiment plays are None."""
+        if claims is None or "paper" not in info.data:  # a `paper` that is no text is an error already
+            return claims
+        return known_roles(claims, info.data["paper"])
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyConfig:
         check_study(self)
         return self
+
+    @property
+    def paper_facts(self) -> PaperConfig:
+        """What the study's paper says of itself; the defaults if it has none."""
+        return read_paper(self.paper)
+
+    def baseline_among(self, methods: Sequence[str]) -> str:
+        """The method that others are compared with: the paper's, or the first of `methods`."""
+        return self.paper_facts.baseline or methods[0]
 
     def kind_of(self, dataset: str) -> str:
         """Name of the registered file that reads a data set."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from spectralcal.report.claims.finding import PRINTED, Finding, Measure, Part, conclude
 from spectralcal.report.printed import paper_values
+from spectralcal.study.config import read_paper
 
+FOLDER = Path(__file__).parents[1]
+_PAPER = read_paper(FOLDER.name)
 #: the paper's losses in the order of its tables
-LOSSES = ("CE", "FL", "LS", "MbLS", "SVLS", "CRaC", "Ours")
+LOSSES = tuple(method.printed for method in _PAPER.methods.values() if method.printed)
 BASELINES = LOSSES[:-1]
 #: our names of the paper's data sets -> its own
-DATA_SETS = {
-    "brats2020": "BraTS2020", "iseg2017": "iSeg2017", "flare2021": "FLARE2021", "acdc": "ACDC",
-    "atlas2023": "ATLAS2023", "promise12": "PROMISE2012",
-}  # fmt: skip
+DATA_SETS = _PAPER.datasets
 WHERE = "printed tables"
 
 
@@ -50,7 +51,7 @@ def printed(table: str, data_set: str, metric: str, method: str) -> Rounded:
     Raises:
         KeyError: the paper has no such cell.
     """
-    value = paper_values(table)[data_set, metric, method].value
+    value = paper_values(FOLDER, table)[data_set, metric, method].value
     if value is None:
         return LOST
     half = (0.5 - 1e-6) * 10.0 ** -_decimals(table, metric)  # rounding keeps order, so neighbours do not touch
@@ -88,5 +89,5 @@ def print_finding(parts: Sequence[Part], tables: str, note: str = "") -> Finding
 @functools.cache
 def _decimals(table: str, metric: str) -> int:
     """Decimals that a table prints for a metric: the most there are, since trailing zeros are lost in a file."""
-    values = [cell.value for (_, name, _), cell in paper_values(table).items() if name == metric]
+    values = [cell.value for (_, name, _), cell in paper_values(FOLDER, table).items() if name == metric]
     return max(len(f"{value:.6f}".rstrip("0").partition(".")[2]) for value in values if value is not None)

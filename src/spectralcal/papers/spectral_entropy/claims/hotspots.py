@@ -24,6 +24,7 @@ from spectralcal.report.claims.study import ECE, Study
 from spectralcal.scoring.imageless import NEAR
 
 TITLE = "Hotspots and boundaries"
+NEEDS = {"maps": "main", "hotspots": "main"}
 #: readings of a hotspot's strength
 STRENGTHS = ("signed", "magnitude")
 BOUNDARY = ECE._replace(protocol="boundary")

@@ -8,6 +8,7 @@ import numpy as np
 
 from spectralcal.papers.spectral_entropy.claims._printed import (
     DATA_SETS,
+    FOLDER,
     Rounded,
     print_finding,
     printed,
@@ -161,7 +162,7 @@ def _swept(study: Study, data_set: str, option: str) -> tuple[list[float], Sampl
 
 def _printed(data_set: str, metric: str, option: str) -> dict[float, Rounded]:
     """Cells of a block of Table 4 by value, ascending."""
-    names = [name for d, m, name in paper_values("table4") if (d, m) == (data_set, metric)]
+    names = [name for d, m, name in paper_values(FOLDER, "table4") if (d, m) == (data_set, metric)]
     found = {
         float(name.partition("=")[2]): printed("table4", data_set, metric, name)
         for name in names

@@ -32,7 +32,7 @@ from spectralcal.report.figures.reliability_bins import (
 )
 from spectralcal.report.figures.slices import SliceView, best_slice, errors
 from spectralcal.report.results import Results
-from spectralcal.report.style import Look, looks, size
+from spectralcal.report.style import Look, Style, size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,7 +75,7 @@ def figure2(
         f"diagrams of {cases}, all seeds, region '{region}', with 95 % bootstrap bands over patients (open markers: "
         f"fewer than {FEW} voxels), and the share of voxels in each bin on a logarithmic axis.{holes(gone)}"
     )
-    return Drawn(draw(table, view, classes), table, caption)
+    return Drawn(draw(table, results.style, view, classes), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str, region: str = "all") -> pd.DataFrame:
@@ -89,18 +89,19 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str, re
     return table
 
 
-def draw(table: pd.DataFrame, view: SliceView | None, classes: tuple[str, ...]) -> Figure:
+def draw(table: pd.DataFrame, style: Style, view: SliceView | None, classes: tuple[str, ...]) -> Figure:
     """A row of panels for each method, below a row with the image and its reference.
 
     Args:
         table: the reliability bins.
+        style: looks of methods.
         view: the slice, or None if there are no maps.
         classes: names of the foreground classes.
     """
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = style.looks(list(labels))
     layout = CaseLayout(rows=1 + len(labels))
     figure = plt.figure(figsize=size(layout.width, layout.height))
     _first_row(figure, layout, view, classes)

@@ -19,7 +19,7 @@ from spectralcal.report.figures.axes import (
 from spectralcal.report.figures.choose import chosen_cells, counted, holes, in_order, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, looks, loss_of, size
+from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Style, loss_of, size
 from spectralcal.statistics.weighted import interval, patient_draws, weighted_mean
 from spectralcal.study.grid import Cell
 
@@ -56,7 +56,7 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
         "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % bootstrap "
         f"intervals over patients. Shading: the {bands} bands of the spectral loss.{holes(gone)}"
     )
-    return Drawn(draw(table, bands, results.unit(dataset)), table, caption)
+    return Drawn(draw(table, results.style, bands, results.unit(dataset)), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
@@ -94,18 +94,19 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     return table.assign(**{name: np.nan for name in CURVES if name not in table})
 
 
-def draw(table: pd.DataFrame, bands: int = 5, unit: str = "mm") -> Figure:
+def draw(table: pd.DataFrame, style: Style, bands: int = 5, unit: str = "mm") -> Figure:
     """Draw the spectra (top) and their ratios to cross-entropy (bottom), a column for each map.
 
     Args:
         table: the numbers.
+        style: looks of methods.
         bands: of the spectral loss, shaded.
         unit: of the spacings.
     """
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = style.looks(list(labels))
     figure, grid = plt.subplots(
         2, len(MAPS), figsize=size(TWO_COLUMNS, 100), layout="constrained", sharex=True,
         gridspec_kw={"height_ratios": [1.25, 1]},

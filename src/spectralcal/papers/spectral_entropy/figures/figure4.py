@@ -24,7 +24,7 @@ from spectralcal.report.figures.choose import ARCHITECTURES, opening
 from spectralcal.report.figures.compared import the_two
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, GRID, INK, PAGE, TWO_COLUMNS, Look, looks, size
+from spectralcal.report.style import FAINT, GRID, INK, PAGE, TWO_COLUMNS, Look, Style, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def figure4(
         f"{label[pair[0]]}, paired by patient and seed, with its 95 % bootstrap interval; filled where the interval "
         f"excludes zero; the shaded side is the better one.{gone}{not_shown(results, experiment, pair)}"
     )
-    return Drawn(draw(table, pair, names), table, caption)
+    return Drawn(draw(table, results.style, pair, names), table, caption)
 
 
 def frame(
@@ -118,11 +118,12 @@ def frame(
     return table[[*first, *NUMBERS, "cases", "patients", "status"]], blocks
 
 
-def draw(table: pd.DataFrame, pair: tuple[str, str], names: Mapping[str, str]) -> Figure:
+def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mapping[str, str]) -> Figure:
     """A row for each architecture and data set; means and differences side by side for each metric.
 
     Args:
         table: the numbers.
+        style: looks of methods.
         pair: baseline and compared method.
         names: printed names of the data sets.
     """
@@ -130,7 +131,7 @@ def draw(table: pd.DataFrame, pair: tuple[str, str], names: Mapping[str, str]) -
 
     keys = list(dict.fromkeys(zip(table.dataset, table.architecture, strict=True)))
     labels = dict(zip(table.method, table.label, strict=True))
-    labels, found = {method: labels[method] for method in pair}, looks(pair)
+    labels, found = {method: labels[method] for method in pair}, style.looks(pair)
     height = min(PAGE, 24.0 + 9.0 * len(keys))
     figure, grid = plt.subplots(
         1, 2 * len(METRICS), figsize=size(TWO_COLUMNS, height), layout="constrained", sharey=True,

@@ -22,7 +22,7 @@ from spectralcal.report.figures.case_scores import (
 from spectralcal.report.figures.choose import opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, looks, size
+from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, Style, size
 from spectralcal.statistics.weighted import interval, patient_draws
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def figure5(
         f"the patients.{ends} Area of the polygon as a share of the hexagon, which changes with the order of the axes: "
         f"{listed or 'none'}.{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
-    return Drawn(draw(table), table, caption)
+    return Drawn(draw(table, results.style), table, caption)
 
 
 def frame(
@@ -157,12 +157,12 @@ def _sampled(blocks: Sequence[CaseScores], complete: np.ndarray) -> np.ndarray:
     return np.mean(parts, axis=0)
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, style: Style) -> Figure:
     """Radar at the left, dots at the right."""
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = looks(list(labels))
+    found = style.looks(list(labels))
     shown = table[table.score.notna()]
     lanes = list(dict.fromkeys(shown.method))
     height = max(RADAR, 4.0 + len(METRICS) * max(10.0, 1.5 * len(lanes)))

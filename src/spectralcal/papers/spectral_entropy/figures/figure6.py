@@ -24,7 +24,7 @@ from spectralcal.report.figures.compared import the_two
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.spread import variance_ratio
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, PAGE, TWO_COLUMNS, Look, looks, size
+from spectralcal.report.style import FAINT, PAGE, TWO_COLUMNS, Look, Style, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def figure6(
         f"patients; below 1, {mine} varies less.{density}{_holes(table)}{not_shown(results, experiment, pair)}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
-    return Drawn(draw(table, pair, names), table, caption)
+    return Drawn(draw(table, results.style, pair, names), table, caption)
 
 
 def frame(
@@ -122,18 +122,19 @@ def frame(
     return table[[*first_columns, *NUMBERS, "status"]], blocks
 
 
-def draw(table: pd.DataFrame, pair: tuple[str, str], names: Mapping[str, str]) -> Figure:
+def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mapping[str, str]) -> Figure:
     """A row of panels for each data set, a column for each metric.
 
     Args:
         table: the numbers.
+        style: looks of methods.
         pair: baseline and compared method.
         names: printed names of the data sets.
     """
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    labels, found = {method: labels[method] for method in pair}, looks(pair)
+    labels, found = {method: labels[method] for method in pair}, style.looks(pair)
     height = min(PAGE, 10.0 + (46.0 if len(names) == 1 else 38.0) * len(names))
     figure, grid = plt.subplots(
         len(names), len(METRICS), figsize=size(TWO_COLUMNS, height), layout="constrained", squeeze=False

@@ -22,7 +22,7 @@ from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.ranking import rank_blocks
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, looks, size
+from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, Style, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
         f"{hole}{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
-    return Drawn(draw(table, names), table, caption)
+    return Drawn(draw(table, results.style, names), table, caption)
 
 
 def frame(results: Results, experiment: str, architecture: str, protocol: str) -> tuple[pd.DataFrame, list[CaseScores]]:
@@ -112,11 +112,12 @@ def frame(results: Results, experiment: str, architecture: str, protocol: str) -
     return table.assign(**{name: np.nan for name in ("place", "share") if name not in table}), blocks
 
 
-def draw(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     """Aggregate ranks, heatmap and places, best method first; a wide heatmap stands below the other two.
 
     Args:
         table: the numbers.
+        style: looks of methods.
         names: printed names of the data sets.
     """
     import matplotlib.pyplot as plt
@@ -145,7 +146,7 @@ def draw(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     ):
         panel_title(axes, letter, text)
         axes.spines["left"].set_visible(False)
-    _aggregate(first, aggregate)
+    _aggregate(first, aggregate, style.looks(list(aggregate.method)))
     _heatmap(second, table[table.level == "rank"], methods, names, wide)
     _places(third, table[table.level == "place"], methods)
     for axes in (first, second, third):
@@ -156,8 +157,7 @@ def draw(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     return figure
 
 
-def _aggregate(axes: Axes, aggregate: pd.DataFrame) -> None:
-    found = looks(list(aggregate.method))
+def _aggregate(axes: Axes, aggregate: pd.DataFrame, found: Mapping[str, Look]) -> None:
     for row, one in enumerate(aggregate.itertuples()):
         if not np.isfinite(one.rank):
             middle = axes.get_yaxis_transform()

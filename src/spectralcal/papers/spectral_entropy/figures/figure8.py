@@ -17,7 +17,7 @@ from spectralcal.report.figures.hotspots_draw import draw_correlations, draw_joi
 from spectralcal.report.figures.slices import SliceView
 from spectralcal.report.figures.text import names_width
 from spectralcal.report.results import Results
-from spectralcal.report.style import TWO_COLUMNS, size
+from spectralcal.report.style import TWO_COLUMNS, Style, size
 from spectralcal.study.methods import canonical_method
 
 if TYPE_CHECKING:
@@ -79,14 +79,17 @@ def figure8(
         "initial weights and batches, as those of the same seed do: of another seed, methods and CE can be compared."
         f"{_errors(table)}{holes(missing)}"
     )
-    return Drawn(draw(table, view, arrays, label), table, text)
+    return Drawn(draw(table, results.style, view, arrays, label), table, text)
 
 
-def draw(table: pd.DataFrame, view: SliceView | None, arrays: Mapping[str, np.ndarray], label: str) -> Figure:
+def draw(
+    table: pd.DataFrame, style: Style, view: SliceView | None, arrays: Mapping[str, np.ndarray], label: str
+) -> Figure:
     """Images above, numbers below.
 
     Args:
         table: of :func:`spectralcal.report.figures.hotspots.hotspot_frame`.
+        style: looks of methods.
         view: the slice, None if there is none.
         arrays: ``shown_spectrum`` (H, W) and ``cutoff``, if there is a slice.
         label: printed name of the method in (c) and (d).
@@ -97,10 +100,10 @@ def draw(table: pd.DataFrame, view: SliceView | None, arrays: Mapping[str, np.nd
     methods = dict(zip(means.method, means.label, strict=True))
     height = max(JOINT, ROW * len(methods))
     figure = plt.figure(figsize=size(TWO_COLUMNS, IMAGES + height + 15))
-    draw_row(figure, view, arrays, label)
+    draw_row(figure, view, arrays, f"CE − {label}")
     joint = place(figure, 13, IMAGES, 52, height)
     panel_title(joint, "d", f"all cases, CE − {label}")
-    draw_joint(figure, joint, table)
+    draw_joint(figure, joint, table, style.looks(["spectral"])["spectral"].color)
     left, names, gap = 76.0, names_width(methods.values()) + 2.0, 3.0
     width = (TWO_COLUMNS - left - names - gap - 2) / 2
     for column, (letter, strength) in enumerate((("e", "signed"), ("f", "magnitude"))):
@@ -109,7 +112,7 @@ def draw(table: pd.DataFrame, view: SliceView | None, arrays: Mapping[str, np.nd
         if means.empty:
             say_missing(axes)
             continue
-        draw_correlations(axes, table, methods, strength, first=column == 0)
+        draw_correlations(axes, table, style, methods, strength, first=column == 0)
         axes.set_xlabel(
             COEFFICIENTS.get(str(table.coefficient.dropna().iloc[0]), "") if "ok" in set(means.status) else ""
         )

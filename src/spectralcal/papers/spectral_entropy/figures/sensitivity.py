@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.base.errors import ConfigError, choices
+from spectralcal.papers.spectral_entropy.swept import SWEPT, by_value
 from spectralcal.papers.spectral_entropy.tables.table4 import COLUMNS, PROTOCOL, SYMBOLS, swept_option
 from spectralcal.report.figures.axes import legend_below, panel_title, say_missing
 from spectralcal.report.figures.case_scores import CaseScores, case_scores
 from spectralcal.report.figures.choose import ARCHITECTURES, counted, holes, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.text import names_width
-from spectralcal.report.printed import SWEPT, by_value
 from spectralcal.report.results import Results
-from spectralcal.report.style import FAINT, INK, MM, TWO_COLUMNS, looks, loss_of, size
+from spectralcal.report.style import FAINT, INK, MM, TWO_COLUMNS, Style, loss_of, size
 from spectralcal.report.summary import summarize
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def sensitivity(
         f"{counted(int(table.cases.max()), f'{results.side} case')}{' and seeds' * (len(seeds) > 1)}, "
         f"protocol '{PROTOCOL}'.{_key(table, listed, len(seeds) > 1)}{holes(gone)}"
     )
-    return Drawn(draw(table), table, caption)
+    return Drawn(draw(table, results.style), table, caption)
 
 
 def _key(table: pd.DataFrame, seeds: str, several: bool) -> str:
@@ -134,7 +134,7 @@ def _difference(scores: CaseScores, method: str, default: str | None) -> tuple[f
     return found.interval.estimate, found.interval.low, found.interval.high
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, style: Style) -> Figure:
     """Metrics in rows, experiments in columns; a row shares its axis."""
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
@@ -147,7 +147,7 @@ def draw(table: pd.DataFrame) -> Figure:
     )  # fmt: skip
     swept = table[table.position.notna()]
     loss = loss_of(swept.method.iloc[0]) if len(swept) else "spectral"
-    color, label = looks([loss])[loss].color, swept.label.iloc[0].partition(" (")[0] if len(swept) else ""
+    color, label = style.looks([loss])[loss].color, swept.label.iloc[0].partition(" (")[0] if len(swept) else ""
     for column, name in enumerate(names):
         for row, metric in enumerate(COLUMNS):
             axes = grid[row, column]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,6 @@ from spectralcal.metrics.protocols import PROTOCOLS
 from spectralcal.papers.spectral_entropy.tables.table1 import COLUMNS as SEGMENTATION
 from spectralcal.papers.spectral_entropy.tables.table1 import PROTOCOL
 from spectralcal.papers.spectral_entropy.tables.table2 import COLUMNS as CALIBRATION
-from spectralcal.report.printed import FOLDER
 from spectralcal.report.results import Results
 from spectralcal.report.summary import POOL, Column, check_finite
 from spectralcal.report.tables.caption import titles
@@ -23,6 +23,7 @@ from spectralcal.report.tables.render import Table, latex_table
 from spectralcal.statistics import paired_difference
 from spectralcal.study.methods import parse_method
 
+PRINTED = Path(__file__).parents[1] / "printed"
 TITLE = "What the open points change"
 LOSS = "spectral"
 COLUMNS = tuple(c for c in (*SEGMENTATION, *CALIBRATION) if c.metric in ("DSC", "ECE", "SCE", "TACE"))
@@ -95,7 +96,7 @@ def _readings(results: Results, scores: pd.DataFrame, wanted: Iterable[tuple[str
 
 def _open_points() -> list[dict[str, str]]:
     """Open points that are options of the loss: id as in docs/ambiguities.md, question, option."""
-    with (FOLDER / "ambiguities.csv").open(encoding="utf-8", newline="") as stream:
+    with (PRINTED / "ambiguities.csv").open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 

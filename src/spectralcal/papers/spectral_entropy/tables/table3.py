@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from spectralcal.papers.spectral_entropy.swept import by_term
 from spectralcal.papers.spectral_entropy.tables.table1 import COLUMNS as SEGMENTATION
 from spectralcal.papers.spectral_entropy.tables.table1 import PROTOCOL
 from spectralcal.papers.spectral_entropy.tables.table2 import COLUMNS as CALIBRATION
-from spectralcal.report.printed import by_term
 from spectralcal.report.results import Results
 from spectralcal.report.summary import summarize
 from spectralcal.report.tables.by_setting import by_setting

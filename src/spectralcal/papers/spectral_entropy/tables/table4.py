@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from spectralcal.base.errors import ConfigError, choices
+from spectralcal.papers.spectral_entropy.swept import SWEPT, by_value
 from spectralcal.papers.spectral_entropy.tables.table1 import COLUMNS as SEGMENTATION
 from spectralcal.papers.spectral_entropy.tables.table1 import PROTOCOL
 from spectralcal.papers.spectral_entropy.tables.table2 import COLUMNS as CALIBRATION
-from spectralcal.report.printed import SWEPT, by_value
 from spectralcal.report.results import Results
 from spectralcal.report.summary import summarize
 from spectralcal.report.sweep import swept_option
