@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class PreparedCase:
 
     def row(self) -> dict[str, Any]:
         """The manifest's cells, as values."""
-        return {name: value for name, value in asdict(self).items() if name in COLUMNS}
+        return {name: getattr(self, name) for name in COLUMNS}
 
     def _open(self, name: str, shape: tuple[int, ...] | None, channels: bool = False) -> np.ndarray:
         path = self.folder / name
@@ -127,7 +128,8 @@ def read_manifest(path: Path) -> list[PreparedCase]:
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     if not rows or tuple(rows[0]) != COLUMNS:
         raise DataError(f"{path}: expected rows with columns {', '.join(COLUMNS)}; {_REMEDY}")
-    cases = [_parse(row, path.parent / "cases" / row["id"]) for row in rows]
+    folder = path.parent / "cases"
+    cases = [_parse(row, folder / row["id"]) for row in rows]
     missing = [case.id for case in cases if not (case.folder / "image.npy").is_file()]
     if missing:
         raise DataError(f"{path}: {len(missing)} case(s) without arrays, {missing[0]} first; {_REMEDY}")
@@ -179,7 +181,13 @@ def _content(path: Path) -> bytes:
 
 
 def _parse(row: dict[str, str], folder: Path) -> PreparedCase:
-    return case_from_row({name: row[name] if name in _TEXT else json.loads(row[name]) for name in COLUMNS}, folder)
+    return PreparedCase(**{name: row[name] if name in _TEXT else _cell(row[name]) for name in COLUMNS}, folder=folder)
+
+
+@lru_cache(4096)
+def _cell(text: str) -> Any:
+    """A cell as a value: of thousands of images nearly all have the same grid, which is parsed and kept once."""
+    return _tuples(json.loads(text))
 
 
 def _tuples(value: Any) -> Any:

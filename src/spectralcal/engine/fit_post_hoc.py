@@ -17,8 +17,10 @@ from spectralcal.machine.device import autocast
 if TYPE_CHECKING:
     from spectralcal.data.manifest import PreparedCase
 
-#: voxels of a case that enter the fit; a handful of numbers is fitted, and memory stays bounded by cases x voxels
+#: voxels of a case that enter the fit: it has a handful of numbers to find
 VOXELS_PER_CASE = 50_000
+#: voxels of all cases together, so that memory does not grow without end: more than 64 cases share them out evenly
+VOXELS = 64 * VOXELS_PER_CASE
 
 
 @torch.inference_mode()
@@ -34,26 +36,31 @@ def fit_post_hoc(
     """Fit `step` to the logits of validation cases.
 
     Voxels are drawn evenly from windows that tile each volume, all regions alike, as the headline protocol counts them;
-    a case's draw depends on its name only, so every method is fitted on the same voxels.
+    a case's draw depends on its name and on how many voxels it may give, so every method is fitted on the same voxels.
     """
     model = model.to(device).eval()
-    logits, labels = [], []
+    count = min(VOXELS_PER_CASE, VOXELS // max(len(cases), 1))
+    most = sum(max(count, len(list(_tiles(case.shape, patch)))) for case in cases)
+    logits, labels, filled = None, None, 0
     for case in cases:
-        values, targets = _case_voxels(model, case, patch, device, precision)
-        logits.append(values)
-        labels.append(targets)
+        values, targets = _case_voxels(model, case, patch, count, device, precision)
+        if logits is None:
+            with torch.inference_mode(False):  # what is made inside of it cannot be differentiated later
+                logits, labels = values.new_empty(most, values.shape[1]), targets.new_empty(most)
+        part = slice(filled, filled + len(targets))
+        logits[part], labels[part], filled = values, targets, part.stop
     with torch.inference_mode(False):
-        step.fit(torch.cat(logits).clone(), torch.cat(labels).clone())
+        step.fit(logits[:filled], labels[:filled])
 
 
 def _case_voxels(
-    model: nn.Module, case: PreparedCase, patch: Sequence[int], device: torch.device, precision: str
+    model: nn.Module, case: PreparedCase, patch: Sequence[int], count: int, device: torch.device, precision: str
 ) -> tuple[Tensor, Tensor]:
-    """Logits (n, C) and labels (n,) of up to VOXELS_PER_CASE voxels of a case."""
+    """Logits (n, C) and labels (n,) of up to `count` voxels of a case."""
     image, label = case.image(), case.label()
     tiles = list(_tiles(label.shape, patch))
     random = np.random.default_rng(stream_seed("post-hoc", case.id))
-    share = max(VOXELS_PER_CASE // len(tiles), 1)
+    share = max(count // len(tiles), 1)
     logits, labels = [], []
     for start in tiles:
         window = torch.from_numpy(np.array(extract(image, start, patch, fill=None), dtype=np.float32))[None].to(device)

@@ -1,11 +1,15 @@
-"""Patches from prepared cases, without a scan: arrays are read by memory map, foreground centres are stored."""
+"""Patches from prepared cases, without a scan: arrays are read by memory map, foreground centres are stored.
+
+What a sampler keeps does not grow with the number of cases: a few open files, and foreground voxels up to a limit.
+Cases are drawn evenly, so that which of them are kept makes no difference to how often one is found.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +19,20 @@ from spectralcal.base.seeds import stream_seed
 
 if TYPE_CHECKING:
     from spectralcal.data.manifest import PreparedCase
+
+#: cases that a sampler keeps open, however many files the process may open; opening one again takes 0.4 ms
+MOST_OPEN = 1024
+#: foreground voxels that a sampler keeps, 4 bytes each: enough for the volumes of any study of a few hundred cases. Of
+#: the cases beyond, they are read when one is drawn.
+CENTRES_KEPT = 1 << 24
+
+
+@dataclass
+class _Centres:
+    """Foreground voxels that are kept, by case, and how many more may be."""
+
+    room: int
+    cases: dict[int, list[np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,23 +62,33 @@ class PatchSampler:
             raise DataError(f"training.patch: expected {dims} sizes for {dims}-D images, found {list(self.patch)}")
 
     @cached_property
-    def _arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(case.image(), case.label()) for case in self.cases]
+    def _opened(self) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+        """Image and label of a case by its place among the cases."""
+
+        @lru_cache(open_cases())
+        def opened(chosen: int) -> tuple[np.ndarray, np.ndarray]:
+            return self.cases[chosen].image(), self.cases[chosen].label()
+
+        return opened
 
     @cached_property
-    def _centres(self) -> dict[int, list[np.ndarray]]:
-        return {}
+    def _channels(self) -> int:
+        return self._opened(0)[0].shape[0]
+
+    @cached_property
+    def _centres(self) -> _Centres:
+        return _Centres(CENTRES_KEPT)
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Images (B, C, *patch) float32, labels (B, *patch) int64 and case names of batch `step`."""
         rng = np.random.default_rng(stream_seed(*self.stream, step))
         centred = math.ceil(self.batch_size * self.foreground_share)
-        images = np.empty((self.batch_size, self._arrays[0][0].shape[0], *self.patch), np.float32)
+        images = np.empty((self.batch_size, self._channels, *self.patch), np.float32)
         labels = np.empty((self.batch_size, *self.patch), np.int64)
         names = []
         for index in range(self.batch_size):
             chosen = int(rng.integers(len(self.cases)))
-            image, label = self._arrays[chosen]
+            image, label = self._opened(chosen)
             centres = self._centres_of(chosen) if index >= self.batch_size - centred else []
             if centres:
                 start = self._foreground_start(rng, label.shape, centres)
@@ -73,22 +101,54 @@ class PatchSampler:
         return images, labels, names
 
     def _centres_of(self, chosen: int) -> list[np.ndarray]:
-        """(N, spatial dims) foreground voxels of a case, one array for each class that it has, kept for later draws."""
-        if chosen not in self._centres:
-            foreground = np.asarray(self.cases[chosen].foreground())
-            order = np.argsort(foreground[:, 0], kind="stable")
-            _, starts = np.unique(foreground[order, 0], return_index=True)
-            voxels = np.split(foreground[order, 1:], starts[1:])
-            self._centres[chosen] = voxels if len(foreground) else []
-        return self._centres[chosen]
+        """(N,) foreground voxels of a case by their place in the flat label, one array for each class that it has."""
+        centres = self._centres.cases.get(chosen)
+        if centres is None:
+            centres = flat_centres(self.cases[chosen].foreground(), self.cases[chosen].shape)
+            size = sum(voxels.size for voxels in centres)
+            if size <= self._centres.room:
+                self._centres.cases[chosen] = centres
+                self._centres.room -= size
+        return centres
 
     def _foreground_start(
         self, rng: np.random.Generator, shape: tuple[int, ...], centres: list[np.ndarray]
     ) -> list[int]:
         voxels = centres[int(rng.integers(len(centres)))]
-        centre = voxels[int(rng.integers(len(voxels)))].tolist()
-        return [min(max(middle - patch // 2, 0), max(size - patch, 0))
+        centre = np.unravel_index(voxels[int(rng.integers(len(voxels)))], shape)
+        return [min(max(int(middle) - patch // 2, 0), max(size - patch, 0))
                 for middle, size, patch in zip(centre, shape, self.patch, strict=True)]  # fmt: skip
+
+
+def open_cases() -> int:
+    """Cases that a sampler keeps open: two files each, and the samplers of training and validation live side by side,
+    so that both together take half of the files that this process may open (32 cases each if those are 256)."""
+    try:
+        import resource
+    except ImportError:  # Windows, whose C runtime opens 512
+        return 512 // 8
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_OPEN if allowed == resource.RLIM_INFINITY else max(1, min(allowed // 8, MOST_OPEN))
+
+
+def flat_centres(foreground: np.ndarray, shape: Sequence[int]) -> list[np.ndarray]:
+    """Foreground voxels by class, in ascending order of the classes, each class in the order in which it is stored.
+
+    Args:
+        foreground: (N, 1 + spatial dims) class and index of each voxel.
+        shape: (*spatial) of the label.
+
+    Returns:
+        For each class that occurs, (n,) places in the flat label: a third or a quarter of the memory of indices.
+    """
+    foreground = np.asarray(foreground)
+    if not len(foreground):
+        return []
+    classes, voxels = foreground[:, 0], np.ravel_multi_index(tuple(foreground[:, 1:].T), tuple(shape))
+    order = np.argsort(classes, kind="stable")
+    _, starts = np.unique(classes[order], return_index=True)
+    fits = math.prod(shape) <= np.iinfo(np.int32).max
+    return np.split(voxels[order].astype(np.int32 if fits else np.int64), starts[1:])
 
 
 def extract(array: np.ndarray, start: Sequence[int], patch: Sequence[int], fill: float | None) -> np.ndarray:

@@ -34,7 +34,9 @@ class ResidentCase:
 
 def hold(cases: Sequence[PreparedCase], limit_mb: int) -> tuple[Sequence[PreparedCase | ResidentCase], bool]:
     """The cases in memory and True if their arrays take at most `limit_mb` MiB together; else as they are and False."""
-    needed = sum(case.image().nbytes + case.label().nbytes + case.foreground().nbytes for case in cases)
-    if needed > limit_mb * 2**20:
-        return cases, False
+    room = limit_mb * 2**20
+    for case in cases:  # of thousands that do not fit, only the first are looked at
+        room -= case.image().nbytes + case.label().nbytes + case.foreground().nbytes
+        if room < 0:
+            return cases, False
     return [ResidentCase(case) for case in cases], True

@@ -114,12 +114,18 @@ def _measured(config: StudyConfig, plain: Cell, others: list[Cell], following: l
     with progress(f"{plain.dataset}, {plain.architecture}, seed {plain.seed}: hotspots", len(cases)) as bar:
         for case in cases:
             measured, view = _case(networks, case)
+            if found:  # one histogram of all cases: 16 kB a method, too much to keep of thousands
+                found[0]["histogram"] += measured["histogram"]
+                measured["histogram"] = None
             found.append(measured)
             if case.id == chosen:
                 shown = {"shown_case": np.array(case.id), **view}
             bar.advance(1, case.id)
-    by_method = ("difference", "difference_profile", "histogram", "following")
-    stacked = {key: np.stack([entry[key] for entry in found]) for key in found[0]}
+    by_method = ("difference", "difference_profile", "following")
+    stacked = {
+        key: first if key == "histogram" else np.stack([entry[key] for entry in found])
+        for key, first in found[0].items()
+    }
     stacked |= {key: np.moveaxis(stacked[key], 1, 0) for key in by_method}
     return {
         "methods": np.array([cell.method for cell in others]),
@@ -131,7 +137,6 @@ def _measured(config: StudyConfig, plain: Cell, others: list[Cell], following: l
         "strength_edges": hot.STRENGTH_EDGES,
         "difference_edges": hot.DIFFERENCE_EDGES,
         **stacked,
-        "histogram": stacked["histogram"].sum(axis=1),
         "shown_rule": np.array(f"the test case with the median Dice of {plain.method}"),
         **shown,
     }

@@ -247,8 +247,10 @@ def _count_voxels(probabilities: np.ndarray, labels: np.ndarray, tally: Tally) -
     cell, remainder = grid.place(best)
     pack(0, cell + predicted * size, remainder, slice(None))
     wrong = predicted != labels
-    np.add.at(tally.hits[0], (predicted[wrong], cell[wrong]), 1)
-    np.add.at(tally.hits[1], (labels[wrong], grid.place(truth[wrong])[0]), 1)
+    # Along one axis and in the sums' own type, adding at places takes a thirtieth of the time.
+    one, (predictions, truths) = np.int32(1), tally.hits.reshape(2, -1)
+    np.add.at(predictions, predicted[wrong] * len(grid) + cell[wrong], one)
+    np.add.at(truths, labels[wrong] * len(grid) + grid.place(truth[wrong])[0], one)
     for c in range(num_classes):
         small = p[c] < FLOOR  # most voxels of most classes: one cell, no look-up
         tally.low[c] += (p[c][small] * np.float32(_LOW_UNIT)).astype(np.int64).sum()

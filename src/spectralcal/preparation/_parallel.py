@@ -11,6 +11,9 @@ from typing import Any
 
 from spectralcal.base.errors import DataError
 
+#: jobs that travel to a process together, at most
+TOGETHER = 16
+
 
 def run_jobs(
     function: Callable[..., Any],
@@ -38,33 +41,37 @@ def run_jobs(
     # spawn: a forked copy of a process that uses threads (torch's) can hang
     context = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
+    # Thousands of short jobs travel together, a few long ones each by itself, so that all processes end together.
+    size = max(1, min(TOGETHER, len(jobs) // (64 * count)))
     try:
         with ProcessPoolExecutor(count, mp_context=context, initializer=_single_threaded) as pool:
             pending: set[Future] = set()
             done = 0
-            for job in jobs:
-                pending.add(_submit(pool, function, job))
-                if len(pending) >= 2 * count:  # bounded: a case in work and one waiting for each process
+            for start in range(0, len(jobs), size):
+                pending.add(_submit(pool, function, jobs[start : start + size]))
+                last = start + size >= len(jobs)
+                # bounded: for each process jobs in work and jobs that wait
+                while len(pending) >= 2 * count or (last and pending):
                     finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        yield future.result()
+                    for result in (result for future in finished for result in future.result()):
+                        yield result
                         done += 1
                         report(done, len(jobs))
-            for future in pending:
-                yield future.result()
-                done += 1
-                report(done, len(jobs))
     except BrokenProcessPool as error:
         raise DataError(
             f"a worker process ended early, expected {count} to stay alive; memory may be short: use fewer workers"
         ) from error
 
 
-def _submit(pool: ProcessPoolExecutor, function: Callable[..., Any], job: tuple) -> Future:
+def _submit(pool: ProcessPoolExecutor, function: Callable[..., Any], jobs: list[tuple]) -> Future:
     try:
-        return pool.submit(function, *job)
+        return pool.submit(_run, function, jobs)
     except (OSError, RuntimeError) as error:  # what a pool says that loses a worker between its own look and this call
         raise BrokenProcessPool(str(error)) from error
+
+
+def _run(function: Callable[..., Any], jobs: list[tuple]) -> list[Any]:
+    return [function(*job) for job in jobs]
 
 
 def _single_threaded() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
 Normalization = Literal["zscore", "minmax", "none"]
+
+#: voxels of an image at a time: in float64 what the allocator keeps and the processor's nearest cache nearly holds
+_ROWS_OF = 1 << 13
 
 
 def normalize(
@@ -49,15 +53,25 @@ def normalize(
         shift, scale = _statistics(channel, clip, method, every=modality in ("ct", "photo"))
         if not scale > 0:
             raise ValueError(f"channel {index} is constant ({shift:g} everywhere): nothing to normalise")
-        for slab, target in zip(_slabs(channel, clip), scaled[index], strict=True):
+        for slab, target in zip(_slabs(channel, clip), _parts(scaled[index]), strict=True):
             # Subtracted first, so that large offsets do not cost digits.
             target[...] = (slab - shift) / scale
     return scaled
 
 
+def _parts(channel: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of a channel along its first axis: slabs of a volume, some rows of an image."""
+    if channel.ndim > 2:
+        yield from channel
+        return
+    step = max(1, _ROWS_OF // channel.shape[1])
+    for start in range(0, len(channel), step):
+        yield channel[start : start + step]
+
+
 def _slabs(channel: np.ndarray, clip: tuple[float, float] | None) -> Iterator[np.ndarray]:
-    """The channel along its first axis, clipped, float64: in whole, a large CT would take several gigabytes."""
-    for slab in channel:
+    """The parts of a channel, clipped, float64: in whole, a large CT would take several gigabytes."""
+    for slab in _parts(channel):
         slab = slab.astype(np.float64)
         yield slab if clip is None else np.clip(slab, *clip)
 
@@ -70,17 +84,33 @@ def _statistics(channel: np.ndarray, clip: tuple[float, float] | None, method: s
         low = min(float(slab.min()) for slab in _slabs(channel, clip))
         return low, max(float(slab.max()) for slab in _slabs(channel, clip)) - low
     count, mean = 0, 0.0
-    for voxels in _counted(channel, clip, every):
-        count += voxels.size
-        mean += float(voxels.sum())
+    for voxels, total in _sums(channel, clip, every):
+        count += voxels
+        mean += total
     if count == 0:
         return 0.0, 0.0
     mean /= count
-    variance = sum(float(np.square(voxels - mean).sum()) for voxels in _counted(channel, clip, every)) / count
+    variance = sum(total for _, total in _sums(channel, clip, every, mean)) / count
     return mean, float(np.sqrt(variance))
 
 
-def _counted(channel: np.ndarray, clip: tuple[float, float] | None, every: bool) -> Iterator[np.ndarray]:
-    """The voxels that mean and standard deviation are of: every one, or the non-zero ones."""
+def _sums(
+    channel: np.ndarray, clip: tuple[float, float] | None, every: bool, mean: float | None = None
+) -> Iterator[tuple[int, float]]:
+    """Number and sum of the voxels that count, or of their squared distances from `mean`: of each slab of a volume, of
+    each row of an image. Either every voxel counts, or the non-zero ones do."""
     for slab in _slabs(channel, clip):
-        yield slab if every else slab[slab != 0]
+        kept = slab if every else slab[slab != 0]
+        values = kept if mean is None else np.square(kept - mean)
+        if channel.ndim > 2:
+            yield kept.size, float(values.sum())
+            continue
+        # Row by row like slab by slab, so that an image has the same bits as the volume of one plane that it could be.
+        values = np.ascontiguousarray(values).reshape(-1)
+        if values.size == slab.size:
+            rows = slab.shape[-1]
+            yield from ((rows, total) for total in values.reshape(-1, rows).sum(axis=1).tolist())
+            continue
+        rows = np.count_nonzero(slab, axis=-1).ravel().tolist()
+        for size, end in zip(rows, itertools.accumulate(rows), strict=True):
+            yield size, float(values[end - size : end].sum())

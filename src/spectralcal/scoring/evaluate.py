@@ -1,4 +1,4 @@
-"""Scoring of all test cases of a cell. Memory is bounded by one case, not by the data set."""
+"""Scoring of all test cases of a cell. Memory is that of one case, and some 20 kB of numbers for each that is done."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from spectralcal.engine.predict import Transform, predict_probabilities, unchang
 from spectralcal.metrics import PROTOCOLS, REGIONS, CalibrationHistogram
 from spectralcal.metrics.distance_bands import band_edges
 from spectralcal.preparation.resample import to_original_grid
+from spectralcal.scoring.gather import CaseArrays, ScoreRows
 from spectralcal.scoring.score import calibration_rows, score_case
 from spectralcal.scoring.spectra import case_spectra
 
@@ -39,7 +40,7 @@ class CellScores:
         spectra: arrays of spectra.npz: ``frequency``, ``cases`` and, with cases on the first axis, the spectra.
     """
 
-    rows: list[dict[str, Any]]
+    rows: Sequence[dict[str, Any]]
     calibration: dict[str, np.ndarray]
     spectra: dict[str, np.ndarray]
 
@@ -74,10 +75,10 @@ def evaluate_cases(
         advance: called with the name of each finished case.
     """
     model = model.to(device).eval()
-    rows: list[dict[str, Any]] = []
-    histograms: dict[str, list[CalibrationHistogram]] = {region: [] for region in REGIONS}
-    spectra: list[dict[str, np.ndarray]] = []
-    bands: list[dict[str, np.ndarray]] = []
+    rows = ScoreRows()
+    pools: dict[str, CalibrationHistogram] = {}
+    bins = {region: CaseArrays(len(cases)) for region in REGIONS}
+    bands, spectra = CaseArrays(len(cases)), CaseArrays(len(cases))
     for case in cases:
         probabilities = predict_probabilities(
             model, case.image(), patch, inference, device=device, precision=precision, transform=transform
@@ -92,9 +93,13 @@ def evaluate_cases(
             None if posterior is None else np.asarray(posterior),
             nested,
         )
-        rows += [{"case": case.id, "patient": case.patient, **row} for row in scores.rows]
+        rows.add(case.id, case.patient, scores.rows)
+        # The fine cells of a case are some megabytes: they go into the pool at once, in the order of the cases.
         for region, histogram in scores.histograms.items():
-            histograms[region].append(histogram)
+            if region not in pools:
+                pools[region] = CalibrationHistogram(histogram.num_classes, histogram.bins)
+            pools[region].merge(histogram)
+            bins[region].append(_case_bins(histogram))
         bands.append(scores.bands)
         spectra.append(
             case_spectra(
@@ -102,41 +107,21 @@ def evaluate_cases(
             )
         )
         advance(case.id)
-    pools = {region: _pool(items) for region, items in histograms.items()}
     for name, protocol in PROTOCOLS.items():
         if protocol.aggregation == "pooled":
-            rows += [{"case": POOL, "patient": POOL, **row} for row in calibration_rows(pools, name)]
+            rows.add(POOL, POOL, calibration_rows(pools, name))
     arrays: dict[str, np.ndarray] = {"cases": np.array([case.id for case in cases])}
     calibration = dict(arrays)
-    for region, items in histograms.items():
-        calibration |= {f"{region}/pooled/{key}": value for key, value in pools[region].arrays().items()}
-        calibration |= {f"{region}/cases/{key}": value for key, value in _case_bins(items).items()}
-    calibration |= {f"distance/{key}": value for key, value in _stacked_all(bands).items()}
+    for region, pool in pools.items():
+        calibration |= {f"{region}/pooled/{key}": value for key, value in pool.arrays().items()}
+        calibration |= {f"{region}/cases/{key}": value for key, value in bins[region].arrays.items()}
+    calibration |= {f"distance/{key}": value for key, value in bands.arrays.items()}
     calibration["distance/edges_mm"] = band_edges()
-    return CellScores(rows, calibration, {**arrays, **_stacked(spectra)})
+    frequency = spectra.arrays["frequency"][0]  # the same of every case
+    return CellScores(rows, calibration, {**arrays, **spectra.arrays, "frequency": frequency})
 
 
-def _pool(items: Sequence[CalibrationHistogram]) -> CalibrationHistogram:
-    """All voxels of the cases in one histogram."""
-    pooled = CalibrationHistogram(items[0].num_classes, items[0].bins)
-    for item in items:
-        pooled.merge(item)
-    return pooled
-
-
-def _case_bins(items: Sequence[CalibrationHistogram]) -> dict[str, np.ndarray]:
-    """``count``, ``confidence`` and ``accuracy`` (N, 1 + C, bins): the top label first, then each class."""
-    rows = [[item.reliability(label) for label in (None, *range(item.num_classes))] for item in items]
-    return {
-        name: np.array([[getattr(diagram, name) for diagram in case] for case in rows])
-        for name in ("count", "confidence", "accuracy")
-    }
-
-
-def _stacked_all(entries: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays of several cases, cases on the first axis."""
-    return {key: np.stack([entry[key] for entry in entries]) for key in entries[0]}
-
-
-def _stacked(spectra: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {**_stacked_all(spectra), "frequency": spectra[0]["frequency"]}
+def _case_bins(histogram: CalibrationHistogram) -> dict[str, np.ndarray]:
+    """``count``, ``confidence`` and ``accuracy`` (1 + C, bins) of a case: the top label first, then each class."""
+    diagrams = [histogram.reliability(label) for label in (None, *range(histogram.num_classes))]
+    return {name: np.array([getattr(one, name) for one in diagrams]) for name in ("count", "confidence", "accuracy")}

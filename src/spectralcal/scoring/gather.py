@@ -1,0 +1,72 @@
+"""What the scoring of many cases keeps of each: its few numbers, in arrays, so that thousands of images fit."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+#: what the scores of all cases have in common: a handful of combinations
+_KIND = ("class", "metric", "protocol", "status")
+
+
+class ScoreRows(Sequence):
+    """Rows of cases.csv, in the order in which they were added.
+
+    A row reads as a dictionary with the keys ``case``, ``patient``, ``class``, ``metric``, ``protocol``, ``value`` and
+    ``status``. Kept are its value and two numbers, 16 bytes instead of 500.
+    """
+
+    def __init__(self) -> None:
+        self._cases: list[tuple[str, str]] = []
+        self._kinds: dict[tuple[str, ...], int] = {}
+        self._names: list[tuple[str, ...]] = []
+        self._case, self._kind, self._value = array("I"), array("I"), array("d")
+
+    def add(self, case: str, patient: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append the rows of a case, or of the pool of all cases, which lack the case and its patient."""
+        self._cases.append((case, patient))
+        for row in rows:
+            kind = tuple(row[name] for name in _KIND)
+            if kind not in self._kinds:
+                self._kinds[kind] = len(self._names)
+                self._names.append(kind)
+            self._case.append(len(self._cases) - 1)
+            self._kind.append(self._kinds[kind])
+            self._value.append(row["value"])
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        case, patient = self._cases[self._case[index]]
+        name, metric, protocol, status = self._names[self._kind[index]]
+        found = {"class": name, "metric": metric, "protocol": protocol, "value": self._value[index], "status": status}
+        return {"case": case, "patient": patient, **found}
+
+
+class CaseArrays:
+    """Arrays of `count` cases, cases on the first axis, filled one by one: nothing is copied to join them."""
+
+    def __init__(self, count: int) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self._count, self._filled = count, 0
+
+    def append(self, entry: Mapping[str, np.ndarray]) -> None:
+        """Add the arrays of the next case.
+
+        Raises:
+            ValueError: an array has another shape than that of the first case.
+        """
+        for key, value in entry.items():
+            value = np.asarray(value)
+            if key not in self.arrays:
+                self.arrays[key] = np.empty((self._count, *value.shape), value.dtype)
+            if value.shape != self.arrays[key].shape[1:]:
+                raise ValueError(f"{key}: expected shape {self.arrays[key].shape[1:]} as before, got {value.shape}")
+            self.arrays[key][self._filled] = value
+        self._filled += 1
