@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from spectralcal.records.light.files import has
 from spectralcal.report.claims.finding import with_spread
 from spectralcal.study.config import load_config
 from spectralcal.study.grid import experiment_cells
@@ -110,7 +111,7 @@ def cells(results: Path, study: str) -> str:
         counts = []
         for data_set in TITLES:
             wanted = [cell for cell in experiment_cells(config, name) if cell.dataset == data_set]
-            done = sum((results / "cells" / cell.path / "cases.csv").is_file() for cell in wanted)
+            done = sum(has(results / "cells" / cell.path / "cases.csv") for cell in wanted)
             counts.append(f"{done} of {len(wanted)}" if wanted else "-")
         lines.append(_row(f"`{name}`: {experiment.description}", counts))
     return "\n".join(lines)

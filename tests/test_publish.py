@@ -64,6 +64,7 @@ def test_a_folder_holds_what_an_archive_holds(home, published, tmp_path):
     assert report.sizes == {name: len(data) for name, data in content.items()}
     largest = max(report.sizes, key=report.sizes.get)
     assert f"{len(content)} files" in report.text
+    assert f"{len(study_cells(home))} cells of " in report.text
     assert f"({largest})" in report.text
 
 
@@ -73,8 +74,9 @@ def test_git_takes_what_is_published_and_nothing_else(home, published, tmp_path)
     rest = {
         f"cells/{cell.path}/{name}"
         for cell in study_cells(home)
-        for name in ("weights.safetensors", "checkpoint.safetensors", ".evaluated/cases.csv", ".cases.csv.1.tmp")
-    }
+        for name in ("weights.safetensors", "checkpoint.safetensors", ".evaluated/cases.csv", ".cases.csv.1.tmp",
+                     "cases.csv", "calibration.npz", "spectra.npz", "history.csv", "model.json")
+    }  # fmt: skip
     rest |= {"maps/dataset=phantom/arch=unet/seed=0.npz", "hotspots/dataset=phantom/arch=unet/seed=0.npz",
              "cases.parquet", "cells.csv", "report.html", "provenance.json", "provenance/tables/table1.json",
              "logs/collect.log", ".locks/study.lock", "notebooks/01_study.html", "timings.json"}  # fmt: skip
@@ -98,7 +100,7 @@ def test_git_changes_no_byte_of_results(tmp_path):
     """A text file with other line endings has another SHA-256."""
     shutil.copy(ROOT / ".gitattributes", tmp_path)
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
-    command = ["git", "check-attr", "text", "--", "results/open/cells/dataset=a/arch=b/method=c/seed=0/cases.csv"]
+    command = ["git", "check-attr", "text", "--", "results/open/cells/dataset=a/arch=b/method=c/seed=0/run.json"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert found.strip().endswith("text: unset")
 
@@ -162,15 +164,15 @@ def test_publishing_again_touches_what_changed_alone(home, published, tmp_path):
     shutil.copytree(published[0], folder)
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
     cell = folder / "cells" / Cell("phantom", "unet", "ce", 0).path
-    (cell / "cases.csv").write_text("old")
+    (cell / "light.zip").write_text("old")
     old = folder / "cells/dataset=phantom/arch=unet/method=nacl/seed=0/cases.csv"
     old.parent.mkdir(parents=True)
     old.touch()
     notes = publish_study(home, folder).notes
     after = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
-    assert {file for file in before if before[file] != after[file]} == {cell / "cases.csv"}
+    assert {file for file in before if before[file] != after[file]} == {cell / "light.zip"}
     assert files_of(published[0]) | {old.relative_to(folder).as_posix()} == files_of(folder)
-    assert (cell / "cases.csv").read_bytes() == (published[0] / cell.relative_to(folder) / "cases.csv").read_bytes()
+    assert (cell / "light.zip").read_bytes() == (published[0] / cell.relative_to(folder) / "light.zip").read_bytes()
     assert [note for note in notes if "1 files are no longer of this study" in note and "nacl" in note]
 
 

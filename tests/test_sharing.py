@@ -13,6 +13,7 @@ from recorded import recorded
 from spectralcal.base.errors import DataError, ResultError
 from spectralcal.base.files import write_json
 from spectralcal.base.integrity import sealed
+from spectralcal.records.light.cell import TEXTS, LightCell
 from spectralcal.report.rebuild import rebuild_study
 from spectralcal.sharing.merging import import_study
 from spectralcal.sharing.shared import export_study, is_shared, shareable
@@ -61,6 +62,10 @@ def test_no_image_no_weight_and_no_path_leaves(home):
         names = content.namelist()
         texts = {name: content.read(name) for name in names if not name.endswith(".npz")}
         images = {array: content.read(array) for array in names if array.startswith("numbers/")}
+    light = {name: LightCell(texts.pop(name), name) for name in list(texts) if name.endswith("light.zip")}
+    texts |= {
+        f"{name}/{text}": cell.text(text) for name, cell in light.items() for text in TEXTS if text in cell.stands_for
+    }
     assert not [name for name in names if name.endswith((".safetensors", ".npy", ".png"))]
     assert not [name for name in names if name.startswith(("maps/", "hotspots/"))]
     assert len(images) == 4  # maps and hotspots of two seeds
@@ -70,7 +75,7 @@ def test_no_image_no_weight_and_no_path_leaves(home):
         with np.load(original) as whole, np.load(BytesIO(content)) as shared:
             assert "methods" in shared.files
             assert set(whole.files) - set(shared.files) >= VOXELS[kind]
-    assert len([name for name in names if name.endswith("cases.csv")]) == len(study_cells(config))
+    assert len([name for name in texts if name.endswith("cases.csv")]) == len(study_cells(config))
     folder = str(config.results_root.parent).encode()
     assert [name for name, text in texts.items() if folder in text] == []
     assert shareable(config)["data_root"] is None
@@ -186,7 +191,7 @@ def test_cells_of_other_data_are_refused(home, tmp_path):
         shutil.rmtree(folder)
     with pytest.raises(ResultError, match=r"its manifest \w{12} is not the manifest \w{12} of .*prepare and split"):
         import_study(archive, other, other.results_root)
-    assert not list(other.results.rglob("cases.csv"))
+    assert not [*other.results.rglob("cases.csv"), *other.results.rglob("light.zip")]
 
 
 def test_cells_of_other_settings_are_refused(home, away):
@@ -201,7 +206,7 @@ def test_cells_of_other_settings_are_refused(home, away):
         other = away.model_copy(update={section: settings.model_copy(update={key: value})})
         with pytest.raises(ResultError, match=text):
             import_study(archive, other, other.results_root)
-    assert not list(away.results_root.rglob("cases.csv"))
+    assert not [*away.results_root.rglob("cases.csv"), *away.results_root.rglob("light.zip")]
 
 
 def test_geometry_that_only_one_side_has_is_another_setting(home, away):

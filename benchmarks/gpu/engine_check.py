@@ -140,10 +140,10 @@ def inference(options: argparse.Namespace) -> dict[str, dict[str, float] | str]:
 def projection(options: argparse.Namespace) -> dict[str, Any]:
     """What `spectralcal doctor --time` finds for a study, and its table."""
     from spectralcal.doctor.timing import time_study
+    from spectralcal.records.costs import timed_costs
+    from spectralcal.records.projection import all_cells, project
+    from spectralcal.records.projection_text import projection_table
     from spectralcal.study.config import load_config
-    from spectralcal.study.costs import timed_costs
-    from spectralcal.study.projection import all_cells, project
-    from spectralcal.study.projection_text import projection_table
 
     with tempfile.TemporaryDirectory() as folder:
         config = load_config(options.config)

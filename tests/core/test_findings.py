@@ -1,6 +1,7 @@
 """What the documents say of the open study is what its published results say."""
 
 import csv
+import io
 import re
 import runpy
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spectralcal.records.light.files import read_arrays, read_text
 from spectralcal.statistics import bootstrap_mean
 from spectralcal.study.config import load_config
 
@@ -33,6 +35,11 @@ def ledger():
             for row in csv.DictReader(stream)
             if row["where"] in DATA_SETS.values() or (row["where"] == "claim" and row["id"].startswith("T"))
         }
+
+
+def scores_in(folder):
+    """Scores of a published cell."""
+    return pd.read_csv(io.BytesIO(read_text(folder / "cases.csv")))
 
 
 def sections(page):
@@ -145,8 +152,8 @@ def test_what_is_said_of_a_lost_patient_holds_in_every_cell():
     page = " ".join((ROOT / "docs/replication.md").read_text().split())
     without, found = {"ce": [], "mbls": []}, []
     compared = load_config(ROOT / "config/open.yaml").experiments["main"].methods
-    for file in (OPEN / "cells/dataset=acdc/arch=unet").rglob("cases.csv"):
-        rows = pd.read_csv(file)
+    for record in (OPEN / "cells/dataset=acdc/arch=unet").rglob("evaluation.json"):
+        rows = scores_in(record.parent)
         if rows.method.iloc[0] not in compared:
             continue
         dice, method = rows[rows.metric.eq("DSC")].groupby("patient").value.mean(), rows.method.iloc[0]
@@ -160,10 +167,8 @@ def test_what_is_said_of_a_lost_patient_holds_in_every_cell():
 
 def errors_on_acdc(methods, without=""):
     """ECE (x 10^-3) by method, seed and protocol: mean over cases."""
-    files = {
-        (m, s): OPEN / f"cells/dataset=acdc/arch=unet/method={m}/seed={s}/cases.csv" for m in methods for s in range(3)
-    }
-    rows = pd.concat(pd.read_csv(file) for file in files.values())
+    cells = [OPEN / f"cells/dataset=acdc/arch=unet/method={m}/seed={s}" for m in methods for s in range(3)]
+    rows = pd.concat(scores_in(cell) for cell in cells)
     rows = rows[rows.metric.eq("ECE") & rows.patient.ne(without)]
     return 1000 * rows.groupby(["method", "seed", "protocol"]).value.mean().unstack()
 
@@ -198,7 +203,7 @@ def test_what_is_said_of_twice_the_training_is_in_its_cells():
     for architecture in ("unet", "unet_long"):
         for method in ("ce", "spectral"):
             folder = OPEN / f"cells/dataset=acdc/arch={architecture}/method={method}/seed=0"
-            rows = pd.read_csv(folder / "cases.csv")
+            rows = scores_in(folder)
             rows = rows[rows.metric.isin(["DSC", "ECE", "SCE"])]
             found[architecture, method] = 100 * rows.groupby(["metric", "protocol", "patient"]).value.mean().unstack()
     dice = {key: rows.loc["DSC", "paper"] for key, rows in found.items()}
@@ -224,7 +229,7 @@ def entropies(data_set, kind):
     for seed in (0, 1, 2):
         cell = OPEN / f"cells/dataset={data_set}/arch=unet"
         ours, ce = (
-            np.load(cell / f"method={m}/seed={seed}/spectra.npz")[f"entropy_{kind}"] for m in ("spectral", "ce")
+            read_arrays(cell / f"method={m}/seed={seed}/spectra.npz")[f"entropy_{kind}"] for m in ("spectral", "ce")
         )
         found.append(float(np.nanmean(ours - ce)))
     return found
@@ -259,7 +264,7 @@ def test_what_is_said_of_tace_and_seeds_holds():
 
 def means(data_set, method, seed, metric=None):
     """Dice and ECE, or one metric, of a published cell under the headline protocol: mean over classes, then cases."""
-    rows = pd.read_csv(OPEN / f"cells/dataset={data_set}/arch=unet/method={method}/seed={seed}/cases.csv")
+    rows = scores_in(OPEN / f"cells/dataset={data_set}/arch=unet/method={method}/seed={seed}")
     rows = rows[rows.protocol.eq("paper") & rows.metric.isin([metric] if metric else ["DSC", "ECE"])]
     found = rows.groupby(["metric", "case"]).value.mean().groupby("metric").mean()
     return found[metric] if metric else found
@@ -268,8 +273,8 @@ def means(data_set, method, seed, metric=None):
 def test_the_variant_that_was_tested_is_the_one_that_the_rule_chooses_on_validation_cases():
     """The rule is in config/explore.yaml: lowest ECE among variants whose Dice is at most half a point below CE's."""
     scores = {}
-    for file in (ROOT / "results/explore/cells").rglob("cases.csv"):
-        rows = pd.read_csv(file)
+    for record in (ROOT / "results/explore/cells").rglob("evaluation.json"):
+        rows = scores_in(record.parent)
         rows = rows[rows.protocol.eq("paper") & rows.metric.isin(["DSC", "ECE"])]
         scores[rows.method.iloc[0]] = rows.groupby(["metric", "case"]).value.mean().groupby("metric").mean()
     explored = load_config(ROOT / "config/explore.yaml").experiments["variants"].methods
@@ -283,7 +288,7 @@ def test_what_is_said_of_the_tested_variant_holds_in_every_seed():
     tested = load_config(ROOT / "config/open.yaml").experiments["exploratory"].methods[-1]
     for seed in (0, 1, 2):
         ce, variant = (
-            pd.read_csv(OPEN / f"cells/dataset=hippocampus/arch=unet/method={method}/seed={seed}/cases.csv")
+            scores_in(OPEN / f"cells/dataset=hippocampus/arch=unet/method={method}/seed={seed}")
             .groupby(["metric", "protocol"])
             .value.mean()
             for method in ("ce", tested)

@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 from studies import experiment, minimal
 
-from spectralcal.study.config import load_config, parse_config
-from spectralcal.study.costs import Cost, known_costs, pace_digest
-from spectralcal.study.grid import Cell
-from spectralcal.study.paths import StudyPaths
-from spectralcal.study.projection import (
+from spectralcal.records.costs import Cost, known_costs, pace_digest
+from spectralcal.records.projection import (
     STARTING,
     Projection,
     Row,
@@ -23,7 +20,10 @@ from spectralcal.study.projection import (
     missing_cells,
     project,
 )
-from spectralcal.study.projection_text import projection_lines, projection_table
+from spectralcal.records.projection_text import projection_lines, projection_table
+from spectralcal.study.config import load_config, parse_config
+from spectralcal.study.grid import Cell
+from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_recipe
 
 KIND = ("phantom", "unet")
@@ -197,7 +197,7 @@ def test_many_kinds_are_named_in_short(tmp_path):
 
 
 def test_projecting_imports_no_torch():
-    code = "import sys, spectralcal.study.projection_text; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
+    code = "import sys, spectralcal.records.projection_text; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

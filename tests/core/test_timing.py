@@ -15,9 +15,9 @@ from spectralcal.doctor.timing_scores import scoring_seconds, windows_of
 from spectralcal.jobs import steps
 from spectralcal.jobs.cells import load_data
 from spectralcal.jobs.networks import build_network, label_facts
+from spectralcal.records.costs import known_costs
 from spectralcal.scoring.evaluate import evaluate_cases
 from spectralcal.study.config import parse_config
-from spectralcal.study.costs import known_costs
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import StudyPaths
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from spectralcal.base.errors import ConfigError
+from spectralcal.records.costs import Cost
 from spectralcal.report.tables import cost as module
 from spectralcal.report.tables.cost import FIRST, cost
-from spectralcal.study.costs import Cost
 
 
 def record(results, cell, started, seconds, scoring, steps=100, **more):

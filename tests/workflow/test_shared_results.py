@@ -18,6 +18,7 @@ from studies import minimal, tiny
 
 from spectralcal.base.digests import file_digest
 from spectralcal.base.integrity import seal_holds
+from spectralcal.records.light.files import read_text
 from spectralcal.study.recipe import cell_fingerprint
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +132,10 @@ def clone(away, tree):
     return away
 
 
+def names_in(folder):
+    return {file.name for file in folder.iterdir() if file.is_file()}
+
+
 def content_of(folder):
     return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
@@ -237,13 +242,24 @@ def test_report_needs_one_command(archive, away):
 def test_an_altered_score_stops_a_report(archive, away):
     away.spectralcal("import", str(archive), "--config", "tiny.yaml")
     path = away.results / f"cells/dataset={NAME}/arch=unet/method=ce/seed=0/cases.csv"
-    path.write_text(path.read_text().replace("0.", "0.9", 1))
+    scores = read_text(path).decode()
+    path.write_text(scores.replace("0.", "0.9", 1))  # a file that lies there comes before the light one
     code, text = away.call("spectralcal", "verify", "--config", "tiny.yaml")
     assert code == 1
     assert "cases.csv: altered since evaluation.json was written" in text
     code, text = away.call("spectralcal", "collect", "--config", "tiny.yaml")
     assert code == 1
     assert "altered since evaluation.json was written" in text
+    path.unlink()
+    light = path.with_name("light.zip")
+    light.write_bytes(light.read_bytes()[:-100])
+    for command in (("spectralcal", "verify", "--config", "tiny.yaml"),
+                    ("spectralcal", "collect", "--config", "tiny.yaml"),
+                    ("snakemake", "--configfile", "tiny.yaml", "-n")):  # fmt: skip
+        code, text = away.call(*command)
+        assert code == 1
+        assert "light.zip: damaged (" in text
+        assert "Traceback" not in text
 
 
 def test_a_clone_without_data_makes_the_same_report(tree, clone):
@@ -262,19 +278,23 @@ def test_a_clone_with_data_reruns_any_cell_alone(tree, clone):
     write_raw(clone.folder / f"raw {EVIL}")
     assert not [job for job in clone.planned() if re.match("(training|scoring|preparing|splitting)", job)]
     cell = Path(f"cells/dataset={NAME}/arch=unet/method=spectral@window=2/seed=0")
-    shutil.rmtree(clone.results / cell)
+    assert names_in(clone.results / cell) == {"light.zip", "run.json", "evaluation.json"}
     code, text = clone.snakemake(str((clone.results / cell / "cases.csv").relative_to(clone.folder)))
     assert code == 0, text
     made = {job for job in re.findall(r"^Job \d+: (.*)$", text, re.M) if re.match("(training|scoring)", job)}
     assert made == {f"{work} spectral@window=2 on {NAME} (unet, seed 0)" for work in ("training", "scoring")}
     published, found = content_of(tree), content_of(clone.results)
     own = {name for name in published if cell in name.parents}
-    # The same numbers, byte for byte; the records say when and where they were made.
-    assert {name.name for name in own if found[name] != published[name]} <= {
-        "run.json",
-        "evaluation.json",
-        "history.csv",
-    }
+    # The same numbers, byte for byte, also those of which the light form keeps less; records say when and where they
+    # were made.
+    assert {name.name for name in own if found[name] != published[name]} <= {"run.json", "evaluation.json"}
+    before, after = (json.loads(content[cell / "evaluation.json"])["files"] for content in (published, found))
+    assert before == after
+    assert set(before) == {"cases.csv", "calibration.npz", "spectra.npz"} <= names_in(clone.results / cell)
     assert {str(name) for name in published.keys() - own if found.get(name) != published[name]} <= {"config.json"}
-    assert "3 cells checked: nothing altered" in clone.spectralcal("verify", "--config", "tiny.yaml")
+    text = clone.spectralcal("verify", "--config", "tiny.yaml")
+    assert "3 cells checked: nothing altered" in text
     assert not [job for job in clone.planned() if re.match("(training|scoring|preparing|splitting)", job)]
+    shutil.rmtree(clone.results / cell)
+    jobs = {job for job in clone.planned() if re.match("(training|scoring)", job)}
+    assert jobs == {f"{work} spectral@window=2 on {NAME} (unet, seed 0)" for work in ("training", "scoring")}

@@ -15,12 +15,13 @@ from spectralcal.study import recipe
 from spectralcal.base import registry
 from spectralcal.jobs import steps
 from spectralcal.study.config import parse_config
-from spectralcal.study.costs import known_costs
+from spectralcal.records.costs import known_costs
 from spectralcal.base.errors import SpectralcalError
 from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.records.light.files import has
 from spectralcal.study.paths import StudyPaths
-from spectralcal.study.projection import cells_at_once, missing_cells, project
-from spectralcal.study.projection_text import projection_lines
+from spectralcal.records.projection import cells_at_once, missing_cells, project
+from spectralcal.records.projection_text import projection_lines
 from spectralcal.report.rebuild import claims_needs, figure_needs
 from spectralcal.sharing.shared import is_shared
 from spectralcal.jobs.single_run import StudyRun
@@ -103,7 +104,10 @@ def cell_of(wildcards):
 
 
 # Cells that another machine computed with this configuration and code, and that came here without weights and images.
-SHARED = {cell for cell in CELLS if is_shared(study, cell)}
+try:
+    SHARED = {cell for cell in CELLS if is_shared(study, cell)}
+except SpectralcalError as error:
+    raise WorkflowError(str(error)) from None
 
 
 def needed_datasets():
@@ -160,10 +164,11 @@ if dry and (projection := projected(*missing_cells(study))):
 def evaluation_inputs(wildcards):
     """Data, and the weights with which a cell is scored: its own, or its loss's if the method has a post-hoc step.
 
-    A shared cell needs nothing: it is finished, and nothing here is newer than it.
+    A shared cell needs nothing: it is finished, and nothing here is newer than it. One in the light form has no score
+    file, which is made for those who ask for it.
     """
     cell = cell_of(wildcards)
-    if cell in SHARED:
+    if cell in SHARED and paths.cell(cell).cases.is_file():
         return {}
     files = paths.cell(trained_cell(study, cell))
     return {
@@ -173,10 +178,21 @@ def evaluation_inputs(wildcards):
     }
 
 
+def score_file(cell):
+    """The file that has a cell's scores: of a shared one in the light form that, which no rule makes."""
+    files = paths.cell(cell)
+    light = cell in SHARED and not files.cases.is_file()
+    return files.light if light else files.cases
+
+
 def scored(cells):
     """Score files of cells; with `partial: true` those that exist."""
-    files = [str(paths.cell(cell).cases) for cell in cells]
-    return [file for file in files if Path(file).is_file()] if study.partial else files
+    files = [
+        score_file(cell)
+        for cell in cells
+        if not study.partial or has(paths.cell(cell).cases)
+    ]
+    return [str(file) for file in files]
 
 
 def title(kind, name):

@@ -155,6 +155,7 @@ def export_(
         Path | None, typer.Option(help="Plain files in a folder in place of an archive: for a repository.")
     ] = None,
     images: Annotated[bool, typer.Option(help="Also the volumes and slices that figures show of patients.")] = False,
+    full: Annotated[bool, typer.Option(help="Files of cells as they are in place of their light form.")] = False,
 ) -> None:
     """Pack the results of a study without images and weights, for another machine."""
     from spectralcal.sharing.publish import publish_study
@@ -165,10 +166,12 @@ def export_(
     if folder is not None:
         if out is not None:
             raise ConfigError("expected --out or --folder, received both")
+        if full:
+            raise ConfigError("expected --full with --out, received --folder: a repository takes the light form")
         typer.echo(publish_study(found, folder, images=images).text)
         return
     out = out or Path(f"{found.study}-results.zip")
-    typer.echo(f"{export_study(found, out, images=images)}  {out}")
+    typer.echo(f"{export_study(found, out, images=images, full=full)}  {out}")
 
 
 @app.command("import")
@@ -271,7 +274,7 @@ def doctor(
         typer.echo(diagnose(study))
         return
     from spectralcal.machine.slots import gpu_slot, slot_count
-    from spectralcal.study.projection import cells_at_once
+    from spectralcal.records.projection import cells_at_once
 
     at_once = cells_at_once(study, os.cpu_count() or 1, slot_count(study.compute))
     with gpu_slot(study.compute):

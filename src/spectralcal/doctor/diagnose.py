@@ -60,9 +60,9 @@ def time_and_project(config: StudyConfig, at_once: int) -> str:
         at_once: cells that will run side by side on this machine.
     """
     from spectralcal.doctor.timing import time_study
-    from spectralcal.study.costs import known_costs, timed_costs
-    from spectralcal.study.projection import all_cells, missing_cells, project
-    from spectralcal.study.projection_text import projection_table, projection_work
+    from spectralcal.records.costs import known_costs, timed_costs
+    from spectralcal.records.projection import all_cells, missing_cells, project
+    from spectralcal.records.projection_text import projection_table, projection_work
 
     content, failed = time_study(config)
     gpu, missing = content["gpu"], missing_cells(config)

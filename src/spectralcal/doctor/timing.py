@@ -22,8 +22,8 @@ from spectralcal.base.files import write_json
 from spectralcal.doctor.timing_scores import scoring_seconds
 from spectralcal.jobs.data_sets import build_dataset
 from spectralcal.jobs.networks import build_loss, build_network
+from spectralcal.records.costs import Kind, pace_digest
 from spectralcal.study.config import StudyConfig, TrainingConfig
-from spectralcal.study.costs import Kind, pace_digest
 from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.study.paths import StudyPaths
 

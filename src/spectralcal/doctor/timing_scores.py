@@ -10,8 +10,8 @@ import numpy as np
 
 from spectralcal.jobs.cells import load_data
 from spectralcal.jobs.networks import label_facts
+from spectralcal.records.costs import Kind
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.costs import Kind
 from spectralcal.study.paths import StudyPaths
 
 if TYPE_CHECKING:

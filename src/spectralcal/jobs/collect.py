@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import write_text
-from spectralcal.base.integrity import altered
 from spectralcal.jobs.scoring import CASE_COLUMNS
+from spectralcal.records.light.files import read_text
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
@@ -71,11 +72,16 @@ def read_scores(path: Path) -> pa.Table:
         OSError: there is no such file.
         ValueError: it is not a table of scores.
     """
+    return _parsed(path.read_bytes())
+
+
+def _parsed(content: bytes) -> pa.Table:
+    import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     schema = _schema()
     options = arrow_csv.ConvertOptions(column_types=schema, null_values=[""], include_columns=schema.names)
-    return arrow_csv.read_csv(path, convert_options=options).cast(schema)
+    return arrow_csv.read_csv(pa.BufferReader(content), convert_options=options).cast(schema)
 
 
 def _tables(
@@ -101,9 +107,10 @@ def _tables(
 
 def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
     record = json.loads(files.evaluation.read_text())
-    if altered(files.folder, {name: value for name, value in record.get("files", {}).items() if name == _CASES}):
+    content = read_text(files.cases)
+    if record.get("files", {}).get(_CASES, found := hashlib.sha256(content).hexdigest()) != found:
         raise ValueError(f"altered since {files.evaluation.name} was written")
-    table = read_scores(files.cases)
+    table = _parsed(content)
     for name, value in vars(cell).items():
         found = table.column(name).unique().to_pylist()
         if found != [value]:

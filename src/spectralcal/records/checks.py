@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from spectralcal.base.digests import digest
+from spectralcal.base.errors import ResultError
 from spectralcal.base.integrity import altered, seal_holds
+from spectralcal.records.light.cell import ARRAYS, TEXTS
+from spectralcal.records.light.files import light_of
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import CellPaths
 from spectralcal.study.recipe import cell_fingerprint
@@ -41,7 +45,11 @@ def check_cell(cell: Cell, files: CellPaths) -> tuple[list[str], list[str]]:
             findings += _check_record(cell, path, record)
             if seal_holds(record) is None:
                 notes.append(f"{path.name}: written before hashes were recorded; its files cannot be checked")
-    if files.cases.is_file() and not files.evaluation.is_file():
+    if files.light.is_file():
+        found, note = check_light(files)
+        findings += found
+        notes += note
+    if (files.cases.is_file() or files.cases.name in _held(files.folder)) and not files.evaluation.is_file():
         findings.append(f"{files.cases.name}: scores without {files.evaluation.name}, which says what they are of")
     return findings, notes
 
@@ -70,5 +78,42 @@ def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
         findings.append(f"{name}: is of another cell ({record['cell']})")
     hashes = record.get("files", {})
     findings += [f"{found}: altered since {name} was written" for found in altered(path.parent, hashes)]
-    gone = [file for file in hashes if file not in OPTIONAL and not (path.parent / file).is_file()]
+    held = _held(path.parent)
+    gone = [file for file in hashes if file not in {*OPTIONAL, *held} and not (path.parent / file).is_file()]
     return findings + [f"{file}: is gone, but {name} lists it" for file in gone]
+
+
+def check_light(files: CellPaths) -> tuple[list[str], list[str]]:
+    """What is wrong with a cell's light file, and a note if the cell was run again since.
+
+    Scores and history must come back as the bytes that the records list, and histograms and spectra be those of the
+    files that they list. Where such a file lies in the folder itself, the light one is not read.
+    """
+    try:
+        light = light_of(files)
+        if light is None:
+            return [], []
+        for name in light.stands_for:
+            (light.text if name in TEXTS else light.arrays)(name)
+    except ResultError as error:
+        return [str(error).removeprefix(f"{files.folder}/")], []
+    listed: dict[str, str] = {}
+    for path in (files.run, files.evaluation):
+        listed |= (read_record(path) or {}).get("files", {})
+    other = [name for name, value in light.stands_for.items() if listed.get(name, value) != value]
+    findings = [
+        f"{files.light.name}: stands for another {name} than the records list"
+        for name in other
+        if not (files.folder / name).is_file()
+    ]
+    again = f"{files.light.name}: is older than the files beside it; `spectralcal export` makes the one of these"
+    return findings, [again] if len(other) > len(findings) else []
+
+
+def _held(folder: Path) -> Collection[str]:
+    """Files that the light file of a cell stands for; all if it is damaged, which is a finding of its own."""
+    try:
+        light = light_of(CellPaths(folder))
+        return () if light is None else light.stands_for
+    except ResultError:
+        return (*TEXTS, *ARRAYS)

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 from spectralcal.base.digests import file_digest
 from spectralcal.base.files import write_json
 from spectralcal.records.checks import read_record
+from spectralcal.records.light.files import light_of
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
-from spectralcal.study.paths import StudyPaths
+from spectralcal.study.paths import CellPaths, StudyPaths
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate
 
 SOFTWARE = "#spectralcal"
 _TYPES = {".csv": "text/csv", ".md": "text/markdown", ".tex": "application/x-tex", ".pdf": "application/pdf",
-          ".png": "image/png", ".json": "application/json", ".parquet": "application/vnd.apache.parquet"}  # fmt: skip
+          ".png": "image/png", ".json": "application/json", ".parquet": "application/vnd.apache.parquet",
+          ".zip": "application/zip"}  # fmt: skip
 
 
 def write_crate(config: StudyConfig) -> Path:
@@ -83,12 +85,13 @@ def _add_trainings(
         if not run:
             continue
         place = f"cells/{cell.path.as_posix()}"
-        hashes = run.get("files", {})
+        weights_name = paths.cell(cell).weights.name
         weights = _entity(
             crate, f"#weights/{cell.path.as_posix()}", "CreativeWork", name=f"Weights of {cell}",
-            identifier=run.get("fingerprint"), sha256=hashes.get("weights.safetensors"),
+            identifier=run.get("fingerprint"), sha256=run.get("files", {}).get(weights_name),
         )  # fmt: skip
-        files = [_listed(crate, place, name, hashes[name]) for name in hashes if name != "weights.safetensors"]
+        hashes = {name: value for name, value in run.get("files", {}).items() if name != weights_name}
+        files = _files(crate, place, paths.cell(cell), hashes)
         _action(crate, f"#train/{cell.path.as_posix()}", f"Training of {cell}", run, data.get(cell.dataset, []),
                 [weights, *files], startTime=run.get("started"))  # fmt: skip
         runs[cell] = weights
@@ -110,7 +113,7 @@ def _add_scores(
         if not record:
             continue
         place = f"cells/{cell.path.as_posix()}"
-        files = [_listed(crate, place, name, value) for name, value in record.get("files", {}).items()]
+        files = _files(crate, place, paths.cell(cell), record.get("files", {}))
         folder = _entity(
             crate, f"{place}/", "Dataset", name=f"Scores of {cell}", identifier=record["fingerprint"], hasPart=files
         )
@@ -137,6 +140,14 @@ def _add_product(
     used = [cells[key] for key in keys if key in cells]
     more = {"description": record["command"]}
     _action(crate, f"#make/{kind}/{name}", f"Making of {name} ({kind})", record, used, files, **more)
+
+
+def _files(crate: ROCrate, place: str, files: CellPaths, hashes: dict[str, str]) -> list[dict[str, str]]:
+    """The files of a cell that a record lists; by name only where the light file, which then follows, has them."""
+    light = light_of(files)
+    held = set() if light is None else {n for n in hashes if n in light.stands_for and not (files.folder / n).is_file()}
+    found = [_listed(crate, f"#{place}" if name in held else place, name, value) for name, value in hashes.items()]
+    return [*found, *([_listed(crate, place, files.light.name, file_digest(files.light))] if held else [])]
 
 
 def _listed(crate: ROCrate, place: str, name: str, value: str, **more: Any) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pandas as pd
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.base.papers import FILE, paper_of
+from spectralcal.records.light.files import has, read_arrays, read_text
 from spectralcal.report.style import Style
 from spectralcal.study.config import PaperConfig, StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spectralcal.datasets import DataFacts, Dataset
-    from spectralcal.metrics import CalibrationHistogram
+    from spectralcal.metrics.curve import CurveHistogram
 
 COLUMNS = (
     "dataset",
@@ -209,8 +211,8 @@ class Results:
             return known
         for cell in (cell for name in self.config.experiments for cell in self.cells(name)):
             path = self.paths.cell(trained_cell(self.config, cell)).model
-            if cell.dataset == dataset and path.is_file():
-                return tuple(json.loads(path.read_text())["classes"][1:])
+            if cell.dataset == dataset and has(path):
+                return tuple(json.loads(read_text(path))["classes"][1:])
         raise ResultError(f"{dataset}: expected a trained cell that names the classes, found none; train one")
 
     def paper_name(self, method: str) -> str | None:
@@ -219,9 +221,10 @@ class Results:
         entry = self.paper.methods.get(parsed.loss)
         return None if parsed.options or parsed.post_hoc or entry is None else entry.printed
 
-    def calibration(self, cell: Cell) -> dict[str, CalibrationHistogram] | None:
-        """Histogram of a cell by voxel region ("all", "reference", ...), pooled over its test cases."""
-        from spectralcal.metrics import CalibrationHistogram
+    def calibration(self, cell: Cell) -> dict[str, CurveHistogram] | None:
+        """Curve of a cell by voxel region ("all", "reference", ...), pooled over its test cases: what is published of
+        its histogram, also where the whole one is there, so that numbers are the same everywhere."""
+        from spectralcal.metrics.curve import CurveHistogram
 
         arrays = self._arrays(cell, "calibration")
         if arrays is None:
@@ -231,7 +234,7 @@ class Results:
             if "/pooled/" in key:
                 region, _, name = key.partition("/pooled/")
                 regions.setdefault(region, {})[name] = value
-        return {region: CalibrationHistogram.from_arrays(content) for region, content in regions.items()}
+        return {region: CurveHistogram.from_arrays(content) for region, content in regions.items()}
 
     def case_calibration(self, cell: Cell, region: str = "all") -> dict[str, np.ndarray] | None:
         """Bins of a region for each test case (cases on the first axis), and ``cases``."""
@@ -273,10 +276,10 @@ class Results:
         """Training history of a cell: step, learning_rate, loss, loss_<term>, gradient_<term> (norm at the logits),
         gradient_norm, seconds and what the loss reports of itself."""
         path = self.paths.cell(trained_cell(self.config, cell)).history
-        if not path.is_file():
+        if not has(path):
             return None
         try:
-            found = pd.read_csv(path)
+            found = pd.read_csv(io.BytesIO(read_text(path)))
         except (OSError, ValueError) as error:
             raise ResultError(f"{path}: damaged ({error}); delete it and train the cell again") from error
         if lacking := [name for name in HISTORY if name not in found]:
@@ -320,11 +323,11 @@ class Results:
         return self._read(self.paths.numbers("hotspots", dataset, architecture, seed)) if found is None else found
 
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
-        return self._read(getattr(self.paths.cell(cell), kind))
+        return read_arrays(getattr(self.paths.cell(cell), kind))
 
     def _record(self, path: Path) -> dict | None:
         try:
-            return json.loads(path.read_text()) if path.is_file() else None
+            return json.loads(read_text(path)) if has(path) else None
         except (OSError, ValueError) as error:
             raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
 

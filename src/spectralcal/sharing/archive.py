@@ -26,7 +26,7 @@ LIMIT_BYTES = 8 * 2**30
 _INDEX_LIMIT = 64 * 2**20
 _CHUNK = 1 << 20
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
-_PACKED = {".npz", ".parquet", ".png", ".pdf"}
+_PACKED = {".npz", ".parquet", ".png", ".pdf", ".zip"}
 
 
 def write_archive(out: Path, files: Mapping[str, Path | bytes], about: Mapping[str, Any]) -> str:

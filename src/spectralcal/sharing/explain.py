@@ -68,6 +68,8 @@ def _cell(config: StudyConfig, paths: StudyPaths, cell: Cell) -> list[tuple[str,
     if run:
         lines.append(("loss", _options(run.get("settings", {}))))
         lines.append(("seeds", _options(run.get("seeds", {"cell": cell.seed}))))
+    if files.light.is_file() and not files.cases.is_file():
+        lines.append(("form", f"light: {files.light.name} stands for scores, histograms, spectra and history"))
     findings, notes = check_cell(cell, files)
     return [*lines, ("state", "; ".join(findings or notes) or "as recorded")]
 

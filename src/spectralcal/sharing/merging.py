@@ -15,6 +15,7 @@ from typing import Any
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ConfigError, DataError, ResultError
 from spectralcal.records.checks import check_cell, read_record, weights_conflict
+from spectralcal.records.light.files import has
 from spectralcal.sharing.archive import LIMIT_BYTES, unpack_archive
 from spectralcal.sharing.shared import ALLOWED, IMAGES, SCORES, TRAINING
 from spectralcal.study.config import GeometryConfig, StudyConfig, load_config
@@ -98,7 +99,7 @@ def _cells(archive: Path, folder: Path) -> list[tuple[Cell, CellPaths]]:
         dataset, architecture, method, seed = _CELL.fullmatch(place.relative_to(folder / "cells").as_posix()).groups()
         cell, files = Cell(dataset, architecture, method, int(seed)), CellPaths(place)
         findings, _ = check_cell(cell, files)
-        if not findings and files.evaluation.is_file() != files.cases.is_file():
+        if not findings and files.evaluation.is_file() != has(files.cases):
             findings = [f"{files.evaluation.name}: comes without {files.cases.name}"]
         if findings:
             raise DataError(f"{archive}: cell {cell}: {findings[0]}; ask for it again")
@@ -205,7 +206,7 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, found: CellPaths, 
         )
         return
     mine.folder.mkdir(parents=True, exist_ok=True)
-    for name in (*TRAINING[:-1], *SCORES[:-1], TRAINING[-1], SCORES[-1]):
+    for name in ("light", *TRAINING[:-1], *SCORES[:-1], TRAINING[-1], SCORES[-1]):
         if getattr(found, name).is_file():
             os.replace(getattr(found, name), getattr(mine, name))
     merged.taken.append(cell)

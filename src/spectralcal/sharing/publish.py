@@ -1,4 +1,4 @@
-"""A study's results as plain files, for a repository: what an archive holds, lying where the verbs look for it.
+"""A study's results as files for a repository: what an archive holds, lying where the verbs look for it.
 
 A clone rebuilds every table, figure and verdict from such a folder with `spectralcal report`. It has the layout of a
 results folder, so it may be one: of the clone, in which the study goes on.
@@ -39,8 +39,14 @@ class Published:
         largest = max(self.sizes, key=self.sizes.__getitem__)
         lines = [f"note: {note}" for note in self.notes]
         total, most = sum(self.sizes.values()) / _MIB, self.sizes[largest] / _MIB
+        cells = {Path(name).parent for name in self.sizes if name.startswith("cells/")}
+        mean = sum(size for name, size in self.sizes.items() if name.startswith("cells/")) / len(cells) / 1000
         return "\n".join(
-            [*lines, f"{self.folder}: {len(self.sizes)} files, {total:.1f} MiB, the largest {most:.1f} MiB ({largest})"]
+            [
+                *lines,
+                f"{self.folder}: {len(self.sizes)} files, {total:.1f} MiB, the largest {most:.1f} MiB ({largest}); "
+                f"{len(cells)} cells of {mean:.0f} kB on average",
+            ]
         )
 
 

@@ -1,6 +1,7 @@
 """Results that leave a machine: no images, no weights, no paths.
 
-An archive holds, for each finished cell, its scores, histograms, spectra, history and records; the splits and the
+An archive holds, for each finished cell, its scores, histograms, spectra and history in their light form
+(:mod:`spectralcal.records.light`) and its records; the splits and the
 manifests (names, grids and hashes of cases); what maps and hotspots say in numbers; the configuration without paths;
 tables and verdicts as they were. From it, all of them and the figures can be made again without data and without a GPU
 (:mod:`spectralcal.report.rebuild`). The same files can lie in a repository (:mod:`spectralcal.sharing.publish`).
@@ -12,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -20,20 +22,23 @@ import numpy as np
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
 from spectralcal.records.checks import check_cell, read_record
+from spectralcal.records.light.cell import ARRAYS, TEXTS, LightCell
+from spectralcal.records.light.files import has, lightened
 from spectralcal.scoring.imageless import hotspot_numbers, map_numbers
 from spectralcal.sharing.archive import write_archive
 from spectralcal.study.config import NAME, StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
-from spectralcal.study.paths import StudyPaths
+from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe
 
-#: what an archive holds of a cell; weights are left out because they may give training images away
+#: what an archive holds of a cell, the history, scores, histograms and spectra in the light file unless it is a full
+#: one; weights are left out because they may give training images away
 TRAINING = ("model", "history", "run")
 SCORES = ("cases", "calibration", "spectra", "evaluation")
 #: folders whose files hold voxels of images
 IMAGES = ("maps", "hotspots")
 _PART = r"[A-Za-z0-9_.,:@=+-]+"
-_FILES = r"cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
+_FILES = r"light\.zip|cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
 _NAME = NAME.strip("^$")
 ALLOWED = re.compile(
     rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.(?:csv|facts\.json)|tables/{_NAME}\.(?:csv|md|tex)"
@@ -43,13 +48,14 @@ ALLOWED = re.compile(
 _PERSONAL = r"(?<![\w.])/(?:home|Users)/[\w.-]+|\b[A-Za-z]:\\{1,2}Users\\{1,2}[\w.-]+"
 
 
-def export_study(config: StudyConfig, out: Path, *, images: bool = False) -> str:
+def export_study(config: StudyConfig, out: Path, *, images: bool = False, full: bool = False) -> str:
     """Pack the finished cells of a study.
 
     Args:
         config: the study.
         out: the archive.
         images: also pack what figures show of images (maps, hotspots): slices and volumes of patients.
+        full: pack the files of cells as they are, with the fine histograms, instead of their light form.
 
     Returns:
         SHA-256 of the archive; equal results give equal archives.
@@ -59,16 +65,18 @@ def export_study(config: StudyConfig, out: Path, *, images: bool = False) -> str
     """
     from spectralcal import __version__
 
-    files, listed = shared_files(config, images=images)
+    files, listed = shared_files(config, images=images, full=full)
     return write_archive(out, files, {"study": config.study, "spectralcal": __version__, "cells": listed})
 
 
-def shared_files(config: StudyConfig, *, images: bool = False) -> tuple[dict[str, Path | bytes], list[dict[str, Any]]]:
+def shared_files(
+    config: StudyConfig, *, images: bool = False, full: bool = False
+) -> tuple[dict[str, Path | bytes], list[dict[str, Any]]]:
     """What of a study is shared.
 
     Args:
         config: the study.
-        images: as for :func:`export_study`.
+        images, full: as for :func:`export_study`.
 
     Returns:
         Content by its name below the results folder (files, or bytes where they differ from the file's), and the cells
@@ -86,12 +94,12 @@ def shared_files(config: StudyConfig, *, images: bool = False) -> tuple[dict[str
         found = paths.cell(cell)
         scored = read_record(found.evaluation)
         trained = read_record(found.run)
-        parts = (TRAINING if trained else ()) + (SCORES if scored and found.cases.is_file() else ())
+        parts = (TRAINING if trained else ()) + (SCORES if scored and has(found.cases) else ())
         if not parts:
             continue
         if findings := check_cell(cell, found)[0]:
             raise ResultError(f"{found.folder}: {findings[0]}; only results as they were made can be exported")
-        files |= {f"cells/{cell.path.as_posix()}/{getattr(found, p).name}": getattr(found, p) for p in parts}
+        files |= {f"cells/{cell.path.as_posix()}/{name}": content for name, content in _files(found, parts, full)}
         prints = {"training": (trained or {}).get("fingerprint"), "scores": (scored or {}).get("fingerprint")}
         listed.append({**vars(cell), **prints})
     if not listed:
@@ -121,6 +129,8 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
     files = paths.cell(cell)
     if not files.evaluation.is_file() or paths.cell(trained_cell(config, cell)).weights.is_file():
         return False
+    if not has(files.cases):
+        return False
     record = read_record(files.evaluation) or {}
     if record.get("recipe") != evaluation_recipe(config, cell):
         return False
@@ -128,6 +138,17 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
     if split.is_file() and (read_record(split) or {}).get("hash") != parts.get("split"):
         return False
     return not manifest.is_file() or parts.get("manifest") == file_digest(manifest)
+
+
+def _files(files: CellPaths, parts: tuple[str, ...], full: bool) -> Iterator[tuple[str, Path | bytes]]:
+    """The files of a cell that are shared, by name. What is there in the light form only is shared in that."""
+    places = [getattr(files, part) for part in parts]
+    if not (full and all(place.is_file() for place in places)):
+        light = lightened(files, [place.name for place in places])
+        places = [place for place in places if place.name not in (*TEXTS, *ARRAYS)]
+        if light is not None:
+            yield files.light.name, light
+    yield from ((place.name, place) for place in places)
 
 
 def shareable(config: StudyConfig) -> dict[str, Any]:
@@ -184,7 +205,11 @@ def _check_places(config: StudyConfig, files: dict[str, Path | bytes]) -> None:
     for name, content in files.items():
         if Path(name).suffix == ".npz":
             continue
-        text = (content if isinstance(content, bytes) else content.read_bytes()).decode(errors="replace")
+        raw = content if isinstance(content, bytes) else content.read_bytes()
+        if Path(name).suffix == ".zip":
+            light = LightCell(raw, name)
+            raw = b"\n".join(light.text(text) for text in TEXTS if text in light.stands_for)
+        text = raw.decode(errors="replace")
         if found := places.search(text):
             source = content if isinstance(content, Path) else name
             raise ResultError(

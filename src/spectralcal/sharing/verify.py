@@ -55,7 +55,9 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
         for cell, files in cells:
             findings, notes = check_cell(cell, files)
             found.findings += [f"{files.folder}/{line}" for line in findings]
-            unrecorded += bool(notes)
+            older = [note for note in notes if note.startswith(files.light.name)]
+            found.notes += [f"{files.folder}/{note}" for note in older]
+            unrecorded += len(notes) > len(older)
             bar.advance()
     found.cells = len(cells)
     if unrecorded:

@@ -61,6 +61,11 @@ class CellPaths:
         return self.folder / "evaluation.json"
 
     @property
+    def light(self) -> Path:
+        """What a published cell has in place of scores, histograms, spectra and history (:mod:`~.records.light`)."""
+        return self.folder / "light.zip"
+
+    @property
     def staged(self) -> Path:
         """Scores that the training process left for the evaluation step to adopt (:mod:`spectralcal.jobs.cells`)."""
         return self.folder / ".evaluated"

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.base.errors import ConfigError, choices
+from spectralcal.records.costs import Cost, Kind, timed_costs
+from spectralcal.records.projection import duration
 from spectralcal.report.results import Results
 from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import markdown_row
 from spectralcal.report.tables.render import Table, latex_table
-from spectralcal.study.costs import Cost, Kind, timed_costs
 from spectralcal.study.grid import Cell, trained_cell
-from spectralcal.study.projection import duration
 
 TITLE = "Projected and actual cost of the study"
 FIRST = "the first finished cell"

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from spectralcal.records.light.files import has, read_text
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
@@ -71,10 +72,10 @@ def _no_parameters() -> Finding:
 
 def _parameters(study: Study, cell) -> int:
     path = study.results.paths.cell(cell).model
-    if not path.is_file():
+    if not has(path):
         raise Hole(f"{cell}: no model.json")
     try:
-        return int(json.loads(path.read_text())["parameters"])
+        return int(json.loads(read_text(path))["parameters"])
     except (KeyError, ValueError) as error:
         raise Hole(f"{cell}: model.json does not count parameters ({error})") from error
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from spectralcal.records.costs import Kind
+from spectralcal.records.projection import Projection, duration
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.costs import Kind
-from spectralcal.study.projection import Projection, duration
 
 HEADS = ("data set", "network", "patch", "step", "a training", "trainings", "a scoring", "scorings", "together")
 

@@ -1,7 +1,7 @@
 """How long a study will take, before one commits a week to it.
 
-Pure functions of the cells that are to be made and of what a cell takes (:mod:`spectralcal.study.costs`); the workflow
-prints the result before its first job, `spectralcal doctor --time` after timing (:mod:`spectralcal.doctor.timing`).
+Pure functions of the cells that are to be made and of what a cell takes (:mod:`spectralcal.records.costs`). The
+workflow prints the result before its first job, `spectralcal doctor --time` after timing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from spectralcal.base.files import read_json
+from spectralcal.records.costs import Cost, Kind
+from spectralcal.records.light.files import has
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.costs import Cost, Kind
 from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_recipe
@@ -98,7 +99,7 @@ def missing_cells(config: StudyConfig) -> tuple[list[Cell], list[Cell]]:
 
     def scored(cell: Cell) -> bool:
         files = paths.cell(cell)
-        return files.cases.is_file() and read_json(files.evaluation).get("recipe") == evaluation_recipe(config, cell)
+        return has(files.cases) and read_json(files.evaluation).get("recipe") == evaluation_recipe(config, cell)
 
     def trained(cell: Cell) -> bool:
         files = paths.cell(cell)

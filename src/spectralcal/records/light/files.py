@@ -1,0 +1,107 @@
+"""The files of a cell, whether they lie there themselves or in its light file. A file that lies there comes first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from spectralcal.base.errors import ResultError
+from spectralcal.records.light.cell import ARRAYS, TEXTS, LightCell, Part, light_file, of_arrays, of_text
+from spectralcal.records.light.kept import kept
+from spectralcal.study.paths import CellPaths
+
+
+def light_of(files: CellPaths) -> LightCell | None:
+    """The light file of a cell, if it has one."""
+    return LightCell.read(files.light) if files.light.is_file() else None
+
+
+def has(path: Path) -> bool:
+    """Whether a file of a cell is there, or stood for by the light file beside it.
+
+    Raises:
+        ResultError: the light file is damaged.
+    """
+    if path.is_file():
+        return True
+    light = light_of(CellPaths(path.parent))
+    return light is not None and path.name in light.stands_for
+
+
+def read_text(path: Path) -> bytes:
+    """The bytes of a cell's cases.csv, history.csv or model.json.
+
+    Raises:
+        FileNotFoundError: neither the file is there nor a light one that stands for it.
+        ResultError: the light file is damaged.
+    """
+    light = None if path.is_file() else light_of(CellPaths(path.parent))
+    return light.text(path.name) if light is not None and path.name in light.stands_for else path.read_bytes()
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of a cell's spectra.npz, or what is published of its calibration.npz; None if there are none.
+
+    Raises:
+        ResultError: the file is damaged.
+    """
+    if not path.is_file():
+        light = light_of(CellPaths(path.parent))
+        return light.arrays(path.name) if light is not None and path.name in light.stands_for else None
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {key: content[key] for key in content.files}
+        return kept(arrays) if path.name == "calibration.npz" else arrays
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
+
+
+def lightened(files: CellPaths, names: Collection[str] = (*TEXTS, *ARRAYS)) -> bytes | None:
+    """The light file of a cell as it is now, tried: all that must come back does. None if there is nothing to hold.
+
+    Args:
+        files: the cell.
+        names: which of its files that are there, or held by its light file, are wanted.
+
+    Raises:
+        ResultError: a file is damaged.
+    """
+    names = [name for name in (*TEXTS, *ARRAYS) if name in names]
+    here = [name for name in names if (files.folder / name).is_file()]
+    light = light_of(files)
+    held = [] if light is None else [name for name in names if name in light.stands_for and name not in here]
+    parts = {name: light.part(name) for name in held} | {name: _part(files.folder / name) for name in here}
+    if not parts:
+        return None
+    if not here and set(held) == set(light.stands_for):
+        return files.light.read_bytes()  # another version of the compressor would give other bytes
+    content = light_file(parts)
+    _try(LightCell(content, files.light), files, here)
+    return content
+
+
+def _part(path: Path) -> Part:
+    content = path.read_bytes()
+    if path.name in TEXTS:
+        return of_text(content)
+    return of_arrays(path.name, read_arrays(path) or {}, hashlib.sha256(content).hexdigest())
+
+
+def _try(light: LightCell, files: CellPaths, names: list[str]) -> None:
+    for name in names:
+        path = files.folder / name
+        if name in TEXTS:
+            same = light.text(name) == path.read_bytes()
+        else:
+            there, back = read_arrays(path) or {}, light.arrays(name)
+            same = there.keys() == back.keys() and all(_equal(there[key], back[key]) for key in there)
+        if not same:
+            raise ResultError(f"{path}: does not come back from its light form as it is; evaluate the cell again")
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")

@@ -1,0 +1,46 @@
+"""Voxel regions that lie in each other, so that what is counted in one says something of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+#: region -> the region that all of its voxels belong to
+AROUND = {"boundary": "all", "union": "all", "reference": "union"}
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Regions, each behind the one around it."""
+
+    def depth(region: str) -> int:
+        return 1 + depth(AROUND[region]) if AROUND.get(region) in names else 0
+
+    return sorted(names, key=depth)
+
+
+def around(names: list[str]) -> Iterator[tuple[int, int]]:
+    """Place of each region that has one around it, and that one's place before it."""
+    return ((i, names.index(AROUND[name])) for i, name in enumerate(names) if AROUND.get(name) in names[:i])
+
+
+def outside(values: np.ndarray, names: list[str]) -> np.ndarray:
+    """(R, ...) numbers of regions, replaced by what the region around has besides where there is one."""
+    found = values.copy()
+    for i, outer in around(names):
+        found[i] = values[outer] - values[i]
+    return found
+
+
+def inside(differences: np.ndarray, names: list[str]) -> np.ndarray:
+    """Inverse of :func:`outside`.
+
+    Raises:
+        ValueError: there are not as many regions.
+    """
+    if differences.ndim < 2 or len(names) != len(differences):
+        raise ValueError(f"numbers of shape {differences.shape} are not of {len(names)} regions")
+    found = differences.copy()
+    for i, outer in around(names):
+        found[i] = found[outer] - found[i]
+    return found
