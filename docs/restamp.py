@@ -36,9 +36,9 @@ STUDIES = ("config/open.yaml", "config/explore.yaml")
 OLD = """
 import json, sys
 from pathlib import Path
-from spectralcal.study.config import load_config
-from spectralcal.study.grid import study_cells, trained_cells
-from spectralcal.study.recipe import evaluation_recipe, training_recipe
+from spectralcal.config import load_config
+from spectralcal.grid import study_cells, trained_cells
+from spectralcal.recipe import evaluation_recipe, training_recipe
 found = {}
 for name in sys.argv[1:]:
     config = load_config(Path(name))
