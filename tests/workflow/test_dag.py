@@ -86,7 +86,7 @@ def test_a_second_run_has_nothing_to_do(project):
 
 def test_cosmetic_edits_run_nothing_again(project):
     project.edit("losses/spectral.py", '"""', '"""Another docstring. ')
-    project.edit("training/train.py", "import time", "import time  # a comment")
+    project.edit("engine/trainer.py", "import time", "import time  # a comment")
     project.edit("metrics/overlap.py", '"""', '"""Another docstring. ')
     assert project.planned() == set()
 
@@ -100,8 +100,13 @@ def test_a_changed_loss_weight_retrains_that_method_alone(project):
     assert not any("training ce" in job or "scoring ce" in job or "preparing" in job for job in jobs)
 
 
-def test_a_changed_computation_retrains_what_uses_it(project):
+def test_a_loss_whose_integer_is_raised_is_trained_again_alone(project):
+    """Code that computes the same in other words runs nothing; who changes a number says so."""
     old, new = "return gap.square().mean()", "return gap.square().mean() * 1.0"
+    project.edit("losses/spectral.py", old, new)
+    assert not any("training" in job or "scoring" in job for job in project.planned())
+    project.edit("losses/spectral.py", new, old)
+    old, new = "NUMERICS = 1", "NUMERICS = 2"
     project.edit("losses/spectral.py", old, new)
     jobs = project.planned()
     project.edit("losses/spectral.py", new, old)
@@ -109,10 +114,10 @@ def test_a_changed_computation_retrains_what_uses_it(project):
 
 
 def test_a_changed_metric_scores_again_without_training(project):
-    old, new = "2.0 * ", "(1 + 1.0) * "
-    project.edit("metrics/overlap.py", old, new)
+    old, new = '"scoring": 1', '"scoring": 2'
+    project.edit("study/numerics.py", old, new)
     jobs = project.planned()
-    project.edit("metrics/overlap.py", new, old)
+    project.edit("study/numerics.py", new, old)
     assert {"scoring ce on phantom (unet, seed 0)", "scoring spectral on phantom (unet, seed 0)"} <= jobs
     assert not any("training" in job for job in jobs)
 

@@ -66,6 +66,7 @@ def test_all_six_sets_go_through_to_tables(project):
     grid = {"architectures": ["unet"], "seeds": [0]}
     content = {
         "study": "six",
+        "paper": "spectral_entropy",
         "data_root": "raw",
         "datasets": {name: {} for name in SETS},
         "architectures": {"unet": {"options": {"channels": [4, 8, 8]}}},
