@@ -43,7 +43,7 @@ def _child(job: dict[str, Any]) -> dict[str, float]:
     from torch import nn
 
     from spectralcal.engine.predict import predict_probabilities
-    from spectralcal.machine.device import autocast, choose_precision
+    from spectralcal.machine.device import autocast, native_precision
     from spectralcal.models import build_model
     from spectralcal.study.config import InferenceConfig
 
@@ -54,7 +54,7 @@ def _child(job: dict[str, Any]) -> dict[str, float]:
         "unet": lambda: build_model("unet", 1, 5, channels=(8, 16, 32, 64)),
         "default": lambda: build_model("unet", 1, 5),
     }
-    model, precision = networks[job["network"]]().to(device).eval(), choose_precision("auto", device)
+    model, precision = networks[job["network"]]().to(device).eval(), native_precision(device)
     window = (job["window"],) * 3
     # Pages of zeros would not be resident: the volume is to take its place.
     image = np.random.default_rng(0).standard_normal((1, *shape), np.float32)

@@ -34,7 +34,7 @@ from _engine_inference import DEFAULTS, STUDY, predicted
 from _engine_training import Work, bare, captured, loop, monai
 from engine import interleaved, machine, packed, ratio, table
 from spectralcal.base import registry
-from spectralcal.machine.device import choose_precision, set_determinism
+from spectralcal.machine.device import native_precision, set_determinism
 
 #: networks of seconds, to try the script on a CPU
 TINY: dict[str, dict[str, Any]] = {
@@ -49,7 +49,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 def work_of(architecture: str, options: argparse.Namespace, folder: Path) -> Work:
     """An architecture at the study's size, or at one that a CPU can try."""
-    precision = choose_precision("auto", torch.device(options.device))
+    precision = native_precision(torch.device(options.device))
     chosen = TINY[architecture] if options.device == "cpu" else {}
     return Work(
         folder, (options.size,) * 3, options.device, architecture, chosen, precision, workers=options.workers

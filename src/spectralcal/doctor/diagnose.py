@@ -34,13 +34,13 @@ def diagnose(config: StudyConfig | None) -> str:
     import torch
 
     from spectralcal import __version__
-    from spectralcal.machine.device import choose_precision, device_name
+    from spectralcal.machine.device import device_name, native_precision
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     lines = [
         f"spectralcal {__version__} ({commit() or 'not a git checkout'})",
         f"system      Python {platform.python_version()}, {platform.platform()}",
-        f"device      {device_name(device)}, {os.cpu_count()} CPU cores, precision {choose_precision('auto', device)}",
+        f"device      {device_name(device)}, {os.cpu_count()} CPU cores, precision {native_precision(device)}",
         f"memory      {memory_text(device)}",
         f"disk        {shutil.disk_usage('.').free / 2**30:.0f} GiB free here",
         "packages    " + ", ".join(f"{name} {_version(name)}" for name in (*PACKAGES, "snakemake", "jupytext")),

@@ -103,17 +103,18 @@ def time_kind(config: StudyConfig, kind: Kind, device: torch.device) -> dict[str
     """Seconds of a step, of what each method adds to it, of a window and of scoring; an entry of ``timings.json``."""
     import torch
 
-    from spectralcal.machine.device import choose_precision, set_determinism
+    from spectralcal.engine.arithmetic import training_arithmetic
+    from spectralcal.machine.device import set_determinism
 
     dataset = build_dataset(config, kind[0])
     settings = config.training_of(*kind)
     set_determinism(config.compute.deterministic, device)
-    precision = choose_precision(settings.precision, device)
     channels, classes = len(dataset.channels), len(dataset.classes) + 1
     shape = tuple(size + 16 for size in settings.patch)
     cases = [RandomCase(f"noise {index}", shape, channels, classes) for index in range(2)]
     baseline = config.baseline_among(_methods(config, kind))
     model = build_network(config, Cell(*kind, baseline, 0), channels)
+    precision = training_arithmetic(settings, model, channels, device, " with ".join(kind)).precision
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     step, count = step_seconds(model, build_loss(config, baseline), cases, settings, device, precision)

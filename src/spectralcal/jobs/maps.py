@@ -7,11 +7,12 @@ import torch
 
 from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import write_arrays
+from spectralcal.base.files import read_json, write_arrays
+from spectralcal.engine.arithmetic import scoring_arithmetic
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.jobs.cells import load_data
 from spectralcal.jobs.networks import load_network
-from spectralcal.machine.device import choose_device, choose_precision
+from spectralcal.machine.device import choose_device
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.study.methods import parse_method
@@ -37,9 +38,13 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     predictions, confidences = [], []
     for cell in cells:
         model = load_network(config, cell, case.image().shape[0]).to(device).eval()
+        trained_in = read_json(paths.cell(cell).run).get("precision")
+        arithmetic = scoring_arithmetic(
+            settings, config.inference, trained_in, model, case.image().shape[0], device, str(cell)
+        )
         probabilities = predict_probabilities(
             model, case.image(), settings.patch, config.inference,
-            device=device, precision=choose_precision(settings.precision, device),
+            device=device, precision=arithmetic.precision,
         )  # fmt: skip
         confidence, prediction = probabilities.max(0)
         predictions.append(prediction.numpy().astype(np.uint8))

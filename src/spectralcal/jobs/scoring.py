@@ -17,7 +17,7 @@ import numpy as np
 from spectralcal.base import registry
 from spectralcal.base.console import progress
 from spectralcal.base.digests import package_digest
-from spectralcal.base.files import write_arrays, write_json, write_text
+from spectralcal.base.files import read_json, write_arrays, write_json, write_text
 from spectralcal.base.integrity import altered, file_hashes, sealed
 from spectralcal.jobs.networks import label_facts, load_network
 from spectralcal.study.config import StudyConfig
@@ -39,8 +39,9 @@ def score_network(
     """Score a cell with the weights of `source` and leave scores and record in `folder`."""
     import torch
 
+    from spectralcal.engine.arithmetic import scoring_arithmetic
     from spectralcal.engine.fit_post_hoc import fit_post_hoc
-    from spectralcal.machine.device import choose_device, choose_precision, device_name
+    from spectralcal.machine.device import choose_device, device_name
     from spectralcal.machine.environment import environment, peak_memory_mb
     from spectralcal.scoring.evaluate import evaluate_cases
 
@@ -48,8 +49,13 @@ def score_network(
     torch.set_num_threads(config.compute.threads)
     settings = config.training_of(cell.dataset, cell.architecture)
     device = choose_device(config.compute.device)
-    precision = choose_precision(settings.precision, device)
-    model = load_network(config, cell, data.scored[0].image().shape[0])
+    in_channels = data.scored[0].image().shape[0]
+    model = load_network(config, cell, in_channels)
+    trained_in = read_json(source.run).get("precision")
+    asked = time.perf_counter()
+    arithmetic = scoring_arithmetic(settings, config.inference, trained_in, model, in_channels, device, str(cell))
+    precision = arithmetic.precision
+    begun += time.perf_counter() - asked  # a study asks once, whichever of its cells comes first
     classes, _ = label_facts(config, cell.dataset)
     name = parse_method(cell.method, config.methods).post_hoc
     # Few data sets have regions; what the others would inherit would make their prepared data obsolete.
@@ -72,6 +78,7 @@ def score_network(
         "seconds": round(time.perf_counter() - begun, 2),
         "device": device_name(device),
         "precision": precision,
+        "arithmetic": arithmetic.record(),
         "peak_memory_mb": peak_memory_mb(),
     }
     made = {

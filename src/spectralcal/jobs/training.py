@@ -33,11 +33,12 @@ def train_network(
     from safetensors.torch import save_file
 
     from spectralcal.base.seeds import stream_seed
+    from spectralcal.engine.arithmetic import training_arithmetic
     from spectralcal.engine.history import history_text
     from spectralcal.engine.patches import PatchSampler, check_patch
     from spectralcal.engine.resident import hold
     from spectralcal.engine.train import train
-    from spectralcal.machine.device import choose_device, choose_precision, device_name, set_determinism
+    from spectralcal.machine.device import choose_device, device_name, set_determinism
     from spectralcal.machine.energy import EnergyMeter
     from spectralcal.machine.environment import environment, peak_memory_mb
     from spectralcal.models.padding import parameter_count
@@ -47,7 +48,6 @@ def train_network(
     settings = config.training_of(cell.dataset, cell.architecture)
     device = choose_device(config.compute.device)
     set_determinism(config.compute.deterministic, device)
-    precision = choose_precision(settings.precision, device)
     in_channels = data.train[0].image().shape[0]
     model = build_network(config, cell, in_channels)
     inner = getattr(model, "padded_sizes", list)(settings.patch)
@@ -56,6 +56,8 @@ def train_network(
     padded = check_patch([*data.train, *data.validation, *data.scored], settings.patch, settings.pad_small)
     if padded:
         say(f"{cell}: {padded} cases are smaller than the patch {list(settings.patch)} along an axis and are padded")
+    arithmetic = training_arithmetic(settings, model, in_channels, device, str(cell))
+    precision = arithmetic.precision
     stream = (cell.dataset, cell.seed)
     cases, _ = hold(data.train, config.compute.resident_mb)
     sampler = PatchSampler(cases, settings.patch, settings.batch_size, settings.foreground_share, ("batch", *stream))
@@ -121,6 +123,7 @@ def train_network(
         "resumes": result.resumes,
         "device": device_name(device),
         "precision": precision,
+        "arithmetic": arithmetic.record(),
         "threads": config.compute.threads,
         "peak_memory_mb": peak_memory_mb(),
         "energy": meter.read(),

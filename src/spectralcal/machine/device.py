@@ -10,6 +10,9 @@ import torch
 
 from spectralcal.base.errors import ConfigError
 
+#: instruction sets without bfloat16, by their names in ONEDNN_MAX_CPU_ISA
+WITHOUT_BF16 = frozenset({"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"})
+
 
 def choose_device(request: Literal["auto", "cpu", "cuda"]) -> torch.device:
     """The device to run on; asking for CUDA where there is none is an error, not a silent week on a CPU."""
@@ -20,12 +23,17 @@ def choose_device(request: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device(request)
 
 
-def choose_precision(request: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:
-    """bf16 where the device multiplies it natively (Ampere and later, AVX512-BF16 or AMX), else fp32."""
-    if request != "auto":
-        return request
+def native_precision(device: torch.device) -> Literal["bf16", "fp32"]:
+    """bf16 where the device multiplies it natively (Ampere and later, AVX512-BF16 or AMX), else fp32.
+
+    That a device has the instructions does not mean that a network is right in it
+    (:mod:`spectralcal.engine.arithmetic`).
+    """
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", ""))
+    if limit.upper() in WITHOUT_BF16:
+        return "fp32"  # convolutions would be emulated, many times slower
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return "bf16" if probe is not None and probe() else "fp32"
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -72,6 +75,22 @@ def capacity(device: torch.device) -> str:
         return ""
     free, total = torch.cuda.mem_get_info(device)
     return f" ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch or Python says that memory is too short; of a CPU's torch has no class of its own."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Give memory back and count peaks from now on: the device's, and on Linux the process's."""
+    release()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what is free
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def release() -> None:

@@ -97,6 +97,7 @@ def _stage(
         "resumes": record.get("resumes"),
         "device": record.get("device"),
         "precision": record.get("precision"),
+        "bfloat16 probe": record.get("arithmetic", {}).get("probe"),
         "peak memory (MiB)": record.get("peak_memory_mb"),
         "peak GPU memory (MiB)": record.get("peak_gpu_memory_mb"),
         "energy": _options(record["energy"]) if record.get("energy") else None,

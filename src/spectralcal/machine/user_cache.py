@@ -1,0 +1,47 @@
+"""Answers that a machine keeps between runs, in the user's cache folder: a file an answer, which may go at any time.
+
+Nothing here fails. Without a home, or where the folder cannot be written, an answer is found again each time. Files
+appear whole, so that any number of processes may ask at once; whoever is last writes the same answer again.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from spectralcal.base.digests import digest
+from spectralcal.base.files import read_json, write_json
+
+
+def cache_folder(name: str) -> Path | None:
+    """``spectralcal/<name>`` in XDG_CACHE_HOME, or else in ``~/.cache``; None where neither is an absolute path."""
+    home = os.environ.get("HOME", "")
+    for base in (Path(os.environ.get("XDG_CACHE_HOME", "")), Path(home, ".cache")):
+        if base.is_absolute():
+            return base / "spectralcal" / name
+    return None
+
+
+def recall(name: str, question: dict[str, Any]) -> dict[str, Any] | None:
+    """The kept answer to a question of JSON-like values; None if there is none, or only a damaged one."""
+    if (path := _path(name, question)) is None:
+        return None
+    found = read_json(path)
+    if not isinstance(found, dict) or digest(found.get("question")) != digest(question):
+        return None
+    answer = found.get("answer")
+    return answer if isinstance(answer, dict) else None
+
+
+def keep(name: str, question: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Keep an answer where that is possible."""
+    if (path := _path(name, question)) is not None:
+        with suppress(OSError):
+            write_json(path, {"question": question, "answer": answer})
+
+
+def _path(name: str, question: dict[str, Any]) -> Path | None:
+    folder = cache_folder(name)
+    return None if folder is None else folder / f"{digest(question)}.json"
