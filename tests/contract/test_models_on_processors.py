@@ -1,4 +1,4 @@
-"""The model tests of bfloat16 under other instruction sets and numbers of threads: both are read when a process starts."""
+"""The model tests of bfloat16 under other instruction sets and thread counts: both are read when a process starts."""
 
 import os
 import re
