@@ -13,7 +13,7 @@ from spectralcal.doctor.diagnose import time_and_project
 from spectralcal.doctor.timing import RandomCase, step_seconds
 from spectralcal.doctor.timing_scores import scoring_seconds, windows_of
 from spectralcal.jobs import steps
-from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.networks import build_network, label_facts
 from spectralcal.records.costs import known_costs
 from spectralcal.scoring.evaluate import evaluate_cases

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.networks import label_facts
 from spectralcal.records.costs import Kind
 from spectralcal.study.config import StudyConfig

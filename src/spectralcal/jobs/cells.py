@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import read_json
 from spectralcal.base.integrity import altered
+from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.scoring import adopt_staged, score_network
 from spectralcal.jobs.training import train_network
 from spectralcal.study.config import StudyConfig
@@ -26,34 +26,7 @@ from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import cell_fingerprint, evaluation_recipe, training_recipe
 
 if TYPE_CHECKING:
-    from spectralcal.data.manifest import PreparedCase
-
-
-@dataclass(frozen=True)
-class CellData:
-    """Prepared cases of a cell by side of the split, and the hashes that tie a result to them.
-
-    `scored` are those on which cells are scored: the test cases, or the validation cases if the configuration says so.
-    """
-
-    train: list[PreparedCase]
-    validation: list[PreparedCase]
-    scored: list[PreparedCase]
-    manifest_hash: str
-    split_hash: str
-
-
-def load_data(config: StudyConfig, dataset: str) -> CellData:
-    """Prepared cases of a data set, by side of the split."""
-    from spectralcal.data.manifest import manifest_hash, read_manifest
-    from spectralcal.data.splits import read_split
-
-    paths = StudyPaths(config)
-    cases = {case.id: case for case in read_manifest(paths.manifest(dataset))}
-    split = read_split(paths.split(dataset), list(cases.values()))
-    scored = {"test": "test", "validation": "val"}[config.evaluation.side]
-    sides = [[cases[name] for name in split[side]] for side in ("train", "val", scored)]
-    return CellData(*sides, manifest_hash(paths.manifest(dataset)), split["hash"])
+    pass
 
 
 def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, force: bool = False) -> None:

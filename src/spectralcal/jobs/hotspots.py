@@ -20,7 +20,7 @@ from spectralcal.base.console import progress, say
 from spectralcal.base.files import write_arrays
 from spectralcal.data.manifest import PreparedCase
 from spectralcal.engine.patches import extract
-from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.maps import cells_of, median_case
 from spectralcal.jobs.networks import load_network
 from spectralcal.machine.device import choose_device

@@ -10,7 +10,7 @@ from spectralcal.base.errors import ResultError
 from spectralcal.base.files import read_json, write_arrays
 from spectralcal.engine.arithmetic import scoring_arithmetic
 from spectralcal.engine.predict import predict_probabilities
-from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.networks import load_network
 from spectralcal.machine.device import choose_device
 from spectralcal.study.config import StudyConfig

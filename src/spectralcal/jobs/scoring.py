@@ -27,7 +27,7 @@ from spectralcal.study.paths import CellPaths
 from spectralcal.study.recipe import evaluation_identity
 
 if TYPE_CHECKING:
-    from spectralcal.jobs.cells import CellData
+    from spectralcal.jobs.cell_data import CellData
 
 CASE_COLUMNS = ("dataset", "architecture", "method", "seed", "case", "patient", "class", "metric", "protocol", "value",
                 "status")  # fmt: skip

@@ -22,7 +22,7 @@ from spectralcal.study.recipe import training_identity, training_settings
 if TYPE_CHECKING:
     import torch
 
-    from spectralcal.jobs.cells import CellData
+    from spectralcal.jobs.cell_data import CellData
 
 
 def train_network(

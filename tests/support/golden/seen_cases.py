@@ -16,7 +16,7 @@ from golden import formula
 from golden.compare import COUNTED, rounded, summary
 from spectralcal.engine.state import unique_state
 from spectralcal.jobs import steps
-from spectralcal.jobs.cells import load_data
+from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.hotspots import hotspots_step
 from spectralcal.jobs.maps import maps_step
 from spectralcal.jobs.networks import build_network
