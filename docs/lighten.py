@@ -10,7 +10,6 @@ list. A cell that was altered stops the script before anything is changed.
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from spectralcal.study.grid import Cell
 from spectralcal.study.paths import CellPaths
 
 ROOT = Path(__file__).parents[1]
-_CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)")
 
 
 def lighten(results: Path) -> str:
@@ -32,10 +30,10 @@ def lighten(results: Path) -> str:
     """
     cells = []
     for folder in sorted((results / "cells").glob("*/*/*/*")):
-        dataset, architecture, method, seed = _CELL.fullmatch(folder.relative_to(results / "cells").as_posix()).groups()
+        cell = Cell.from_path(folder.relative_to(results / "cells"))
         files = CellPaths(folder)
         cells.append(files)
-        if findings := check_cell(Cell(dataset, architecture, method, int(seed)), files)[0]:
+        if findings := check_cell(cell, files)[0]:
             sys.exit(f"{folder}: {findings[0]}; nothing was changed")
     before = _size(results)
     for files in cells:

@@ -115,3 +115,12 @@ def test_post_hoc_steps_share_the_training():
     assert evaluation_recipe(study, cell("ce")) != evaluation_recipe(study, cell("ce+temperature"))
     with pytest.raises(ConfigError, match="unknown post-hoc step"):
         parse_config(experiment(methods=["ce+nothing"]), "toy")
+
+
+def test_a_cell_is_found_by_its_path():
+    name = Cell("acdc", "unet", "spectral@weight=1.0,window=1+temperature", 3)
+    assert Cell.from_path(name.path) == name
+    assert Cell.from_path(name.path / "cases.csv") == name
+    assert Cell.from_path(name.path.parent) is None
+    assert Cell.from_path(name.path.with_name("seed=x")) is None
+    assert Cell.from_path(name.path.with_name("seed=12more")) is None

@@ -20,7 +20,6 @@ from spectralcal.study.methods import parse_method
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import differences, evaluation_identity, output_recipe, training_identity
 
-_CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)(?:/.*)?")
 _KEYS = ("dataset", "architecture", "method", "seed")
 
 
@@ -38,9 +37,8 @@ def explain(config: StudyConfig, path: Path, row: Sequence[str] = (), column: st
     """
     paths, path = StudyPaths(config), path.resolve()
     cells = (config.results / "cells").resolve()
-    if path.is_relative_to(cells) and (match := _CELL.fullmatch(path.relative_to(cells).as_posix())):
-        dataset, architecture, method, seed = match.groups()
-        return _lines(_cell(config, paths, Cell(dataset, architecture, method, int(seed))))
+    if path.is_relative_to(cells) and (cell := Cell.from_path(path.relative_to(cells))):
+        return _lines(_cell(config, paths, cell))
     for kind, folder in (("tables", config.results / "tables"), ("figures", config.figures_folder)):
         if path.parent == folder.resolve() and path.stem in getattr(config, kind):
             return _lines(_output(config, paths, kind, path, row, column))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,8 +21,6 @@ from spectralcal.study.config import GeometryConfig, StudyConfig, load_config
 from spectralcal.study.grid import Cell, study_cells, trained_cell
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_settings
-
-_CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)")
 
 
 @dataclass
@@ -96,8 +93,7 @@ def _cells(archive: Path, folder: Path) -> list[tuple[Cell, CellPaths]]:
     """The cells of an unpacked archive; every one as its records say."""
     found = []
     for place in sorted(folder.glob("cells/*/*/*/*")):
-        dataset, architecture, method, seed = _CELL.fullmatch(place.relative_to(folder / "cells").as_posix()).groups()
-        cell, files = Cell(dataset, architecture, method, int(seed)), CellPaths(place)
+        cell, files = Cell.from_path(place.relative_to(folder / "cells")), CellPaths(place)
         findings, _ = check_cell(cell, files)
         if not findings and files.evaluation.is_file() != has(files.cases):
             findings = [f"{files.evaluation.name}: comes without {files.cases.name}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from spectralcal.records.products import collected_cells
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cell
 from spectralcal.study.paths import CellPaths, StudyPaths
-
-_CELL = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)")
 
 
 @dataclass
@@ -69,13 +66,9 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
 
 
 def _cells_on_disk(config: StudyConfig) -> list[tuple[Cell, CellPaths]]:
-    found = []
     root = config.results / "cells"
-    for folder in sorted(root.glob("*/*/*/*")):
-        if match := _CELL.fullmatch(folder.relative_to(root).as_posix()):
-            dataset, architecture, method, seed = match.groups()
-            found.append((Cell(dataset, architecture, method, int(seed)), CellPaths(folder)))
-    return found
+    folders = sorted(root.glob("*/*/*/*"))
+    return [(cell, CellPaths(f)) for f in folders if (cell := Cell.from_path(f.relative_to(root)))]
 
 
 def _check_weights(config: StudyConfig, paths: StudyPaths, found: Verification) -> None:

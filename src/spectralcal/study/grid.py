@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from spectralcal.study.methods import canonical_method, parse_method
 
 if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig
+
+_PATH = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)(?:/|$)")
 
 
 @dataclass(frozen=True, order=True)
@@ -27,6 +30,16 @@ class Cell:
     def path(self) -> Path:
         """Folder of the cell under results/<study>/cells."""
         return Path(f"dataset={self.dataset}/arch={self.architecture}/method={self.method}/seed={self.seed}")
+
+    @classmethod
+    def from_path(cls, path: Path) -> Cell | None:
+        """The cell that a folder under results/<study>/cells, or anything in it, belongs to; None if there is none.
+
+        Args:
+            path: relative to ``cells``.
+        """
+        match = _PATH.match(path.as_posix())
+        return None if match is None else cls(*match.groups()[:3], int(match[4]))
 
     def __str__(self) -> str:
         return f"{self.dataset}, {self.architecture}, {self.method}, seed {self.seed}"
