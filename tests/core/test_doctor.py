@@ -82,7 +82,8 @@ def test_the_list_names_every_set_and_where_it_is(study):
 def test_doctor_says_device_precision_and_memory(study, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     lines = {line.split()[0]: line for line in diagnose(study).splitlines()}
-    assert re.fullmatch(r"device +cpu \(\w+\), \d+ CPU cores, precision (bf16|fp32)", lines["device"])
+    precision = "precision (bf16 for networks that pass its probe|fp32)"
+    assert re.fullmatch(rf"device +cpu \(\w+\), \d+ CPU cores, {precision}", lines["device"])
     free, total = map(float, re.fullmatch(r"memory +([\d.]+) of ([\d.]+) GiB available", lines["memory"]).groups())
     assert 0 < free < total
 

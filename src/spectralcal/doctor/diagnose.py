@@ -37,10 +37,11 @@ def diagnose(config: StudyConfig | None) -> str:
     from spectralcal.machine.device import device_name, native_precision
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = {"bf16": "bf16 for networks that pass its probe", "fp32": "fp32"}[native_precision(device)]
     lines = [
         f"spectralcal {__version__} ({commit() or 'not a git checkout'})",
         f"system      Python {platform.python_version()}, {platform.platform()}",
-        f"device      {device_name(device)}, {os.cpu_count()} CPU cores, precision {native_precision(device)}",
+        f"device      {device_name(device)}, {os.cpu_count()} CPU cores, precision {precision}",
         f"memory      {memory_text(device)}",
         f"disk        {shutil.disk_usage('.').free / 2**30:.0f} GiB free here",
         "packages    " + ", ".join(f"{name} {_version(name)}" for name in (*PACKAGES, "snakemake", "jupytext")),

@@ -109,7 +109,8 @@ class TrainingConfig(Section):
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
-        description="Autocast type of the network; auto: bf16 where the device computes it natively. Losses stay fp32.",
+        description="Autocast type of the network; auto: bf16 where the device has it and the network passes a probe "
+        "there, else fp32. Losses stay fp32.",
     )
     channels_last: bool = Field(True, description="Channels-last memory format: faster convolutions, same mathematics.")
     compile: bool = Field(
