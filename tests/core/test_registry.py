@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from spectralcal.base import registry
+from spectralcal.base import papers, registry
 from spectralcal.base.errors import ConfigError
 
 
@@ -15,6 +15,7 @@ def package(tmp_path, monkeypatch):
     for kind in registry.KINDS.values():
         (tmp_path / kind.folder).mkdir(parents=True)
     monkeypatch.setattr(registry, "PACKAGE", tmp_path)
+    monkeypatch.setattr(papers, "_mounted", {})  # papers that other tests of this process named have entries too
     registry.forget()
     yield tmp_path
     registry.forget()
