@@ -215,10 +215,18 @@ def test_a_gpu_that_is_too_small_for_float32_is_asked_for_less(probed):
     assert [shape for shape, *_ in probed.calls] == [(4, 1, 64, 48), (2, 1, 64, 48), (1, 1, 64, 48)]
 
 
-def test_nothing_is_kept_where_memory_is_too_short_for_any_probe(probed, home):
-    probed.answers[:] = [RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "out of memory in float32"),
+        (MemoryError(), "out of memory in float32"),
+        (FloatingPointError("the network is not finite in float32"), "the network is not finite in float32"),
+    ],
+)
+def test_nothing_is_kept_where_no_probe_was_possible(probed, home, error, says):
+    probed.answers[:] = [error]
     found = training()
-    assert (found.precision, found.probe) == ("bf16", "not possible: out of memory in float32")
+    assert (found.precision, found.probe) == ("bf16", f"not possible: {says}")
     assert not list(home.rglob("*.json"))
 
 

@@ -204,6 +204,26 @@ def test_too_little_memory_is_no_verdict(error):
         probe(broken(result=full), SHAPE, CPU)
 
 
+def test_a_network_that_is_not_finite_in_float32_gets_no_verdict():
+    model = network()
+    nn.init.constant_(model[4].weight, float("inf"))
+    with pytest.raises(FloatingPointError, match="not finite in float32"):
+        probe(model, SHAPE, CPU)
+
+
+def test_a_network_whose_name_speaks_of_dropping_trains_all_the_same():
+    class DropNetwork(nn.Sequential):
+        pass
+
+    modes = []
+    model = DropNetwork(*network(dropout=0.4))
+    model[5].register_forward_hook(lambda module, given, result: modes.append(module.training))
+    model[3].register_forward_hook(lambda module, given, result: modes.append(not module.training))
+    assert probe(model, SHAPE, CPU).failure is None
+    assert modes
+    assert all(modes)
+
+
 def test_a_network_that_cannot_take_the_images_says_so_itself():
     with pytest.raises(RuntimeError, match="channels"):
         probe(network(), (2, 3, 12, 12), CPU)

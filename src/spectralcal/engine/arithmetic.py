@@ -41,7 +41,8 @@ class Arithmetic:
     Attributes:
         precision: "bf16" or "fp32".
         requested: training.precision, "auto", "bf16" or "fp32".
-        probe: "passed", "failed: ..." or "not needed: ..."; "not possible: ..." where memory is too short for it.
+        probe: "passed", "failed: ..." or "not needed: ..."; "not possible: ..." where memory is too short for it, or
+            the network is not finite in float32 either.
         deviation: of a passed probe, :attr:`spectralcal.engine.bfloat16.Verdict.deviation`.
         processor: name of the processor or GPU.
     """
@@ -151,9 +152,8 @@ def _probed(
         verdict = None
     if verdict is None:
         verdict = _tried(network, shape, device, gradients, layout)
-        if verdict is None:
-            short = "not possible: out of memory in float32"
-            return Arithmetic("bf16", request, short, None, processor_name(device))
+        if isinstance(verdict, str):
+            return Arithmetic("bf16", request, f"not possible: {verdict}", None, processor_name(device))
         keep(CACHE, question, asdict(verdict))
     text = "passed" if verdict.failure is None else f"failed: {verdict.failure}"
     precision = "bf16" if verdict.failure is None else "fp32"
@@ -162,18 +162,20 @@ def _probed(
 
 def _tried(
     network: nn.Module, shape: Sequence[int], device: torch.device, gradients: bool, layout: torch.memory_format
-) -> Verdict | None:
-    """The verdict at `shape`, or at the largest below it that there is the memory for; None if there is none."""
+) -> Verdict | str:
+    """The verdict at `shape`, or at the largest below it that there is the memory for; else why there is none."""
     batch, channels, *patch = shape
     for samples, sizes in [(batch, tuple(patch)), *smaller_steps(batch, patch)]:
         try:
             return probe(network, (samples, channels, *sizes), device, gradients=gradients, layout=layout)
+        except FloatingPointError as error:
+            return str(error)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         finally:
             forget_peak(device)  # a cell's record has the peak of its own work
-    return None
+    return "out of memory in float32"
 
 
 def structure(network: nn.Module) -> str:

@@ -90,11 +90,12 @@ def probe(
     Raises:
         RuntimeError: memory is too short (:func:`spectralcal.machine.memory.is_out_of_memory`), or the network cannot
             take such images in float32 either.
+        FloatingPointError: the network is not finite in float32, so that there is nothing to compare with.
     """
     tried = copy.deepcopy(network).to(device=device, memory_format=layout).train(gradients)
     for module in tried.modules():
         if "Drop" in type(module).__name__:
-            module.eval()  # the masks of bfloat16 need not be those of float32
+            module.training = False  # the masks of bfloat16 need not be those of float32
     images, field = _images(shape)
     images, field = images.to(device).to(memory_format=layout), field.to(device)
 
@@ -106,6 +107,8 @@ def probe(
     together = gradients and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in tried.modules())
     samples = shape[0] if together else 1
     exact = attempt(nullcontext, samples)
+    if not all(values.isfinite().all() for part in exact for values in part.values()):
+        raise FloatingPointError("the network is not finite in float32")
     noise = [_distances(*pair) for pair in zip(exact, attempt(_Rounding, samples), strict=True)]
     worst = 0.0
     for _ in range(REPEATS):
