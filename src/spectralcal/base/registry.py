@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from spectralcal.base import options
 from spectralcal.base.errors import ConfigError, choices
-from spectralcal.base.papers import Paper, known_papers, paper_of
+from spectralcal.base.papers import known_papers, paper_of
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -242,5 +242,5 @@ def entries(kind: str, paper: str | None = None) -> Iterator[Entry]:
     return (find(kind, name, paper=paper) for name in names(kind, paper))
 
 
-__all__ = ["KINDS", "Entry", "Kind", "Paper", "constant", "defaults", "entries", "find", "forget", "load", "names",
+__all__ = ["KINDS", "Entry", "Kind", "constant", "defaults", "entries", "find", "forget", "load", "names",
            "options_model", "require", "source"]  # fmt: skip

@@ -9,7 +9,8 @@ from torch import nn
 from spectralcal.engine.objective import Objective
 from spectralcal.engine.outcome import Diverged, Interrupted, TrainingResult
 from spectralcal.engine.patches import PatchSampler
-from spectralcal.engine.trainer import Hooks, Run, Trainer
+from spectralcal.engine.run import Hooks, Run
+from spectralcal.engine.trainer import Trainer
 
 if TYPE_CHECKING:
     from spectralcal.study.config import TrainingConfig
@@ -25,8 +26,8 @@ def train(
     Args:
         model, sampler, settings: as for :class:`~spectralcal.engine.trainer.Trainer`.
         loss: an :class:`Objective`, or a loss that becomes one.
-        run: attributes of :class:`~spectralcal.engine.trainer.Run`, all needed, and of
-            :class:`~spectralcal.engine.trainer.Hooks`.
+        run: attributes of :class:`~spectralcal.engine.run.Run`, all needed, and of
+            :class:`~spectralcal.engine.run.Hooks`.
 
     Raises:
         As :meth:`Trainer.fit`.

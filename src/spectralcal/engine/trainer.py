@@ -8,10 +8,8 @@ checkpoint, so a killed run that is resumed ends with the same weights as one th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,6 +32,7 @@ from spectralcal.engine.objective import Batch, NotFinite, Objective, Step
 from spectralcal.engine.optimization import build_optimizer, learning_rate
 from spectralcal.engine.outcome import Diverged, Interrupted, Progress, TrainingResult
 from spectralcal.engine.patches import PatchSampler
+from spectralcal.engine.run import Hooks, Run
 from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.engine.stop import stop_requests
 from spectralcal.machine.device import autocast, memory_format
@@ -43,42 +42,6 @@ from spectralcal.transforms.intensity import apply_augmentation, sample_augmenta
 
 if TYPE_CHECKING:
     from spectralcal.study.config import TrainingConfig
-
-
-@dataclass(frozen=True)
-class Run:
-    """What makes one run of a training differ from another.
-
-    Attributes:
-        stream: names of the random streams of augmentation and dropout, for example ``("hippocampus", 0)``.
-        device: where to run.
-        precision: "bf16" or "fp32"; the objective is always computed in float32.
-        checkpoint: file of the rolling checkpoint; deleted by the caller once the results are written.
-        fingerprint: a checkpoint of another fingerprint is set aside, not continued.
-    """
-
-    stream: tuple[str | int, ...]
-    device: torch.device
-    precision: str
-    checkpoint: Path
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What a run calls.
-
-    Attributes:
-        validation_batches: patches of validation cases (images, labels), for objectives that learn from them.
-        validation_dice: mean Dice on the validation cases, called every `validation_interval` epochs.
-        report: called at each logged step with the row of the history.
-        notify: called with what a person should know, in one line.
-    """
-
-    validation_batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None = None
-    validation_dice: Callable[[nn.Module], float] | None = None
-    report: Callable[[int, dict[str, float]], None] = lambda step, row: None
-    notify: Callable[[str], None] = lambda message: None
 
 
 class Trainer:

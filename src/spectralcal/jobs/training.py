@@ -108,7 +108,7 @@ def train_network(
         "code": package_digest(),
         "cell": asdict(cell),
         "settings": training_settings(config, cell),
-        # Batches, augmentations and dropout have one seed a step each, made from these names (training/seeds.py).
+        # Batches, augmentations and dropout have one seed a step each, made from these names (base/seeds.py).
         "seeds": {
             "cell": cell.seed,
             "weights": stream_seed(
