@@ -125,7 +125,7 @@ def test_a_set_that_was_not_run_leaves_open_what_is_about_it(make, monkeypatch, 
     ran = [
         f.Finding(name, f.SUPPORTED, effect="e", value=1.0, seeds=3, patients=8) for name in ("hippocampus", *SIX[1:])
     ]
-    found = [*ran, f.hole("brats2020", "no results")]
+    found = [*ran, f.not_measured("brats2020", "no results")]
     monkeypatch.setattr(module, "functions", lambda paper: {claim: ("group", lambda *_: found)})
     entry = make(datasets=["hippocampus", *SIX], methods=("ce", "spectral")).entry(claim)
     assert entry.verdict == verdict
@@ -133,7 +133,7 @@ def test_a_set_that_was_not_run_leaves_open_what_is_about_it(make, monkeypatch, 
 
 
 def test_nothing_run_decides_no_general_claim(make, monkeypatch):
-    found = {"C22": ("group", lambda *_: [f.hole("acdc", "no results")])}
+    found = {"C22": ("group", lambda *_: [f.not_measured("acdc", "no results")])}
     monkeypatch.setattr(module, "functions", lambda paper: found)
     assert make(datasets=["acdc"], methods=("ce", "spectral")).entry("C22").verdict == f.NOT_MEASURED
 

@@ -10,7 +10,7 @@ import torch
 from spectralcal.engine.batches import prefetched
 from spectralcal.engine.finite import FiniteWatch
 from spectralcal.engine.optimization import build_optimizer
-from spectralcal.engine.resident import hold
+from spectralcal.engine.resident import load_into_memory
 from spectralcal.machine.device import set_determinism
 from spectralcal.machine.memory import largest_fitting, out_of_memory, smaller_steps
 from spectralcal.study.config import TrainingConfig
@@ -124,9 +124,9 @@ class Case:
 
 def test_volumes_are_held_in_memory_only_if_all_fit():
     cases = [Case() for _ in range(2**20 // 140 + 1)]  # one more than a MiB takes
-    assert hold(cases, 0) == (cases, False)
-    assert hold(cases, 1) == (cases, False)
-    held, resident = hold(cases[:-1], 1)
+    assert load_into_memory(cases, 0) == (cases, False)
+    assert load_into_memory(cases, 1) == (cases, False)
+    held, resident = load_into_memory(cases[:-1], 1)
     assert resident
     opened = cases[0].opened
     assert held[0].id == "a"

@@ -15,7 +15,7 @@ from many_cases import write_cases
 from spectralcal.data.manifest import read_manifest
 from spectralcal.engine import patches
 from spectralcal.engine.patches import PatchSampler, flat_centres, open_cases
-from spectralcal.engine.resident import hold
+from spectralcal.engine.resident import load_into_memory
 
 resource = pytest.importorskip("resource", reason="limits of a process are POSIX's")
 
@@ -142,9 +142,9 @@ def test_of_cases_that_do_not_fit_in_memory_only_the_first_are_opened(cases):
     many = cases * (2**20 // each)  # some sixty times what a MiB holds
     for case in cases:
         case.reads.clear()
-    assert hold(many, 1) == (many, False)
+    assert load_into_memory(many, 1) == (many, False)
     assert sum(len(case.reads) for case in cases) < 3 * len(many) / 20
-    held, resident = hold(cases, 1)
+    held, resident = load_into_memory(cases, 1)
     assert resident
     assert [case.open_files for case in cases] == [0] * len(cases)
     assert digest(PatchSampler(held, (8, 8), 5, 0.6, ("batch", 0))) == digest(
@@ -164,14 +164,14 @@ RUN = """
     from spectralcal.losses.crac import LOSS
     from spectralcal.data.manifest import read_manifest
     from spectralcal.engine.patches import PatchSampler, check_patch
-    from spectralcal.engine.resident import hold
+    from spectralcal.engine.resident import load_into_memory
     from spectralcal.engine.train import train
 
     torch.set_num_threads(1)
     cases, patch, cpu = read_manifest(Path(sys.argv[1])), (16, 16), torch.device("cpu")
     held, apart = cases[:-600], cases[-600:]
     check_patch(cases, patch, pad_small=False)
-    training, resident = hold(held, 1)
+    training, resident = load_into_memory(held, 1)
     sampler = PatchSampler(training, patch, 32, 0.5, ("batch", "many", 0))
     validation = PatchSampler(apart[:300], patch, 8, 0.5, ("validation", "many", 0))
     settings = TrainingConfig(steps=24, epoch_steps=12, patch=patch, validation_interval=1, precision="fp32")

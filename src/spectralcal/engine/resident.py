@@ -32,7 +32,9 @@ class ResidentCase:
         return self._foreground
 
 
-def hold(cases: Sequence[PreparedCase], limit_mb: int) -> tuple[Sequence[PreparedCase | ResidentCase], bool]:
+def load_into_memory(
+    cases: Sequence[PreparedCase], limit_mb: int
+) -> tuple[Sequence[PreparedCase | ResidentCase], bool]:
     """The cases in memory and True if their arrays take at most `limit_mb` MiB together; else as they are and False."""
     room = limit_mb * 2**20
     for case in cases:  # of thousands that do not fit, only the first are looked at

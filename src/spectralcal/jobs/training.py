@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from spectralcal.base.console import progress, say
 from spectralcal.base.digests import package_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import whole, write_json, write_text
+from spectralcal.base.files import atomic_write, write_json, write_text
 from spectralcal.base.integrity import file_hashes, sealed
 from spectralcal.jobs.networks import build_loss, build_network, label_facts, network_options
 from spectralcal.study.config import StudyConfig
@@ -36,7 +36,7 @@ def train_network(
     from spectralcal.engine.arithmetic import training_arithmetic
     from spectralcal.engine.history import history_text
     from spectralcal.engine.patches import PatchSampler, check_patch
-    from spectralcal.engine.resident import hold
+    from spectralcal.engine.resident import load_into_memory
     from spectralcal.engine.train import train
     from spectralcal.machine.device import choose_device, device_name, set_determinism
     from spectralcal.machine.energy import EnergyMeter
@@ -59,7 +59,7 @@ def train_network(
     arithmetic = training_arithmetic(settings, model, in_channels, device, str(cell))
     precision = arithmetic.precision
     stream = (cell.dataset, cell.seed)
-    cases, _ = hold(data.train, config.compute.resident_mb)
+    cases, _ = load_into_memory(data.train, config.compute.resident_mb)
     sampler = PatchSampler(cases, settings.patch, settings.batch_size, settings.foreground_share, ("batch", *stream))
     validation = PatchSampler(data.validation, settings.patch, settings.batch_size, 0.5, ("validation", *stream))
 
@@ -87,7 +87,7 @@ def train_network(
             validation_batches=validation_batches, validation_dice=validation_dice, report=report, notify=say,
         )  # fmt: skip
 
-    with whole(files.weights) as temporary:
+    with atomic_write(files.weights) as temporary:
         save_file(result.weights, temporary)
     classes, spatial_dims = label_facts(config, cell.dataset)
     network = {

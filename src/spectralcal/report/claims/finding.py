@@ -27,7 +27,7 @@ SPELT_OUT = 4
 Test = Callable[[float], bool]
 
 
-class Hole(Exception):
+class NotMeasured(Exception):
     """A claim cannot be measured; the message names what is missing."""
 
 
@@ -233,7 +233,7 @@ def conclude(
     )  # fmt: skip
 
 
-def hole(where: str, reason: object, evidence: str = "") -> Finding:
+def not_measured(where: str, reason: object, evidence: str = "") -> Finding:
     """A data set on which a claim was not measured, and why."""
     return Finding(where, NOT_MEASURED, found=str(reason), evidence=evidence)
 

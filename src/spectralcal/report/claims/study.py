@@ -11,7 +11,7 @@ import pandas as pd
 from spectralcal.base import registry
 from spectralcal.base.errors import ResultError
 from spectralcal.report.claims.catalogue import ANY, NAMED, Claim
-from spectralcal.report.claims.finding import Finding, Hole, hole
+from spectralcal.report.claims.finding import Finding, NotMeasured, not_measured
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.columns import PROTOCOL
 from spectralcal.report.results import Results
@@ -59,10 +59,10 @@ class Study:
         """The experiment that plays a role.
 
         Raises:
-            Hole: none does.
+            NotMeasured: none does.
         """
         if role not in self.roles:
-            raise Hole(f"the study has no experiment for the role '{role}'")
+            raise NotMeasured(f"the study has no experiment for the role '{role}'")
         return self.roles[role]
 
     def data_sets(self, role: str) -> tuple[str, ...]:
@@ -77,24 +77,25 @@ class Study:
         Args:
             claim: names its data sets.
             role: as in :meth:`experiment`.
-            measure: data set -> finding; may raise :class:`Hole` or :class:`~spectralcal.base.errors.ResultError`.
+            measure: data set -> finding; may raise :class:`NotMeasured` or
+                :class:`~spectralcal.base.errors.ResultError`.
             elsewhere: also on data sets that the claim does not name.
         """
         present = self.data_sets(role)
         if not present and not claim.data_sets:
-            return [hole(THIS_STUDY, f"the study has no experiment for the role '{role}'")]
+            return [not_measured(THIS_STUDY, f"the study has no experiment for the role '{role}'")]
         others = [name for name in present if name not in claim.data_sets]
         found = []
         for name in [*claim.data_sets, *(others if elsewhere else [])]:
             try:
                 experiment = self.experiment(role)
                 if name not in present:
-                    raise Hole(f"not in experiment '{experiment}'")
+                    raise NotMeasured(f"not in experiment '{experiment}'")
                 if name in claim.data_sets and self.results.config.kind_of(name) != name:
-                    raise Hole(f"'{name}' is the study's name for {self.results.config.kind_of(name)} data")
+                    raise NotMeasured(f"'{name}' is the study's name for {self.results.config.kind_of(name)} data")
                 found.append(measure(name))
-            except (Hole, ResultError) as reason:
-                found.append(hole(name, reason))
+            except (NotMeasured, ResultError) as reason:
+                found.append(not_measured(name, reason))
         return found
 
     def counts(self, claim: Claim, name: str) -> bool:
@@ -118,20 +119,20 @@ class Study:
         """Methods of an experiment by their names in the paper's tables.
 
         Raises:
-            Hole: the experiment lacks one of them.
+            NotMeasured: the experiment lacks one of them.
         """
         experiment = self.experiment(role)
         found = {self.results.paper_name(method): method for method in self.results.methods(experiment)}
         lacking = [name for name in names if name not in found]
         if lacking:
-            raise Hole(f"experiment '{experiment}' has no {', '.join(lacking)}")
+            raise NotMeasured(f"experiment '{experiment}' has no {', '.join(lacking)}")
         return [found[name] for name in names]
 
     def variants(self, role: str, loss: str, option: str) -> dict[object, str]:
         """Methods of a loss that differ in one option alone: its value -> method, the loss without options included.
 
         Raises:
-            Hole: no two such methods.
+            NotMeasured: no two such methods.
         """
         from spectralcal.study.methods import loss_options
 
@@ -142,26 +143,26 @@ class Study:
             if parsed.loss == loss and not parsed.post_hoc and {key for key, _ in parsed.options} <= {option}:
                 found[loss_options(config, method)[option]] = method
         if len(found) < 2:
-            raise Hole(f"experiment '{experiment}' does not vary {loss}'s {option}")
+            raise NotMeasured(f"experiment '{experiment}' does not vary {loss}'s {option}")
         return found
 
     def cells(self, role: str, data_set: str, methods: Sequence[str], architecture: str = "") -> list[list[Cell]]:
         """Cells (methods, seeds) of an experiment.
 
         Raises:
-            Hole: one of them has no scores.
+            NotMeasured: one of them has no scores.
         """
         experiment = self.experiment(role)
         architecture = architecture or self.architecture(role)
         if data_set not in self.data_sets(role):
-            raise Hole(f"{data_set} is not in experiment '{experiment}'")
+            raise NotMeasured(f"{data_set} is not in experiment '{experiment}'")
         seeds = self.results.config.experiments[experiment].seeds
         wanted = [[Cell(data_set, architecture, method, seed) for seed in seeds] for method in methods]
         missing = set(self.results.missing(experiment))
         gone = [cell for row in wanted for cell in row if cell in missing]
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-            raise Hole(f"no results of {gone[0]}{more}")
+            raise NotMeasured(f"no results of {gone[0]}{more}")
         return wanted
 
     def scores(
@@ -170,7 +171,7 @@ class Study:
         """Scores of methods by case: quantities in the order of `scores`, in their units.
 
         Raises:
-            Hole: a cell or a score is missing.
+            NotMeasured: a cell or a score is missing.
             ResultError: scores that cannot be averaged honestly (:func:`spectralcal.report.summary.check_scores`).
         """
         cells = self.cells(role, data_set, methods, architecture)
@@ -201,7 +202,7 @@ class Study:
         empty = [score for q, score in enumerate(scores) if not np.isfinite(sample.values[:, q]).any()]
         if empty:
             protocol = empty[0].protocol or self.results.protocol
-            raise Hole(f"no case has {empty[0].metric} ({protocol}) by {', '.join(methods)}")
+            raise NotMeasured(f"no case has {empty[0].metric} ({protocol}) by {', '.join(methods)}")
         return sample
 
     def arrays(
@@ -210,10 +211,10 @@ class Study:
         """Numbers that lie in the files of cells.
 
         Args:
-            read: cell -> names of cases (N,) and numbers (N, Q); may raise :class:`Hole`.
+            read: cell -> names of cases (N,) and numbers (N, Q); may raise :class:`NotMeasured`.
 
         Raises:
-            Hole: a cell, its file or a number is missing, or cells have other cases.
+            NotMeasured: a cell, its file or a number is missing, or cells have other cases.
         """
         rows, names = [], None
         for row in self.cells(role, data_set, methods):
@@ -223,14 +224,14 @@ class Study:
                 order = np.argsort(cases)
                 names = cases[order] if names is None else names
                 if not np.array_equal(names, cases[order]):
-                    raise Hole(f"{cell}: scored on other test cases than the cells that it is compared with")
+                    raise NotMeasured(f"{cell}: scored on other test cases than the cells that it is compared with")
                 by_seed.append(np.asarray(numbers, float)[order])
             rows.append(by_seed)
         patients = self.patients(role, data_set)
         values = np.array(rows).transpose(0, 3, 1, 2)  # (M, seeds, N, Q) -> (M, Q, seeds, N)
         sample = Sample.of_cases(methods, values, [patients.get(str(name), str(name)) for name in names])
         if not np.isfinite(sample.values).any(axis=(0, 2, 3)).all():
-            raise Hole(f"a number is undefined in every test case of {', '.join(methods)}")
+            raise NotMeasured(f"a number is undefined in every test case of {', '.join(methods)}")
         return sample
 
     def patients(self, role: str, data_set: str) -> dict[str, str]:
@@ -243,7 +244,7 @@ class Study:
         """An array of a cell's spectra.
 
         Raises:
-            Hole: the file or the array is missing.
+            NotMeasured: the file or the array is missing.
         """
         return _entry(self.results.spectra(cell), name, f"{cell}: spectra.npz")
 
@@ -251,7 +252,7 @@ class Study:
         """Top-label bins of each case: count, confidence and hits (cases, bins), and ``cases``.
 
         Raises:
-            Hole: the histograms or the region are missing.
+            NotMeasured: the histograms or the region are missing.
         """
         arrays = self.results.case_calibration(cell, region)
         where = f"{cell}: calibration.npz, region '{region}'"
@@ -267,17 +268,17 @@ class Study:
         """Training history of each seed.
 
         Raises:
-            Hole: a cell, its history or one of the columns is missing.
+            NotMeasured: a cell, its history or one of the columns is missing.
         """
         for cell in self.cells(role, data_set, [method])[0]:
             history = self.results.history(cell)
             if history is None:
-                raise Hole(f"{cell}: no history.csv")
+                raise NotMeasured(f"{cell}: no history.csv")
             lacking = [name for name in columns if name not in history]
             if lacking:
-                raise Hole(f"{cell}: history.csv has no {', '.join(lacking)}")
+                raise NotMeasured(f"{cell}: history.csv has no {', '.join(lacking)}")
             if history[list(columns)].isna().any(axis=None):
-                raise Hole(f"{cell}: history.csv has empty fields in {', '.join(columns)}")
+                raise NotMeasured(f"{cell}: history.csv has empty fields in {', '.join(columns)}")
             yield history
 
     def table(self, role: str, source: str) -> str:
@@ -299,5 +300,5 @@ class Study:
 
 def _entry(arrays: Mapping[str, np.ndarray] | None, name: str, where: str) -> np.ndarray:
     if arrays is None or name not in arrays:
-        raise Hole(f"{where} has no {name}" if arrays is not None else f"{where} is missing")
+        raise NotMeasured(f"{where} has no {name}" if arrays is not None else f"{where} is missing")
     return arrays[name]

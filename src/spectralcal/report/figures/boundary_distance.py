@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.report.figures.axes import handles, legend_below, line_style, log_axis, panel_title, say_missing
-from spectralcal.report.figures.choose import chosen_cells, counted, holes, in_order, opening, patients_of, pick
+from spectralcal.report.figures.choose import chosen_cells, counted, in_order, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, Style, size
@@ -44,7 +44,7 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
         f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
         "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % bootstrap intervals over "
-        f"patients. Below: share of all voxels; a band without a voxel has no point.{holes(gone)}"
+        f"patients. Below: share of all voxels; a band without a voxel has no point.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, results.unit(dataset)), table, caption)
 

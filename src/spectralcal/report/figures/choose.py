@@ -82,6 +82,6 @@ def opening(results: Results, experiment: str, datasets: Sequence[str], architec
     return f"Study {results.config.study}, experiment {experiment}: {named}, {network}, {listed}."
 
 
-def holes(labels: Sequence[str]) -> str:
+def missing_note(labels: Sequence[str]) -> str:
     """Sentence about methods without results, empty if there are none."""
     return f" Without results: {', '.join(labels)}." if labels else ""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spectralcal.report.figures.axes import panel_title, place, say_missing
 from spectralcal.report.figures.hotspots import OTHER_SEED, control_of
-from spectralcal.report.figures.paint import draw_contour, draw_image, mark_hole
+from spectralcal.report.figures.paint import draw_contour, draw_image, mark_missing
 from spectralcal.report.figures.slices import SliceView
 from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, Look, Style
 
@@ -45,7 +45,7 @@ def draw_row(figure: Figure, view: SliceView | None, arrays: Mapping[str, np.nda
     for index, (axes, bar) in enumerate(zip(panels, bars, strict=True)):
         if view is None or index >= len(maps):
             hole = "no image" if len(arrays.get("cases", ())) else "not measured"
-            mark_hole(axes, hole if view is None else "missing")
+            mark_missing(axes, hole if view is None else "missing")
             bar.set_visible(False)
         elif index == 0:
             draw_image(axes, view)

@@ -54,7 +54,7 @@ def paint(axes: Axes, values: np.ndarray, colors: tuple[str, ...], aspect: float
     axes.imshow(palette[values.astype(int)], aspect=aspect)
 
 
-def mark_hole(axes: Axes, text: str) -> None:
+def mark_missing(axes: Axes, text: str) -> None:
     """An image cell that has nothing to show."""
     axes.set_facecolor("#f4f4f4")
     say_missing(axes, text)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spectralcal.base.errors import ResultError
 from spectralcal.report.figures.axes import panel_title, place, say_missing
-from spectralcal.report.figures.choose import chosen_cells, counted, holes, opening, pick
+from spectralcal.report.figures.choose import chosen_cells, counted, missing_note, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.reliability_bins import FEW
 from spectralcal.report.results import Results
@@ -57,7 +57,7 @@ def reliability_histograms(
         f"({counted(int(table.cases.max()), f'{results.side} case')}, region '{region}'): in each bin of "
         "confidence, the share of "
         f"diagrams by accuracy, in {BINS} bins; a case counts where it has at least {FEW} voxels. Line: mean over the "
-        f"diagrams at the mean confidence.{holes(gone)}"
+        f"diagrams at the mean confidence.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style), table, caption)
 

@@ -20,7 +20,7 @@ from spectralcal.report.figures.axes import (
     reference_line,
     say_missing,
 )
-from spectralcal.report.figures.choose import chosen_cells, holes, opening, pick
+from spectralcal.report.figures.choose import chosen_cells, missing_note, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.settings import Settings, numeric_settings
 from spectralcal.report.results import Results
@@ -74,7 +74,7 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
         "(a) First term of each loss. (b) What is added to it, with its weight; zero where nothing is penalised. "
         "(c) Entropy of the band powers of the confidence map: target, pooled over the history (solid), and mean of "
         "the samples in the batch (dashed). (d) Gradient norm of the added term with its weight over that of the "
-        f"first, both at the logits; at 1 they pull equally hard.{_strengths(table, names)}{holes(gone)}"
+        f"first, both at the logits; at 1 they pull equally hard.{_strengths(table, names)}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, names, settings), table, caption)
 

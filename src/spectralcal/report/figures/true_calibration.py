@@ -9,7 +9,7 @@ import pandas as pd
 
 from spectralcal.base.errors import ResultError
 from spectralcal.report.figures.axes import handles, legend_below, panel_title, say_missing
-from spectralcal.report.figures.choose import chosen_cells, counted, holes, opening, pick
+from spectralcal.report.figures.choose import chosen_cells, counted, missing_note, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, TWO_COLUMNS, Look, Style, size
@@ -61,7 +61,7 @@ def true_calibration(
         f"absolute difference between predicted and true probabilities over voxels and classes ('{truth}'). Small: "
         f"{counted(cases, f'{results.side} case')}, mean over seeds; large: mean over cases with 95 % "
         "bootstrap intervals over "
-        f"patients; ρ: Spearman's rank correlation over all cases and methods.{holes(gone)}"
+        f"patients; ρ: Spearman's rank correlation over all cases and methods.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style), table, caption)
 

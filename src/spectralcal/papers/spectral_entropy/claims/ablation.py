@@ -6,7 +6,7 @@ import numpy as np
 
 from spectralcal.papers.spectral_entropy.claims._printed import DATA_SETS, Rounded, print_finding, printed, ratio
 from spectralcal.report.claims.catalogue import Claim
-from spectralcal.report.claims.finding import Finding, Hole, Part, above, at_least, at_most, below, conclude
+from spectralcal.report.claims.finding import Finding, NotMeasured, Part, above, at_least, at_most, below, conclude
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ASD, ECE, HD95, SIX, Score, Study
 
@@ -29,7 +29,7 @@ def logits_best(study: Study, claim: Claim) -> list[Finding]:
         others = [kind for kind in PROBABILITIES if kind in methods]
         if "max_logit" not in methods or not others:
             lacking = "the maximum logit" if others else "a map of probabilities"
-            raise Hole(f"experiment '{study.experiment('confidence')}' has no spectral loss on {lacking}")
+            raise NotMeasured(f"experiment '{study.experiment('confidence')}' has no spectral loss on {lacking}")
         order = ["max_logit", *others]
         sample = study.scores("confidence", name, [methods[kind] for kind in order], [ECE])
         parts = [
@@ -105,7 +105,7 @@ def _three(study: Study, data_set: str, scores: tuple[Score, ...]) -> Sample:
     ce, ours = study.named("ablation", "CE", "Ours")
     windows = study.variants("ablation", "spectral", "window")
     if 1 not in windows:
-        raise Hole(f"experiment '{study.experiment('ablation')}' has no spectral@window=1")
+        raise NotMeasured(f"experiment '{study.experiment('ablation')}' has no spectral@window=1")
     return study.scores("ablation", data_set, [ce, windows[1], ours], scores)
 
 

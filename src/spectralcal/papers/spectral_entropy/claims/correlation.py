@@ -7,7 +7,7 @@ import numpy as np
 from spectralcal.papers.spectral_entropy.claims._printed import LOSSES
 from spectralcal.papers.spectral_entropy.claims.spectra import ENTROPY, TOTAL, spectra
 from spectralcal.report.claims.catalogue import Claim
-from spectralcal.report.claims.finding import Finding, Hole, Part, above, below, conclude
+from spectralcal.report.claims.finding import Finding, NotMeasured, Part, above, below, conclude
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ECE, Study
 
@@ -21,7 +21,7 @@ def entropy_tells_calibration(study: Study, claim: Claim) -> list[Finding]:
         found, evidence = spectra(study, "main", name, LOSSES, "max_logit")
         errors = study.scores("main", name, study.named("main", *LOSSES), [ECE])
         if found.patients != errors.patients:
-            raise Hole("spectra and scores are of other test cases")
+            raise NotMeasured("spectra and scores are of other test cases")
         parts = []
         for quantity, text in ((ENTROPY, "entropy"), (TOTAL, "total power")):
             both = np.concatenate([found.values[:, [quantity]], errors.values[:, [0]]], axis=1)

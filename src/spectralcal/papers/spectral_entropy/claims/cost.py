@@ -11,7 +11,7 @@ from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
     Finding,
-    Hole,
+    NotMeasured,
     Part,
     above,
     at_most,
@@ -55,7 +55,7 @@ def little_in_training(study: Study, claim: Claim) -> list[Finding]:
         patch = study.results.config.training_of(name, study.architecture("main")).patch
         if tuple(patch) != PATCH:
             size, paper = "x".join(map(str, patch)), "x".join(map(str, PATCH))
-            raise Hole(f"the claim is about patches of {paper}, these are {size}; there, {finding.found}")
+            raise NotMeasured(f"the claim is about patches of {paper}, these are {size}; there, {finding.found}")
         return finding
 
     return study.each(claim, "main", on)
@@ -73,21 +73,21 @@ def _no_parameters() -> Finding:
 def _parameters(study: Study, cell) -> int:
     path = study.results.paths.cell(cell).model
     if not has(path):
-        raise Hole(f"{cell}: no model.json")
+        raise NotMeasured(f"{cell}: no model.json")
     try:
         return int(json.loads(read_text(path))["parameters"])
     except (KeyError, ValueError) as error:
-        raise Hole(f"{cell}: model.json does not count parameters ({error})") from error
+        raise NotMeasured(f"{cell}: model.json does not count parameters ({error})") from error
 
 
 def _step_time(study: Study, cell) -> float:
     history = study.results.history(cell)
     if history is None or not {"step", "seconds"} <= set(history):
-        raise Hole(f"{cell}: no times in history.csv")
+        raise NotMeasured(f"{cell}: no times in history.csv")
     # Logged steps measure gradients too; the median of what lies between them is hardly moved by a busy moment.
     taken = np.diff(history.seconds) / np.diff(history.step)
     if not taken.size or not np.median(taken) > 0:
-        raise Hole(f"{cell}: too few times in history.csv")
+        raise NotMeasured(f"{cell}: too few times in history.csv")
     return float(np.median(taken))
 
 

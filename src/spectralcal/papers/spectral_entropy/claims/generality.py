@@ -24,15 +24,15 @@ from spectralcal.report.claims.finding import (
     NOT_MEASURED,
     TOGETHER,
     Finding,
-    Hole,
     Measure,
+    NotMeasured,
     Part,
     above,
     at_least,
     below,
     conclude,
     every,
-    hole,
+    not_measured,
 )
 from spectralcal.report.claims.sample import Sample, Statistic, measure_together
 from spectralcal.report.claims.study import DSC, ECE, SIX, Study
@@ -53,9 +53,9 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
         for architecture in ARCHITECTURES:
             try:
                 if architecture not in present:
-                    raise Hole("not in the experiment")
+                    raise NotMeasured("not in the experiment")
                 sample = study.scores("architectures", name, methods, [DSC, ECE], architecture)
-            except (Hole, ResultError) as reason:
+            except (NotMeasured, ResultError) as reason:
                 holes.append(f"{architecture}: {reason}")
                 continue
             parts += [
@@ -65,7 +65,7 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
                      below(0), ECE.unit),
             ]  # fmt: skip
         if not parts:
-            raise Hole("; ".join(holes))
+            raise NotMeasured("; ".join(holes))
         note = f"Not measured: {'; '.join(holes)}" if holes else ""
 
         def rule(verdicts) -> str:
@@ -157,7 +157,7 @@ def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
         parsed = {method: parse_method(method, config.methods) for method in study.results.methods(experiment)}
         others = [m for m, p in parsed.items() if p.loss != parsed[ours].loss and not p.post_hoc]
         if not any(parsed[method].options for method in others):
-            raise Hole(f"experiment '{experiment}' has no baseline with other options than its own")
+            raise NotMeasured(f"experiment '{experiment}' has no baseline with other options than its own")
         sample = study.scores("tuned", name, [*others, ours], [ECE])
         best = int(np.argmin(sample.means[:-1, 0]))
         margin = sample.measure(lambda m: m[..., best, 0] - m[..., -1, 0], len(others))
@@ -177,7 +177,7 @@ def not_just_temperature(study: Study, claim: Claim) -> list[Finding]:
         ce, ours = study.named("post_hoc", "CE", "Ours")
         scaled = next((m for m in study.results.methods(experiment) if m == f"{ce}+temperature"), "")
         if not scaled:
-            raise Hole(f"experiment '{experiment}' has no {ce}+temperature")
+            raise NotMeasured(f"experiment '{experiment}' has no {ce}+temperature")
         scores = SIX[3:]
         sample = study.scores("post_hoc", name, [scaled, ours], scores)
         parts = [
@@ -241,7 +241,7 @@ def _one_and_all(study: Study, claim: Claim, scores: dict[str, Statistic]) -> li
     found = study.each(claim, "main", on)
     missing = [name for name in claim.data_sets if name not in samples]
     if missing:
-        return [*found, hole(TOGETHER, f"without results of all seven losses: {', '.join(missing)}")]
+        return [*found, not_measured(TOGETHER, f"without results of all seven losses: {', '.join(missing)}")]
     return [*found, concluded(TOGETHER, [samples[name] for name in claim.data_sets])]
 
 

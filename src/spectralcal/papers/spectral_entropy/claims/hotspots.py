@@ -11,7 +11,7 @@ from spectralcal.report.claims.finding import (
     INCONCLUSIVE,
     SUPPORTED,
     Finding,
-    Hole,
+    NotMeasured,
     Part,
     above,
     agreed,
@@ -71,7 +71,7 @@ def lowered_at_hotspots(study: Study, claim: Claim) -> list[Finding]:
         (ours,) = study.named("main", "Ours")
         same = [_difference(arrays, "methods", "difference", ours) for arrays in stored]
         if any(values is None for values in same):
-            raise Hole(f"the hotspots were not compared with {ours}")
+            raise NotMeasured(f"the hotspots were not compared with {ours}")
         pairs = [
             (
                 _difference(arrays, "following_methods", "following", ours),
@@ -141,10 +141,10 @@ def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], s
     for seed in seeds:
         arrays = results.hotspots(data_set, architecture, seed)
         if arrays is None or "cases" not in arrays:
-            raise Hole(f"no hotspots of {data_set}, {architecture}, seed {seed}; run `spectralcal hotspots`")
+            raise NotMeasured(f"no hotspots of {data_set}, {architecture}, seed {seed}; run `spectralcal hotspots`")
         found.append(arrays)
     if any(not np.array_equal(arrays["cases"], found[0]["cases"]) for arrays in found):
-        raise Hole("the hotspots of the seeds are of other cases; run `spectralcal hotspots` again")
+        raise NotMeasured("the hotspots of the seeds are of other cases; run `spectralcal hotspots` again")
     return found, str(results.paths.hotspots(data_set, architecture, seeds[0])).replace(f"seed={seeds[0]}", "seed=*")
 
 
@@ -161,7 +161,7 @@ def _sample(study: Study, data_set: str, cases: np.ndarray, values: np.ndarray) 
     names = [patients.get(str(case), str(case)) for case in cases]
     sample = Sample.of_cases(["ce"], values.transpose(2, 0, 1)[None], names)
     if not np.isfinite(sample.values).any(axis=(0, 2, 3)).all():
-        raise Hole("no test case has hotspots")
+        raise NotMeasured("no test case has hotspots")
     return sample
 
 
@@ -170,10 +170,10 @@ def _doubt_near_boundary(study: Study, data_set: str, methods: list[str]) -> tup
     seed = results.config.experiments[study.experiment("main")].seeds[0]
     maps = results.map_numbers(data_set, architecture, seed)
     if maps is None:
-        raise Hole(f"no maps of {data_set}, {architecture}, seed {seed}; run `spectralcal maps`")
+        raise NotMeasured(f"no maps of {data_set}, {architecture}, seed {seed}; run `spectralcal maps`")
     stored = list(map(str, maps["methods"]))
     if lacking := [method for method in methods if method not in stored]:
-        raise Hole(f"the maps lack {', '.join(lacking)}")
+        raise NotMeasured(f"the maps lack {', '.join(lacking)}")
     shares = [float(maps["doubt_near_boundary"][stored.index(method)]) for method in methods]
     return shares, str(maps["case"])
 

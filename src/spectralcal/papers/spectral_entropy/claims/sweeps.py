@@ -16,7 +16,7 @@ from spectralcal.papers.spectral_entropy.claims._printed import (
     smallest,
 )
 from spectralcal.report.claims.catalogue import Claim
-from spectralcal.report.claims.finding import Finding, Hole, Part, above, at_least, at_most, below, conclude
+from spectralcal.report.claims.finding import Finding, NotMeasured, Part, above, at_least, at_most, below, conclude
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import DSC, ECE, Study
 from spectralcal.report.printed import paper_values
@@ -36,7 +36,7 @@ def weight_trades(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         values, sample = _swept(study, name, "weight")
         if 0.01 not in values or values[0] >= 0.01 or values[-1] <= 0.01:
-            raise Hole(
+            raise NotMeasured(
                 f"weights on both sides of 0.01 are needed within the paper's range, there are {_listed(values)}"
             )
         middle = values.index(0.01)
@@ -64,7 +64,7 @@ def named_weight_best(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         values, sample = _swept(study, name, "weight")
         if NAMED_BEST[name] not in values or len(values) < 3:
-            raise Hole(f"weight {NAMED_BEST[name]:g} and two others are needed, there are {_listed(values)}")
+            raise NotMeasured(f"weight {NAMED_BEST[name]:g} and two others are needed, there are {_listed(values)}")
         own = values.index(NAMED_BEST[name])
         rest = [index for index in range(len(values)) if index != own]
 
@@ -102,7 +102,7 @@ def smooth(study: Study, claim: Claim) -> list[Finding]:
         for option in SYMBOLS:
             values, sample = _swept(study, name, option)
             if len(values) < 3:
-                raise Hole(f"three values of {option} are needed, there are {_listed(values)}")
+                raise NotMeasured(f"three values of {option} are needed, there are {_listed(values)}")
             spread = sample.measure(lambda m: np.ptp(m[..., 0], axis=-1))
             parts += [_flat(f"{option}: ", spread),
                       _single(f"{option}: ", sample.measure(lambda m: second_falls(m[..., 1])))]  # fmt: skip
@@ -133,7 +133,9 @@ def _interior(study: Study, claim: Claim, option: str) -> list[Finding]:
     def on(name: str) -> Finding:
         values, sample = _swept(study, name, option)
         if len(values) < 3:
-            raise Hole(f"three values of {option} are needed within the paper's range, there are {_listed(values)}")
+            raise NotMeasured(
+                f"three values of {option} are needed within the paper's range, there are {_listed(values)}"
+            )
         best = 1 + int(np.argmin(sample.means[1:-1, 1]))
         end = int(np.argmin(sample.means[[0, -1], 1])) and len(values) - 1
         margin = sample.measure(lambda m: m[..., end, 1] - m[..., best, 1], len(values))
@@ -155,7 +157,7 @@ def _swept(study: Study, data_set: str, option: str) -> tuple[list[float], Sampl
     tried = _printed("BraTS2020", "ECE", option)
     values = sorted(value for value in methods if min(tried) <= value <= max(tried))
     if len(values) < 2:
-        raise Hole(f"two values of {option} between {min(tried):g} and {max(tried):g} are needed, there are "
+        raise NotMeasured(f"two values of {option} between {min(tried):g} and {max(tried):g} are needed, there are "
                    f"{_listed(values)}")  # fmt: skip
     return values, study.scores(option, data_set, [methods[value] for value in values], [DSC, ECE])
 

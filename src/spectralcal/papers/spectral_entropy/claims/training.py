@@ -10,7 +10,7 @@ import pandas as pd
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
     Finding,
-    Hole,
+    NotMeasured,
     Part,
     above,
     at_least,
@@ -95,7 +95,7 @@ def replication_steadies(study: Study, claim: Claim) -> list[Finding]:
         methods = study.variants("history", "spectral", "history_init")
         filled = {init: method for init, method in methods.items() if init in ("fill_first", "pad_current")}
         if not filled:
-            raise Hole("no method with history_init=fill_first or pad_current")
+            raise NotMeasured("no method with history_init=fill_first or pad_current")
         parts = []
         for init, method in filled.items():
             window = loss_options(study.results.config, method)["window"]
@@ -133,7 +133,7 @@ def _last(history: pd.DataFrame, column: str) -> float:
 def _step_to_step(history: pd.DataFrame, where: str) -> float:
     moves = np.diff(history.target_entropy.to_numpy())
     if moves.size < 2 or not moves.std() > 0:
-        raise Hole(f"{where}: too few logged steps after the longest window has filled")
+        raise NotMeasured(f"{where}: too few logged steps after the longest window has filled")
     return float(moves.std(ddof=1))
 
 
@@ -144,7 +144,7 @@ def _spike(history: pd.DataFrame, window: int) -> float:
     early = history.step.to_numpy()[1:] <= window
     usual = np.median(change[~early]) if (~early).any() else 0.0
     if not early.any() or not usual > 0:
-        raise Hole(f"too few logged steps within or after the first {window}")
+        raise NotMeasured(f"too few logged steps within or after the first {window}")
     return float(change[early].max() / usual)
 
 

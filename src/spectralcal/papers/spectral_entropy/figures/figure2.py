@@ -8,7 +8,7 @@ import pandas as pd
 
 from spectralcal.report.figures.axes import say_missing
 from spectralcal.report.figures.case_layout import CaseLayout
-from spectralcal.report.figures.choose import chosen_cells, counted, holes, opening, patients_of, pick
+from spectralcal.report.figures.choose import chosen_cells, counted, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.paint import (
     ERRORS,
@@ -18,7 +18,7 @@ from spectralcal.report.figures.paint import (
     draw_image,
     draw_key,
     draw_labels,
-    mark_hole,
+    mark_missing,
     paint,
 )
 from spectralcal.report.figures.reliability_bins import (
@@ -73,7 +73,7 @@ def figure2(
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} {shown} Contour: reference. Right: reliability "
         f"diagrams of {cases}, all seeds, region '{region}', with 95 % bootstrap bands over patients (open markers: "
-        f"fewer than {FEW} voxels), and the share of voxels in each bin on a logarithmic axis.{holes(gone)}"
+        f"fewer than {FEW} voxels), and the share of voxels in each bin on a logarithmic axis.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, view, classes), table, caption)
 
@@ -116,7 +116,7 @@ def _first_row(figure: Figure, layout: CaseLayout, view: SliceView | None, class
         axes = layout.image(figure, 0, column)
         axes.set_title(title)
         if view is None:
-            mark_hole(axes, "no maps")
+            mark_missing(axes, "no maps")
             continue
         draw_image(axes, view)
         if column:
@@ -137,7 +137,7 @@ def _method_row(
         if column == 0:
             axes.set_ylabel(label, labelpad=3, fontsize=7)
         if view is None or method not in view.prediction:
-            mark_hole(axes, "missing" if view else "no maps")
+            mark_missing(axes, "missing" if view else "no maps")
             continue
         if title == "confidence":
             draw_confidence(axes, view.confidence[method], view)

@@ -16,7 +16,7 @@ from spectralcal.report.figures.axes import (
     reference_line,
     say_missing,
 )
-from spectralcal.report.figures.choose import chosen_cells, counted, holes, in_order, opening, patients_of, pick
+from spectralcal.report.figures.choose import chosen_cells, counted, in_order, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Style, loss_of, size
@@ -54,7 +54,7 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
         f"{opening(results, experiment, [dataset], architecture)} Top: radial power spectral density of three "
         f"confidence maps (mean removed, Hamming taper) on one patch in each of {cases}; mean of the logarithm over "
         "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % bootstrap "
-        f"intervals over patients. Shading: the {bands} bands of the spectral loss.{holes(gone)}"
+        f"intervals over patients. Shading: the {bands} bands of the spectral loss.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, bands, results.unit(dataset)), table, caption)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spectralcal.base.errors import ConfigError, choices
 from spectralcal.report.figures.axes import panel_title, place, say_missing
-from spectralcal.report.figures.choose import counted, holes, opening, pick
+from spectralcal.report.figures.choose import counted, missing_note, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.hotspots import compared_methods, hotspot_frame, shown_view
 from spectralcal.report.figures.hotspots_draw import draw_correlations, draw_joint, draw_row
@@ -77,7 +77,7 @@ def figure8(
         "cases; large, mean with 95 % bootstrap interval over patients; bar, the null's mean. CE's own noise is in "
         "both maps, so that (e) is expected to be positive for any other network, and less so for one that shares CE's "
         "initial weights and batches, as those of the same seed do: of another seed, methods and CE can be compared."
-        f"{_errors(table)}{holes(missing)}"
+        f"{_errors(table)}{missing_note(missing)}"
     )
     return Drawn(draw(table, results.style, view, arrays, label), table, text)
 

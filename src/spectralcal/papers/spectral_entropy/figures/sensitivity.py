@@ -13,7 +13,7 @@ from spectralcal.papers.spectral_entropy.swept import SWEPT, by_value
 from spectralcal.papers.spectral_entropy.tables.table4 import COLUMNS, PROTOCOL, SYMBOLS, swept_option
 from spectralcal.report.figures.axes import legend_below, panel_title, say_missing
 from spectralcal.report.figures.case_scores import CaseScores, case_scores
-from spectralcal.report.figures.choose import ARCHITECTURES, counted, holes, pick
+from spectralcal.report.figures.choose import ARCHITECTURES, counted, missing_note, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.text import names_width
 from spectralcal.report.results import Results
@@ -61,7 +61,7 @@ def sensitivity(
         f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}: "
         f"{results.title(dataset)}, {network}, {listed}. Mean over "
         f"{counted(int(table.cases.max()), f'{results.side} case')}{' and seeds' * (len(seeds) > 1)}, "
-        f"protocol '{PROTOCOL}'.{_key(table, listed, len(seeds) > 1)}{holes(gone)}"
+        f"protocol '{PROTOCOL}'.{_key(table, listed, len(seeds) > 1)}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style), table, caption)
 
