@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spectralcal.preparation.crop import crop, full_box, nonzero_box, uncrop
+from spectralcal.preparation.resample import resampled_shape
 from spectralcal.preparation.spacing import target_spacing
 
 CARDIAC = [(1.4, 1.4, 10.0), (1.5, 1.5, 10.0), (1.6, 1.6, 5.0)]
@@ -27,6 +28,18 @@ def test_target_spacing(mode, expected):
 def test_target_spacing_ignores_noise_in_headers():
     noisy = [tuple(value + 1e-7 * i for value in row) for i, row in enumerate(CARDIAC)]
     assert target_spacing(noisy) == target_spacing(CARDIAC)
+
+
+def test_an_axis_without_a_target_keeps_the_spacing_of_each_case():
+    assert target_spacing(CARDIAC, (2.0, 2.0, None)) == (2.0, 2.0, None)
+    assert resampled_shape((100, 80, 9), (1.0, 1.5, 10.0), (2.0, 2.0, None)) == (50, 60, 9)
+    assert resampled_shape((100, 80, 17), (1.0, 1.5, 5.0), (2.0, 2.0, None)) == (50, 60, 17)
+
+
+@pytest.mark.parametrize("spacing", [(2.0, None), (2.0, 0.0, None), (2.0, float("nan"), None)])
+def test_a_bad_target_is_refused(spacing):
+    with pytest.raises(ValueError, match="expected 3 positive values in mm"):
+        target_spacing(CARDIAC, spacing)
 
 
 @pytest.mark.parametrize("mode", ["median", (1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 1.0, float("nan"))])

@@ -27,7 +27,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spectralcal.engine.heads import auxiliary_terms, full_resolution
-from spectralcal.machine.device import autocast
+from spectralcal.machine.device import autocast, in_layout
 from spectralcal.machine.memory import is_out_of_memory
 
 #: bfloat16 may be this many times as far off as emulated rounding; docs/reliability.md has what networks need
@@ -92,7 +92,7 @@ def probe(
             take such images in float32 either.
         FloatingPointError: the network is not finite in float32, so that there is nothing to compare with.
     """
-    tried = copy.deepcopy(network).to(device=device, memory_format=layout).train(gradients)
+    tried = in_layout(copy.deepcopy(network), device, layout).train(gradients)
     for module in tried.modules():
         if "Drop" in type(module).__name__:
             module.training = False  # the masks of bfloat16 need not be those of float32

@@ -35,7 +35,7 @@ from spectralcal.engine.patches import PatchSampler
 from spectralcal.engine.run import Hooks, Run
 from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.engine.stop import stop_requests
-from spectralcal.machine.device import autocast, memory_format
+from spectralcal.machine.device import autocast, in_layout, memory_format
 from spectralcal.machine.memory import largest_fitting, out_of_memory, release
 from spectralcal.transforms.geometry import transform_batch
 from spectralcal.transforms.intensity import apply_augmentation, sample_augmentation
@@ -67,7 +67,7 @@ class Trainer:
     ) -> None:
         self.settings, self.sampler, self.run, self.hooks = settings, sampler, run, hooks
         self.layout = memory_format(len(settings.patch), settings.channels_last)
-        self.model = model.to(device=run.device, memory_format=self.layout)
+        self.model = in_layout(model, run.device, self.layout)
         self.objective = objective.to(run.device)
         self.optimizer = build_optimizer(self.model, settings)
         self.progress = self._resumed()

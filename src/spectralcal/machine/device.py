@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
+from torch import nn
 
 from spectralcal.base.errors import ConfigError
 
@@ -64,6 +65,21 @@ def memory_format(spatial_dims: int, channels_last: bool) -> torch.memory_format
     if not channels_last:
         return torch.contiguous_format
     return torch.channels_last_3d if spatial_dims == 3 else torch.channels_last
+
+
+def in_layout(network: nn.Module, device: torch.device, layout: torch.memory_format) -> nn.Module:
+    """`network` on `device`, its weights in a memory format of :func:`memory_format`; changed in place.
+
+    Channels-last goes by the rank of each weight: a network for volumes may have 2-D convolutions.
+    """
+    network.to(device)
+    if layout == torch.contiguous_format:
+        return network
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.ndim in formats:
+            tensor.data = tensor.data.contiguous(memory_format=formats[tensor.ndim])
+    return network
 
 
 def device_name(device: torch.device) -> str:

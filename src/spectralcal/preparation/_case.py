@@ -25,7 +25,7 @@ _PART = 1 << 20
 class Settings:
     """What decides a prepared case besides its source; the options of :func:`~.prepare.prepare_dataset`, resolved."""
 
-    spacing_mm: tuple[float, ...] | None
+    spacing_mm: tuple[float | None, ...] | None
     normalize: str
     ct_clip: tuple[float, float]
     crop_nonzero: bool

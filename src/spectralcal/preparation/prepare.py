@@ -26,7 +26,7 @@ def prepare_dataset(
     root: Path,
     out: Path,
     *,
-    spacing: SpacingMode | tuple[float, ...] = "median_all",
+    spacing: SpacingMode | tuple[float | None, ...] = "median_all",
     normalize: Normalization = "zscore",
     ct_clip: tuple[float, float] = (-1000.0, 400.0),
     crop_nonzero: bool | None = None,
@@ -94,8 +94,8 @@ def prepare_dataset(
 
 
 def _spacing(
-    dataset: Dataset, cases: list[Case], mode: SpacingMode | tuple[float, ...], workers: int
-) -> tuple[float, ...] | None:
+    dataset: Dataset, cases: list[Case], mode: SpacingMode | tuple[float | None, ...], workers: int
+) -> tuple[float | None, ...] | None:
     """The common spacing from all headers. If a header is bad, every case is read, so that one run names them all."""
     geometries, bad = [], False
     for case in cases:

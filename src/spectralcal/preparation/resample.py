@@ -17,11 +17,12 @@ _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 def resampled_shape(
-    shape: tuple[int, ...], spacing_mm: tuple[float, ...], new_spacing_mm: tuple[float, ...]
+    shape: tuple[int, ...], spacing_mm: tuple[float, ...], new_spacing_mm: tuple[float | None, ...]
 ) -> tuple[int, ...]:
-    """Number of voxels that covers the same extent at a new spacing: ``max(1, round(n * spacing / new))`` an axis."""
+    """Number of voxels that covers the same extent at a new spacing: ``max(1, round(n * spacing / new))`` per axis, and
+    as many as before along an axis whose new spacing is None."""
     return tuple(
-        max(1, int(np.floor(size * old / new + 0.5)))
+        size if new is None else max(1, int(np.floor(size * old / new + 0.5)))
         for size, old, new in zip(shape, spacing_mm, new_spacing_mm, strict=True)
     )
 

@@ -9,7 +9,8 @@ from torch import Tensor
 def as_field(field: Tensor, name: str = "field") -> Tensor:
     """`field` as float32 or float64, after checking that it is (B, H, W) or (B, D, H, W).
 
-    Half precision is widened: squared magnitudes of a 96^3 sum exceed what float16 can hold.
+    Half precision is widened: squared magnitudes of a 96^3 sum exceed what float16 can hold. A 3-D axis of length 1 is
+    dropped: a slice in a volume's clothes has the spectrum of a slice.
 
     Raises:
         ValueError: not floating point, or not a batch of 2-D or 3-D fields with sides of at least 2.
@@ -17,6 +18,9 @@ def as_field(field: Tensor, name: str = "field") -> Tensor:
     if not isinstance(field, Tensor) or not field.is_floating_point():
         received = field.dtype if isinstance(field, Tensor) else type(field).__name__
         raise ValueError(f"{name}: expected a floating-point tensor, received {received}; convert it with .float()")
+    if field.ndim == 4 and 1 in field.shape[1:]:
+        axis = 1 + tuple(field.shape[1:]).index(1)
+        field = field.squeeze(axis)
     if field.ndim not in (3, 4) or min(field.shape[1:]) < 2 or field.shape[0] < 1:
         raise ValueError(
             f"{name}: expected shape (B, H, W) or (B, D, H, W) with sides >= 2, received {tuple(field.shape)}; "

@@ -23,6 +23,7 @@ def high_pass(field: Tensor, cutoff: float = 0.3) -> Tensor:
     Raises:
         ValueError: wrong shape or type of `field`, or a negative `cutoff`.
     """
+    given = field
     field = as_field(field)
     if not cutoff >= 0:
         raise ValueError(f"cutoff: expected cycles/voxel >= 0, received {cutoff!r}")
@@ -31,4 +32,4 @@ def high_pass(field: Tensor, cutoff: float = 0.3) -> Tensor:
     keep = radius(shape, "cycles") > cutoff * min(shape) * (1 + TOLERANCE)
     with torch.autocast(field.device.type, enabled=False):
         spectrum = torch.fft.rfftn(field, dim=axes)
-        return torch.fft.irfftn(spectrum * keep.to(field), s=shape, dim=axes)
+        return torch.fft.irfftn(spectrum * keep.to(field), s=shape, dim=axes).reshape(given.shape)

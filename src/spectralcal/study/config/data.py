@@ -13,9 +13,10 @@ from spectralcal.study.config.section import Section
 class PreparationConfig(Section):
     """How raw volumes become arrays (paper, appendix A.2; docs/ambiguities.md D1-D3, D13)."""
 
-    spacing: Literal["median_all", "median_inplane", "per_axis", "original"] | tuple[float, ...] = Field(
+    spacing: Literal["median_all", "median_inplane", "per_axis", "original"] | tuple[float | None, ...] = Field(
         "median_all",
-        description="Target voxel spacing: a rule over the data set's spacings, or millimetres per axis. "
+        description="Target voxel spacing: a rule over the data set's spacings, or millimetres per axis (null: each "
+        "case keeps its own along that axis). "
         "`median_all` (the median of all axes pooled) is the isotropic reading of the paper.",
     )
     normalize: Literal["zscore", "minmax", "none"] = Field(
