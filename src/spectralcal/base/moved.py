@@ -11,15 +11,22 @@ from types import ModuleType
 
 #: old dotted name -> new one, below the package
 MOVED = {
+    "cells": "jobs.cells",
     "config": "study.config",
     "errors": "base.errors",
+    "evaluation": "scoring",
+    "evaluation.maps": "jobs.maps",
     "figures": "report.figures",
+    "figures._paint": "report.figures.paint",
     "figures.style": "report.style",
     "grid": "study.grid",
+    "locks": "base.locks",
     "notebook": "report.notebook",
     "paths": "study.paths",
     "registry": "base.registry",
+    "reporting": "report.steps",
     "results": "report.results",
+    "steps": "jobs.steps",
 }
 _PREFIX = "spectralcal."
 

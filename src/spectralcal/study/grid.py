@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spectralcal.study.methods import canonical_method, parse_method
+from spectralcal.study.methods import canonical_method, loss_options, parse_method  # noqa: F401 loss_options is imported from here
 
 if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig
