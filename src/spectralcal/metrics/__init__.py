@@ -5,6 +5,7 @@ from spectralcal.metrics.confidence import confidence_gaps
 from spectralcal.metrics.overlap import dice, status
 from spectralcal.metrics.protocols import PROTOCOLS, Protocol, score, score_cases
 from spectralcal.metrics.regions import REGIONS, boundary_band, region_mask
+from spectralcal.metrics.sets import dice_match, dice_max, dice_personal, dice_soft, ged
 from spectralcal.metrics.surface import SurfaceDistances, surface_distances, surface_distances_by_label
 from spectralcal.metrics.truth import excess_brier, true_calibration_error
 
@@ -19,7 +20,12 @@ __all__ = [
     "boundary_band",
     "confidence_gaps",
     "dice",
+    "dice_match",
+    "dice_max",
+    "dice_personal",
+    "dice_soft",
     "excess_brier",
+    "ged",
     "region_mask",
     "score",
     "score_cases",
