@@ -57,8 +57,8 @@ def set_distances(samples: object, masks: object, empty: Empty = "one") -> SetDi
     """``1 - IoU`` of all pairs of samples and masks of one case.
 
     Args:
-        samples: (K, *S) probabilities or 0/1, array or tensor; a sample is where its probability is above 0.5, strictly,
-            compared in float32.
+        samples: (K, *S) probabilities or 0/1, array or tensor; a sample is where its probability is above 0.5,
+            strictly, compared in float32.
         masks: (n, *S) of 0 and 1, one per rater.
         empty: IoU of two empty masks: "one" (nothing was to be found and nothing was: distance 0) or "zero" (distance
             1, of a mask with itself too). Default "one": under "zero" empty samples count as diverse, which pays back

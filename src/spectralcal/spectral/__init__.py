@@ -7,13 +7,23 @@ From class logits to one number a sample, in the order of the paper's Eqs. 1-8::
     entropy = spectral_entropy(power)   # (B,)
 
 All functions take 2-D and 3-D fields of any size, compute in float32 (float64 for float64 input) also under autocast,
-and wait for no device. :func:`radial_psd` and :func:`high_pass` serve analysis and figures.
+and wait for no device. :func:`radial_psd` and :func:`high_pass` serve analysis and figures,
+:func:`haar` and :func:`inverse_haar` split a picture into four bands of half the size.
 """
 
 from spectralcal.spectral.confidence import confidence_map
 from spectralcal.spectral.entropy import spectral_entropy
 from spectralcal.spectral.filters import high_pass
+from spectralcal.spectral.haar import haar, inverse_haar
 from spectralcal.spectral.power import band_power
 from spectralcal.spectral.psd import radial_psd
 
-__all__ = ["band_power", "confidence_map", "high_pass", "radial_psd", "spectral_entropy"]
+__all__ = [
+    "band_power",
+    "confidence_map",
+    "haar",
+    "high_pass",
+    "inverse_haar",
+    "radial_psd",
+    "spectral_entropy",
+]
