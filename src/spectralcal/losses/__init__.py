@@ -8,8 +8,8 @@ Every loss takes logits (B, C, *spatial) and integer labels (B, *spatial) or (B,
 They compute in float32 under autocast, and ``loss.terms(logits, target)`` gives the parts that add up. Two learn while
 they train and belong in the checkpoint (``loss.state_dict()``): the spectral loss keeps a window of band powers, and
 :class:`CRaCLoss` multipliers that ``update_multipliers`` refreshes once per epoch. The regularisers alone are
-:class:`SpectralEntropyLoss` (logits only) and :class:`AverageCalibrationErrorLoss`. :class:`GEDLoss` compares samples of
-a probabilistic network with the masks of several raters.
+:class:`SpectralEntropyLoss` (logits only) and :class:`AverageCalibrationErrorLoss`. :class:`GEDLoss` compares samples
+of a probabilistic network with the masks of several raters.
 
 A file here is a method of the grid when it names its class: ``LOSS``, with ``LABEL`` for tables and ``REFERENCE``. What
 a paper calls it is in the paper's folder.
