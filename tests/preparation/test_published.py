@@ -81,7 +81,7 @@ def test_validation_keeps_the_shares_of_strata(tmp_path):
         ([], "expected a fold from 0 to -1, found 0"),
         ({"train": ["p00"]}, "expected train, val and test"),
         ({"train": "p00", "val": ["p01"]}, "expected train, val and test"),
-        ("text", "expected train, val and test"),
+        ("text", "train, val and test, or a list of folds with train and val.*, found a text"),
         ({"train": ["p00", "p01"], "val": ["p02"], "test": ["p04"]}, "'test' names p04, which is no case or patient"),
         ({"train": ["p00", "p01"], "val": ["p02"], "test": ["p02"]}, "named twice"),
         ({"train": ["p00", "p01", "p03_f0"], "val": ["p02"], "test": ["p03_f1"]}, "patient p03 is in"),
@@ -103,7 +103,7 @@ def test_damaged_and_missing_files(tmp_path, text):
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises(DataError, match=r"bad\.json: expected a split as JSON"):
         published_split(tmp_path / "bad.json", items(4))
-    with pytest.raises(DataError, match=r"none\.json: expected a split as JSON .*No such file"):
+    with pytest.raises(DataError, match=r"none\.json: expected a split as JSON .*no such file"):
         published_split(tmp_path / "none.json", items(4))
 
 

@@ -1,40 +1,95 @@
-"""Files that appear under their names only when they are complete: no reader ever finds half of one."""
+"""The one way to write a file that others read, and the one way to read JSON.
+
+A file or folder appears under its name only when it is complete and on disk, so a reader sees the old content or the
+new one, never a part. The content is flushed before the name changes, because a power cut could otherwise leave the
+new name with nothing behind it. The folder is flushed afterwards, because records are written after the files that they
+speak of and must not outlive them. Text is UTF-8 with ``\\n`` line ends on every system.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spectralcal.base.errors import DataError, SpectralcalError
+
+_JSON_NAMES = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A name to write to: on disk under its own name when the block ends well, gone when it does not."""
+    """A temporary name to write to: it becomes `path` when the block ends well, and is removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())  # else a power cut may leave the new name with nothing behind it
-        os.replace(temporary, path)
+        _flush(temporary)
+        move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A new, empty folder to fill: it replaces `folder` when the block ends well, and is removed when it does not.
+
+    Its files are not flushed one by one, which would take longer than making them: where thousands of folders are made,
+    call :func:`flush_all` once before a file says that they are there.
+    """
+    temporary = _temporary(folder)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a complete file or folder another name on the same disk, in one step; an existing file is replaced."""
+    os.replace(source, target)
+    with suppress(OSError):  # some network mounts cannot flush a folder; the new name is there all the same
+        _flush(target.parent)
+
+
+def flush_all() -> None:
+    """Return when everything written so far is on disk."""
+    os.sync()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left unfinished directly in `folder`. Nobody else may be writing there."""
+    for leftover in folder.glob("*.tmp"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one atomic step."""
     with atomic_write(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_bytes(content)
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file in one atomic step."""
-    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one atomic step."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, content: Mapping[str, Any], indent: int = 2) -> None:
+    """Write a JSON file in one atomic step. What JSON does not know, such as a path, is written as text."""
+    write_text(path, json.dumps(content, indent=indent, default=str) + "\n")
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -44,8 +99,74 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; empty if it is missing or damaged."""
+    """The object in a JSON file; empty if the file is missing, damaged, or holds anything but an object.
+
+    For files that are simply made again. Where it matters whether the file is there, use :func:`read_record`;
+    where nothing goes on without it, :func:`require_json`.
+    """
     try:
-        return json.loads(path.read_text())
+        content = _parsed(path)
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file such as run.json: None if the file is missing, empty if it is damaged."""
+    return read_json(path) if path.exists() else None
+
+
+def require_json(
+    path: Path,
+    expected: str,
+    remedy: str,
+    *,
+    types: type | tuple[type, ...] = dict,
+    error: type[SpectralcalError] = DataError,
+    where: str = "",
+) -> Any:
+    """The content of a JSON file without which nothing goes on.
+
+    Args:
+        path: the file.
+        expected: what it should hold, for the message ("a split").
+        remedy: what to do if it does not, for the message.
+        types: of the content: an object unless said otherwise.
+        error: what is raised.
+        where: what the message begins with, if not with the path ("hippocampus: ").
+
+    Raises:
+        SpectralcalError: of the kind `error`; the file is missing, cannot be read, or holds something else.
+    """
+    try:
+        content = _parsed(path)
+    except FileNotFoundError:
+        problem = "no such file"
+    except OSError as reason:
+        problem = reason.strerror or type(reason).__name__
+    except ValueError as reason:
+        problem = f"no JSON ({str(reason).splitlines()[0]})"
+    else:
+        if isinstance(content, types):
+            return content
+        problem = _JSON_NAMES.get(type(content), "a number")
+    raise error(f"{where}{path}: expected {expected}, found {problem}; {remedy}")
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -21,6 +21,7 @@ from typing import Any
 
 from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
+from spectralcal.base.files import read_json
 
 #: file systems answer so when they have no locks (some network mounts)
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
@@ -93,11 +94,7 @@ class Lock:
 
     def holder(self) -> dict[str, Any]:
         """Who took the lock last: ``pid``, ``host``, ``since``; empty if nobody did or it cannot be read."""
-        try:
-            found = json.loads(self.path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_json(self.path)
 
     def holder_text(self) -> str:
         """The same for a message: ``process 123 on node7 since 2026-03-01 12:00:00``."""

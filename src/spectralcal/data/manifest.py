@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import require_json, write_bytes, write_text
 
 ARRAYS = ("foreground.npy", "image.npy", "label.npy", "posterior.npy", "reference.npy")
 #: holds the manifest's own SHA-256, in the format of ``sha256sum --check``
@@ -86,9 +87,9 @@ class PreparedCase:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"case {self.id}: {path}: expected a prepared array, got {error}; {_REMEDY}") from error
-        found = array.shape[1:] if channels else array.shape
-        if shape is not None and found != shape:
-            raise DataError(f"case {self.id}: {path}: expected shape {shape} on the grid, found {found}; {_REMEDY}")
+        spatial = array.shape[1:] if channels else array.shape
+        if shape is not None and spatial != shape:
+            raise DataError(f"case {self.id}: {path}: expected shape {shape} on the grid, found {spatial}; {_REMEDY}")
         return array
 
 
@@ -105,8 +106,9 @@ def write_manifest(cases: Iterable[PreparedCase], out: Path) -> Path:
         cells = case.row()
         writer.writerow([cells[name] if name in _TEXT else json.dumps(cells[name]) for name in COLUMNS])
     content = text.getvalue().encode()
-    _replace(out / CHECKSUM, f"{hashlib.sha256(content).hexdigest()}  manifest.csv\n".encode())
-    return _replace(out / "manifest.csv", content)
+    write_text(out / CHECKSUM, f"{hashlib.sha256(content).hexdigest()}  manifest.csv\n")
+    write_bytes(out / "manifest.csv", content)
+    return out / "manifest.csv"
 
 
 def read_manifest(path: Path) -> list[PreparedCase]:
@@ -120,10 +122,10 @@ def read_manifest(path: Path) -> list[PreparedCase]:
     recorded = path.parent / CHECKSUM
     if not recorded.is_file():
         raise DataError(f"{path}: expected its checksum in {recorded}, found nothing; {_REMEDY}")
-    expected, found = recorded.read_text().split(" ")[0], hashlib.sha256(content).hexdigest()
-    if expected != found:
+    expected, actual = recorded.read_text(encoding="utf-8").split(" ")[0], hashlib.sha256(content).hexdigest()
+    if expected != actual:
         raise DataError(
-            f"{path}: expected SHA-256 {expected[:12]}..., found {found[:12]}...: cut off or edited by hand; {_REMEDY}"
+            f"{path}: expected SHA-256 {expected[:12]}..., found {actual[:12]}...: cut off or edited by hand; {_REMEDY}"
         )
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     if not rows or tuple(rows[0]) != COLUMNS:
@@ -148,12 +150,12 @@ def prepared_classes(out: Path) -> tuple[str, ...]:
         DataError: no case is prepared, or its record is damaged.
     """
     path = next(iter(sorted((Path(out) / "cases").glob("*/case.json"))), Path(out) / "cases")
+    expected = "the record of a prepared case"
+    record = require_json(path, expected, _REMEDY)
     try:
-        return tuple(json.loads(path.read_text())["settings"]["classes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: expected the record of a prepared case, got {type(error).__name__}; {_REMEDY}"
-        ) from None
+        return tuple(record["settings"]["classes"])
+    except (KeyError, TypeError):
+        raise DataError(f"{path}: expected {expected}, found no names of classes; {_REMEDY}") from None
 
 
 def case_from_row(row: dict[str, Any], folder: Path) -> PreparedCase:
@@ -192,11 +194,3 @@ def _cell(text: str) -> Any:
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-    return path

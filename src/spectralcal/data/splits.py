@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import require_json, write_json
 
 PARTS = ("train", "val", "test")
 
@@ -74,12 +75,8 @@ def write_split(
     parts = {part: list(split[part]) for part in PARTS}
     content = {"dataset": dataset, "seed": seed, "ratio": list(ratio), **parts, "hash": split_hash(parts)}
     content |= {} if origin is None else {"origin": dict(origin)}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
-    return path
+    write_json(Path(path), content, indent=1)
+    return Path(path)
 
 
 def read_split(path: Path, cases: Iterable[HasPatient]) -> dict[str, Any]:
@@ -89,14 +86,9 @@ def read_split(path: Path, cases: Iterable[HasPatient]) -> dict[str, Any]:
         DataError: the file is missing, not a split, or was altered; or :func:`check_split` fails.
     """
     remedy = "run `spectralcal split` again"
-    try:
-        split = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise DataError(f"{path}: expected a split, got {error.strerror}; {remedy}") from None
-    except ValueError as error:
-        raise DataError(f"{path}: expected a split as JSON, got: {error}; {remedy}") from None
+    split = require_json(Path(path), "a split as JSON", remedy)
     keys = {"dataset", "seed", "ratio", *PARTS, "hash"}
-    if not isinstance(split, dict) or set(split) - {"origin"} != keys:
+    if set(split) - {"origin"} != keys:
         raise DataError(f"{path}: expected the keys {', '.join(sorted(keys))}; {remedy}")
     if split["hash"] != split_hash(split):
         raise DataError(f"{path}: expected hash {split_hash(split)} over its ids, found {split['hash']}; {remedy}")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import flush_all, move
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -65,10 +66,11 @@ def _unpack_whole(archive: Path, folder: Path, max_bytes: int) -> Path:
                 _unpack(archive, _tar_members(archive, opened), target, max_bytes)
         content = list(target.iterdir())
         top = content[0] if len(content) == 1 and content[0].is_dir() else target
+        flush_all()  # a folder that is there is taken for complete
         if folder.exists():
             shutil.rmtree(folder)
         # Moved out of the temporary folder; if that itself is the content, an empty one is left to be removed.
-        top.replace(folder)
+        move(top, folder)
         target.mkdir(exist_ok=True)
     return folder
 

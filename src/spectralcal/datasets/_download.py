@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from spectralcal.base.console import progress
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import move
 from spectralcal.datasets import _archive
 
 #: bytes; less than this is lost of a broken connection
@@ -42,7 +42,7 @@ def download_and_unpack(name: str, url: str, known_hash: str, folder: Path, max_
 
     def fetch(url: str, output: str, _: Any) -> None:
         _continue(url, part, name)
-        os.replace(part, output)
+        move(part, Path(output))
 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from spectralcal.base.errors import DataError
-from spectralcal.datasets import _checks
+from spectralcal.base.files import require_json
 from spectralcal.datasets.base import Dataset
 from spectralcal.datasets.facts import Unit
 from spectralcal.datasets.pictures import PictureReader
@@ -98,14 +97,7 @@ def read_description(name: str, path: Path) -> dict[str, Any]:
     Raises:
         DataError: it cannot be read or holds something else.
     """
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        found = _checks.brief(error)
-        raise DataError(f"{name}: {path}: expected a JSON object, found: {found}; restore the file") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{name}: {path}: expected a JSON object, found a {type(content).__name__}; restore the file")
-    return content
+    return require_json(path, "a JSON object", "restore the file", where=f"{name}: ")
 
 
 def parse_facts(name: str, path: Path, content: dict[str, Any], modality: str) -> Facts:

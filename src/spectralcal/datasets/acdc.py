@@ -77,7 +77,7 @@ def _group(path: Path) -> str:
     """The diagnosis in an ``Info.cfg``, or "" if there is none."""
     if not path.is_file():
         return ""
-    match = re.search(r"^Group:\s*(\S+)", path.read_text(errors="replace"), re.MULTILINE)
+    match = re.search(r"^Group:\s*(\S+)", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
     return match[1] if match else ""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import require_json
 from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
@@ -55,13 +55,14 @@ class Hippocampus(Dataset):
 
     def _listed(self, root: Path) -> list[tuple[Path, Path]]:
         listing = root / "dataset.json"
+        expected = "a 'training' list of image and label"
+        remedy = "restore the file, or remove it to pair by file name"
+        content = require_json(listing, expected, remedy, where=f"{self.name}: ")
         try:
-            entries = json.loads(listing.read_text())["training"]
-            pairs = [(root / entry["image"], root / entry["label"]) for entry in entries]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            pairs = [(root / entry["image"], root / entry["label"]) for entry in content["training"]]
+        except (KeyError, TypeError) as error:
             raise DataError(
-                f"{self.name}: {listing}: expected a 'training' list of image and label, got {type(error).__name__}: "
-                f"{error}; restore the file, or remove it to pair by file name"
+                f"{self.name}: {listing}: expected {expected}, got {type(error).__name__}: {error}; {remedy}"
             ) from error
         for path in (path for pair in pairs for path in pair):
             if not path.resolve().is_relative_to(root.resolve()):

@@ -178,7 +178,7 @@ def _build(config: StudyConfig, name: str) -> Dataset:
 def _available() -> int | None:
     """Bytes that programs may still take, what the page cache holds among them; None where Linux does not say it."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)

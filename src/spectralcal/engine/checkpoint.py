@@ -7,7 +7,6 @@ checkpoint or the one before, never half of one. :class:`CheckpointWriter` write
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from spectralcal.base.errors import ResultError
+from spectralcal.base.files import atomic_write
 
 
 @dataclass
@@ -97,14 +97,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             for part, tensors in checkpoint.tensors.items() for name, tensor in tensors.items()}  # fmt: skip
     header = {"fingerprint": checkpoint.fingerprint, "step": checkpoint.step, "state": checkpoint.state,
               "parts": list(checkpoint.tensors)}  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_write(path) as temporary:
         save_file(flat, temporary, {"checkpoint": json.dumps(header)})
-        _sync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
@@ -165,8 +159,3 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
 
 def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spectralcal.base.files import move
 from spectralcal.base.seeds import stream_seed
 from spectralcal.engine.batches import prefetched
 from spectralcal.engine.checkpoint import (
@@ -207,7 +208,7 @@ class Trainer:
         found = load_checkpoint(path, self.run.fingerprint)
         if found is None:
             if path.is_file():
-                path.replace(set_aside(path))
+                move(path, set_aside(path))
                 self.hooks.notify(
                     f"{path}: the checkpoint is of other settings, code or data; it is set aside as "
                     f"{set_aside(path).name} and training starts at step 0"

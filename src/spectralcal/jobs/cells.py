@@ -7,7 +7,6 @@ would compute the same. If anything differs, it computes them itself.
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from spectralcal.base.console import say
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import read_json
+from spectralcal.base.files import read_json, require_json
 from spectralcal.base.integrity import altered
 from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.scoring import adopt_staged, score_network
@@ -101,7 +100,8 @@ def _check_weights(files: CellPaths) -> None:
     Raises:
         ResultError: a byte changed since.
     """
-    recorded = json.loads(files.run.read_text()).get("files", {})
+    record = require_json(files.run, "the record of a training", "train the cell again", error=ResultError)
+    recorded = record.get("files", {})
     if changed := altered(files.folder, {name: recorded[name] for name in [files.weights.name] if name in recorded}):
         raise ResultError(
             f"{files.folder / changed[0]}: expected the bytes that the training wrote (SHA-256 in {files.run.name}), "

@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import write_text
+from spectralcal.base.files import atomic_write, read_json, write_text
 from spectralcal.jobs.scoring import CASE_COLUMNS
 from spectralcal.records.light.files import read_text
 from spectralcal.study.config import StudyConfig
@@ -45,18 +43,13 @@ def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]
 
     paths = StudyPaths(config)
     status: list[dict[str, object]] = []
-    paths.cases.parent.mkdir(parents=True, exist_ok=True)
-    temporary = paths.cases.with_name(f".{paths.cases.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_write(paths.cases) as temporary:
         with pq.ParquetWriter(temporary, _schema()) as writer:
             for group in _grouped(_tables(config, paths, allow_missing, status)):
                 writer.write_table(group)
         done = sum(entry["status"] == "complete" for entry in status)
         if not done:
             raise ResultError(f"{config.results / 'cells'}: no cell of the study '{config.study}' is scored yet")
-        os.replace(temporary, paths.cases)
-    finally:
-        temporary.unlink(missing_ok=True)
     text = io.StringIO()
     rows = csv.DictWriter(text, _STATUS, lineterminator="\n")
     rows.writeheader()
@@ -106,7 +99,9 @@ def _tables(
 
 
 def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
-    record = json.loads(files.evaluation.read_text())
+    record = read_json(files.evaluation)
+    if not record:
+        raise ValueError(f"{files.evaluation.name} is missing or damaged")
     content = read_text(files.cases)
     if record.get("files", {}).get(_CASES, found := hashlib.sha256(content).hexdigest()) != found:
         raise ValueError(f"altered since {files.evaluation.name} was written")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import os
 import shutil
 import time
 from dataclasses import asdict
@@ -17,7 +15,7 @@ import numpy as np
 from spectralcal.base import registry
 from spectralcal.base.console import progress
 from spectralcal.base.digests import package_digest
-from spectralcal.base.files import read_json, write_arrays, write_json, write_text
+from spectralcal.base.files import move, read_json, write_arrays, write_json, write_text
 from spectralcal.base.integrity import altered, file_hashes, sealed
 from spectralcal.jobs.networks import label_facts, load_network
 from spectralcal.study.config import StudyConfig
@@ -97,15 +95,12 @@ def adopt_staged(files: CellPaths, stamp: dict[str, str]) -> bool:
     staged = CellPaths(files.staged)
     if not staged.evaluation.is_file():
         return False
-    try:
-        found = json.loads(staged.evaluation.read_text())
-    except ValueError:  # cut off by a power cut: as good as not there
-        found = {}
-    matches = all(found.get(key) == value for key, value in stamp.items())
-    matches = matches and not altered(staged.folder, found.get("files", {}))
+    record = read_json(staged.evaluation)
+    matches = all(record.get(key) == value for key, value in stamp.items())
+    matches = matches and not altered(staged.folder, record.get("files", {}))
     if matches:
         for name in ("cases", "calibration", "spectra", "evaluation"):
-            os.replace(getattr(staged, name), getattr(files, name))
+            move(getattr(staged, name), getattr(files, name))
     shutil.rmtree(files.staged, ignore_errors=True)
     return matches
 

@@ -73,5 +73,5 @@ class StudyRun:
         return [
             file
             for file in sorted(self.marks.glob("*.lock"))
-            if any(line.startswith(inside) for line in file.read_text(errors="replace").splitlines())
+            if any(line.startswith(inside) for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spectralcal.base.console import progress, say
 from spectralcal.base.digests import digest, file_digest
-from spectralcal.base.files import write_json
+from spectralcal.base.files import read_json, write_json
 from spectralcal.jobs.data_sets import build_dataset
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import study_cells
@@ -87,16 +87,10 @@ def where_step(config: StudyConfig) -> str:
 
 def write_resolved(config: StudyConfig) -> Path:
     """Write the validated configuration where every step reads it; untouched if it says the same already."""
-    import json
-
     path = StudyPaths(config).resolved_config
     content = config.model_dump(mode="json")
-    try:
-        if json.loads(path.read_text()) == content:
-            return path
-    except (OSError, ValueError):
-        pass
-    write_json(path, content)
+    if read_json(path) != content:
+        write_json(path, content)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from spectralcal.base.console import progress, say
 from spectralcal.base.digests import package_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import atomic_write, write_json, write_text
+from spectralcal.base.files import atomic_write, move, remove_leftovers, write_json, write_text
 from spectralcal.base.integrity import file_hashes, sealed
 from spectralcal.jobs.networks import build_loss, build_network, label_facts, network_options
 from spectralcal.study.config import StudyConfig
@@ -139,13 +138,12 @@ def _clear_damage(files: CellPaths, fingerprint: str) -> None:
     """Remove half-written files of a killed training, and set a damaged checkpoint aside, so that a cell goes on."""
     from spectralcal.engine.checkpoint import load_checkpoint
 
-    for leftover in files.folder.glob("*.tmp"):
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(files.folder)
     try:
         load_checkpoint(files.checkpoint, fingerprint)
     except ResultError as error:
         kept = files.checkpoint.with_name("checkpoint.damaged.safetensors")
-        os.replace(files.checkpoint, kept)
+        move(files.checkpoint, kept)
         say(f"warning: {files.checkpoint}: damaged ({error.__cause__}), kept as {kept.name}; training begins at step 0")
 
 

@@ -52,8 +52,8 @@ class EnergyMeter:
         try:
             return {
                 zone.name: (
-                    int((zone / "energy_uj").read_text()),
-                    int((zone / "max_energy_range_uj").read_text()),
+                    int((zone / "energy_uj").read_text(encoding="utf-8")),
+                    int((zone / "max_energy_range_uj").read_text(encoding="utf-8")),
                 )
                 for zone in self._zones
             }

@@ -28,10 +28,10 @@ def recall(name: str, question: dict[str, Any]) -> dict[str, Any] | None:
     """The kept answer to a question of JSON-like values; None if there is none, or only a damaged one."""
     if (path := _path(name, question)) is None:
         return None
-    found = read_json(path)
-    if not isinstance(found, dict) or digest(found.get("question")) != digest(question):
+    kept = read_json(path)
+    if digest(kept.get("question")) != digest(question):
         return None
-    answer = found.get("answer")
+    answer = kept.get("answer")
     return answer if isinstance(answer, dict) else None
 
 

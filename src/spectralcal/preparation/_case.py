@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import atomic_folder, read_json
 from spectralcal.data.manifest import PreparedCase, case_from_row, hash_arrays
 from spectralcal.datasets import Case, Dataset, Volume
 from spectralcal.preparation import crop, resample
@@ -135,35 +135,28 @@ def present_labels(label: np.ndarray) -> list[int]:
 
 def _kept(folder: Path, case: Case, record: dict, source: str) -> PreparedCase | None:
     """The case as an earlier run left it, if that is still what this run would make."""
+    earlier = read_json(folder / "case.json")
     try:
-        found = json.loads((folder / "case.json").read_text())
-        prepared = case_from_row(found["case"], folder)
-    except (OSError, ValueError, KeyError, TypeError):
+        prepared = case_from_row(earlier["case"], folder)
+    except (KeyError, TypeError):
         return None
     same = (prepared.id, prepared.patient, prepared.stratum) == (case.id, case.patient, case.stratum)
-    same = same and prepared.source_sha256 == source and found.get("settings") == record
+    same = same and prepared.source_sha256 == source and earlier.get("settings") == record
     return prepared if same and hash_arrays(folder) == prepared.sha256 else None
 
 
 def _write(folder: Path, arrays: dict[str, np.ndarray], row: dict, record: dict) -> PreparedCase:
-    """Write into a folder beside and move it into place: a case is there whole or not at all."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    """Write the arrays and the record of a case into its folder, all of them or none."""
+    with atomic_folder(folder) as temporary:
         for name, array in arrays.items():
             if name != "reference.npy" or not _linked(temporary, arrays):
                 np.save(temporary / name, array, allow_pickle=False)
         prepared = case_from_row(row | {"sha256": hash_arrays(temporary)}, folder)
         content = json.dumps({"settings": record, "case": prepared.row()}, indent=1, sort_keys=True)
-        (temporary / "case.json").write_text(content + "\n")
+        (temporary / "case.json").write_text(content + "\n", encoding="utf-8")
         if folder.exists():
             # The manifest speaks of the old arrays: it goes first, so that the two never disagree.
             (folder.parent.parent / "manifest.csv").unlink(missing_ok=True)
-            shutil.rmtree(folder)
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return prepared
 
 

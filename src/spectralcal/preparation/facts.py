@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from spectralcal.base.errors import DataError
-from spectralcal.base.files import write_text
+from spectralcal.base.files import require_json, write_json
 from spectralcal.data.manifest import prepared_classes
 from spectralcal.datasets.facts import DataFacts, Unit
 
@@ -30,7 +30,7 @@ def write_facts(facts: DataFacts, out: Path) -> Path:
     """Write ``facts.json`` into a prepared folder in one step; it holds the SHA-256 of its own content."""
     content = asdict(facts)
     path = Path(out) / FILE
-    write_text(path, json.dumps({**content, _SEAL: _digest(content)}, indent=1) + "\n")
+    write_json(path, {**content, _SEAL: _digest(content)}, indent=1)
     return path
 
 
@@ -60,11 +60,8 @@ def read_facts(path: Path) -> DataFacts:
     Raises:
         DataError: it is missing, cut off or altered.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        seal = content.pop(_SEAL)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DataError(f"{path}: expected the facts of a data set, got {type(error).__name__}; {_REMEDY}") from None
+    content = require_json(path, "the facts of a data set", _REMEDY)
+    seal = content.pop(_SEAL, "(none)")
     if seal != _digest(content):
         raise DataError(f"{path}: expected the content with SHA-256 {str(seal)[:12]}..., found another; {_REMEDY}")
     names = [field.name for field in fields(DataFacts)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import flush_all, remove_leftovers
 from spectralcal.data.manifest import PreparedCase, write_manifest
 from spectralcal.datasets import Case, Dataset
 from spectralcal.preparation._case import Settings, prepare_case
@@ -80,10 +80,10 @@ def prepare_dataset(
     )
     try:
         (out / "cases").mkdir(parents=True, exist_ok=True)
-        for leftover in (out / "cases").glob(".*.tmp"):  # of a run that was killed
-            shutil.rmtree(leftover)
+        remove_leftovers(out / "cases")
         jobs = [(dataset, case, settings, out) for case in cases]
         prepared = _all_good(dataset, run_jobs(_prepare, jobs, workers, progress), len(cases))
+        flush_all()  # the manifest says that the cases are there
         write_facts(dataset.facts, out)
         return write_manifest(prepared, out)
     except OSError as error:

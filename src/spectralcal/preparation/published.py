@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import require_json
 from spectralcal.data.splits import PARTS, HasPatient, check_split, draw, quotas_of
 from spectralcal.datasets.pictures import is_picture
 
@@ -51,11 +51,7 @@ def published_split(
 
 def _parts(path: Path, fold: int) -> dict[str, Any]:
     expected = "train, val and test, or a list of folds with train and val"
-    try:
-        content = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DataError(f"{path}: expected a split as JSON ({expected}), found: {reason}; correct split.file") from None
+    content = require_json(Path(path), f"a split as JSON ({expected})", "correct split.file", types=(dict, list))
     if isinstance(content, list):
         if not 0 <= fold < len(content):
             raise DataError(f"{path}: expected a fold from 0 to {len(content) - 1}, found {fold}; correct split.fold")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from spectralcal.base.digests import digest
 from spectralcal.base.errors import ResultError
+from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
 from spectralcal.records.light.cell import ARRAYS, TEXTS
 from spectralcal.records.light.files import light_of
@@ -18,17 +18,6 @@ from spectralcal.study.recipe import cell_fingerprint
 
 #: files that may be gone without anything being wrong: results are shared without weights
 OPTIONAL = frozenset({"weights.safetensors"})
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """Content of a record (run.json, evaluation.json); None if there is none, an empty one if it cannot be read."""
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def check_cell(cell: Cell, files: CellPaths) -> tuple[list[str], list[str]]:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectralcal.base.digests import file_digest
-from spectralcal.base.files import write_json
-from spectralcal.records.checks import read_record
+from spectralcal.base.files import read_record, write_json
 from spectralcal.records.light.files import light_of
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells

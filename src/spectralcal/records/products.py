@@ -106,7 +106,7 @@ def write_record(
 def collected_cells(paths: StudyPaths) -> dict[Cell, dict[str, str]]:
     """``status`` and ``fingerprint`` of every cell when the scores were collected; empty before that."""
     try:
-        with paths.cells.open(newline="") as stream:
+        with paths.cells.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
     except FileNotFoundError:
         return {}

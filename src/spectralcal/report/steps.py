@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from spectralcal.base import registry
 from spectralcal.base.console import say
 from spectralcal.base.errors import ConfigError, choices
-from spectralcal.base.files import write_text
+from spectralcal.base.files import atomic_write, write_text
 from spectralcal.records.products import record_claims, record_output
 from spectralcal.report.results import Results
 from spectralcal.study.config import StudyConfig
@@ -73,6 +72,5 @@ def _output(config: StudyConfig, kind: str, name: str) -> Any:
 
 
 def _save(drawing: Any, path: Path, metadata: dict[str, None]) -> None:
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    drawing.savefig(temporary, metadata=metadata)
-    os.replace(temporary, path)
+    with atomic_write(path) as temporary:
+        drawing.savefig(temporary, format=path.suffix[1:], metadata=metadata)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import stat
 import zipfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import atomic_write
 from spectralcal.base.integrity import seal_holds, sealed
 
 INDEX = "index.json"
@@ -43,16 +43,10 @@ def write_archive(out: Path, files: Mapping[str, Path | bytes], about: Mapping[s
     names = sorted(files)
     listed = {name: {"bytes": _size(files[name]), "sha256": _hash(files[name])} for name in names}
     index = json.dumps(sealed({"format": FORMAT, **about, "files": listed}), indent=1) + "\n"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", allowZip64=True) as archive:
-            _add(archive, INDEX, index.encode())
-            for name in names:
-                _add(archive, name, files[name])
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as archive:
+        _add(archive, INDEX, index.encode())
+        for name in names:
+            _add(archive, name, files[name])
     return _hash(out)
 
 

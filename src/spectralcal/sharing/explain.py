@@ -11,8 +11,9 @@ from typing import Any
 
 from spectralcal.base.digests import digest, package_digest
 from spectralcal.base.errors import ResultError, choices
+from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
-from spectralcal.records.checks import check_cell, read_record
+from spectralcal.records.checks import check_cell
 from spectralcal.records.products import VERBS, collected_cells
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, trained_cell
@@ -165,7 +166,7 @@ def _product(
 
 def _row(path: Path, row: Sequence[str], column: str | None) -> dict[str, str]:
     """The one row of a CSV that fits `row`."""
-    with path.open(newline="") as stream:
+    with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     wanted = dict(item.partition("=")[::2] for item in row)
     known = list(rows[0]) if rows else []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +11,8 @@ from typing import Any
 
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ConfigError, DataError, ResultError
-from spectralcal.records.checks import check_cell, read_record, weights_conflict
+from spectralcal.base.files import move, read_record
+from spectralcal.records.checks import check_cell, weights_conflict
 from spectralcal.records.light.files import has
 from spectralcal.sharing.archive import LIMIT_BYTES, unpack_archive
 from spectralcal.sharing.shared import ALLOWED, IMAGES, SCORES, TRAINING
@@ -204,7 +203,7 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, found: CellPaths, 
     mine.folder.mkdir(parents=True, exist_ok=True)
     for name in ("light", *TRAINING[:-1], *SCORES[:-1], TRAINING[-1], SCORES[-1]):
         if getattr(found, name).is_file():
-            os.replace(getattr(found, name), getattr(mine, name))
+            move(getattr(found, name), getattr(mine, name))
     merged.taken.append(cell)
 
 
@@ -222,7 +221,7 @@ def _take_rest(folder: Path, paths: StudyPaths) -> None:
 def _place(file: Path, target: Path) -> None:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(file, target)
+        move(file, target)
 
 
 def _notes(config: StudyConfig, taken: list[Cell]) -> list[str]:

@@ -6,11 +6,11 @@ results folder, so it may be one: of the clone, in which the study goes on.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spectralcal.base.errors import ResultError
+from spectralcal.base.files import write_bytes
 from spectralcal.sharing.shared import ALLOWED, shared_files
 from spectralcal.sharing.verify import verify_study
 from spectralcal.study.config import StudyConfig
@@ -93,10 +93,4 @@ def publish_study(
 def _write(target: Path, content: bytes) -> None:
     if target.is_file() and target.read_bytes() == content:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(target, content)

@@ -21,7 +21,8 @@ import numpy as np
 
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.records.checks import check_cell, read_record
+from spectralcal.base.files import read_record, require_json
+from spectralcal.records.checks import check_cell
 from spectralcal.records.light.cell import ARRAYS, TEXTS, LightCell
 from spectralcal.records.light.files import has, lightened
 from spectralcal.scoring.imageless import hotspot_numbers, map_numbers
@@ -174,7 +175,7 @@ def _without_folders(value: Any) -> Any:
 def _at_default_place(config: StudyConfig, file: Path) -> Path | bytes:
     """A table or verdict; where it names files of an absolute results folder, as if that were the default one."""
     root, default = config.results_root, StudyConfig.model_fields["results_root"].default
-    if not root.is_absolute() or str(root) not in (text := file.read_text()):
+    if not root.is_absolute() or str(root) not in (text := file.read_text(encoding="utf-8")):
         return file
     return text.replace(str(root), str(default)).encode()
 
@@ -220,4 +221,5 @@ def _check_places(config: StudyConfig, files: dict[str, Path | bytes]) -> None:
 
 def _split_text(path: Path) -> bytes:
     """A split as it was written, but for the folder of a published one."""
-    return (json.dumps(_without_folders(json.loads(path.read_text())), indent=1) + "\n").encode()
+    split = require_json(path, "a split", "run `spectralcal split` again", error=ResultError)
+    return (json.dumps(_without_folders(split), indent=1) + "\n").encode()

@@ -8,8 +8,9 @@ from pathlib import Path
 from spectralcal.base.console import progress
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import DataError
+from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
-from spectralcal.records.checks import check_cell, read_record, weights_conflict
+from spectralcal.records.checks import check_cell, weights_conflict
 from spectralcal.records.products import collected_cells
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cell

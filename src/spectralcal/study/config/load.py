@@ -22,7 +22,7 @@ def load_config(path: str | Path) -> StudyConfig:
     """
     file = Path(path)
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
