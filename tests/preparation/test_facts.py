@@ -67,7 +67,8 @@ def another_version(content):
 
 
 @pytest.mark.parametrize(
-    ("change", "found"), [(changed, "found another"), (another_version, "of another version"), (lambda c: [], "found a list")]
+    ("change", "found"),
+    [(changed, "found another"), (another_version, "of another version"), (lambda c: [], "found a list")],
 )
 def test_altered_facts_are_refused(tmp_path, change, found):
     path = write_facts(HIPPOCAMPUS, tmp_path)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spectralcal.preparation.crop import crop, full_box, nonzero_box, uncrop
+from spectralcal.preparation.crop import crop, full_box, nonzero_box
 from spectralcal.preparation.resample import resampled_shape
 from spectralcal.preparation.spacing import target_spacing
 
@@ -64,13 +64,3 @@ def test_box_holds_exactly_the_non_zero_voxels_of_all_channels():
 
 def test_box_of_an_empty_image_is_everything():
     assert nonzero_box(np.zeros((1, 3, 4, 5))) == full_box((3, 4, 5)) == ((0, 3), (0, 4), (0, 5))
-
-
-def test_uncrop_undoes_crop():
-    array = np.arange(60).reshape(3, 4, 5)
-    box = ((1, 3), (0, 4), (2, 4))
-    whole = uncrop(crop(array, box), box, (3, 4, 5), fill=-1)
-    np.testing.assert_array_equal(crop(whole, box), crop(array, box))
-    assert (whole == -1).sum() == 60 - 16
-    with pytest.raises(ValueError, match=r"\(2, 4, 2\)"):
-        uncrop(array, box, (3, 4, 5))

@@ -105,7 +105,6 @@ def _train(config: StudyConfig, paths: StudyPaths, cell: Cell) -> None:
         "device": "cpu",
         "precision": "fp32",
         "peak_memory_mb": 100.0,
-        "energy": None,
         "environment": environment(),
         "files": file_hashes([files.weights, files.model, files.history]),
     }

@@ -12,7 +12,7 @@ from spectralcal.engine.finite import FiniteWatch
 from spectralcal.engine.optimization import build_optimizer
 from spectralcal.engine.resident import load_into_memory
 from spectralcal.machine.device import set_determinism
-from spectralcal.machine.memory import largest_fitting, out_of_memory, smaller_steps
+from spectralcal.machine.memory import smaller_steps
 from spectralcal.study.config import TrainingConfig
 
 CPU = torch.device("cpu")
@@ -71,26 +71,6 @@ def test_smaller_steps_halve_the_batch_and_then_shrink_the_longest_axis():
         (1, (32, 32, 32)),
     ]
     assert list(smaller_steps(1, (16, 16))) == []
-
-
-def test_the_largest_step_that_fits_is_found_and_said():
-    tried = []
-
-    def attempt(batch, patch):
-        tried.append(batch * np.prod(patch))
-        if tried[-1] > 50_000:
-            raise torch.OutOfMemoryError("full")
-
-    fits = largest_fitting(attempt, 2, (48, 48, 48))
-    assert fits == (1, (32, 32, 48))
-    assert tried == sorted(tried, reverse=True)
-    text = str(out_of_memory("step 0", CPU, 2, (48, 48, 48), fits))
-    assert text.startswith(
-        "out of memory at step 0: batch of 2 patches [48, 48, 48] on cpu; training.batch_size 1 with "
-    )
-    assert "training.patch [32, 32, 48] was tried and fits" in text
-    assert "\n" not in text
-    assert "no smaller batch or patch fits" in str(out_of_memory("step 0", CPU, 2, (48, 48, 48), None))
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])

@@ -13,7 +13,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spectralcal.base.files import move
@@ -28,7 +27,6 @@ from spectralcal.engine.checkpoint import (
     set_aside,
 )
 from spectralcal.engine.finite import FiniteWatch
-from spectralcal.engine.heads import full_resolution
 from spectralcal.engine.objective import Batch, NotFinite, Objective, Step
 from spectralcal.engine.optimization import build_optimizer, learning_rate
 from spectralcal.engine.outcome import Diverged, Interrupted, Progress, TrainingResult
@@ -37,7 +35,7 @@ from spectralcal.engine.run import Hooks, Run
 from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.engine.stop import stop_requests
 from spectralcal.machine.device import autocast, in_layout, memory_format
-from spectralcal.machine.memory import largest_fitting, out_of_memory, release
+from spectralcal.machine.memory import out_of_memory
 from spectralcal.transforms.geometry import transform_batch
 from spectralcal.transforms.intensity import apply_augmentation, sample_augmentation
 
@@ -82,7 +80,7 @@ class Trainer:
         Raises:
             Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
             Diverged: the loss or its gradient is not finite; the message names step, rate and cases.
-            OutOfMemory: a step does not fit on the device; the message says what would.
+            OutOfMemory: a step does not fit on the device; the message says what to lower.
             ResultError: a checkpoint is damaged or could not be written.
         """
         self.model.train()
@@ -110,13 +108,10 @@ class Trainer:
     def _step(self, step: int, images: Tensor, target: Tensor, names: list[str]) -> None:
         """One step of the optimiser, and its row of the history if it is logged."""
         try:
-            row, full = self._optimise(step, images, target, names), False
-        except torch.OutOfMemoryError:
-            full = True
-        if full:  # outside of the handler, whose traceback keeps the tensors of the failed step
+            row = self._optimise(step, images, target, names)
+        except torch.OutOfMemoryError as error:
             settings = self.settings
-            fits = self._what_fits(images.shape[1])
-            raise out_of_memory(f"step {step}", self.run.device, settings.batch_size, settings.patch, fits)
+            raise out_of_memory(f"step {step}", self.run.device, settings.batch_size, settings.patch) from error
         self.progress.step = step + 1
         if row is not None:
             row["seconds"] = round(time.perf_counter() - self.begun, 3)
@@ -238,27 +233,6 @@ class Trainer:
         selected = progress.best if best else unique_state(self.model)
         weights = {name: value.contiguous().cpu() for name, value in selected.items()}
         return TrainingResult(weights, progress.history, progress.validation, seconds, progress.resumes)
-
-    def _what_fits(self, channels: int) -> tuple[int, tuple[int, ...]] | None:
-        """A smaller batch and patch with which a step was tried on this device and fits."""
-        model, device = self.model, self.run.device
-        model.zero_grad(set_to_none=True)
-        release()
-
-        def attempt(batch_size: int, patch: tuple[int, ...]) -> None:
-            # Before the first step the optimiser has not asked for its two buffers a weight yet.
-            reserve = (
-                [] if self.optimizer.state else [torch.empty_like(p) for p in model.parameters() for _ in range(2)]
-            )
-            images = torch.zeros(batch_size, channels, *patch, device=device)
-            target = torch.zeros(batch_size, *patch, dtype=torch.long, device=device)
-            try:
-                F.cross_entropy(full_resolution(self._evaluated(images)).float(), target).backward()
-            finally:
-                del reserve
-                model.zero_grad(set_to_none=True)
-
-        return largest_fitting(attempt, self.settings.batch_size, self.settings.patch)
 
 
 def _measured(step: int, rate: float, total: Tensor, taken: Step, diagnostics: dict[str, Tensor]) -> dict[str, float]:

@@ -38,7 +38,6 @@ def train_network(
     from spectralcal.engine.resident import load_into_memory
     from spectralcal.engine.train import train
     from spectralcal.machine.device import choose_device, device_name, set_determinism
-    from spectralcal.machine.energy import EnergyMeter
     from spectralcal.machine.environment import environment, peak_memory_mb
     from spectralcal.models.padding import parameter_count
 
@@ -74,7 +73,6 @@ def train_network(
 
     files.folder.mkdir(parents=True, exist_ok=True)
     _clear_damage(files, fingerprint)
-    meter = EnergyMeter(_bus(device))
     with progress(str(cell), settings.steps) as bar:
 
         def report(step: int, row: dict[str, float]) -> None:
@@ -125,7 +123,6 @@ def train_network(
         "arithmetic": arithmetic.record(),
         "threads": config.compute.threads,
         "peak_memory_mb": peak_memory_mb(),
-        "energy": meter.read(),
         "environment": environment(),
         "files": file_hashes([files.weights, files.model, files.history]),
     }
@@ -145,15 +142,3 @@ def _clear_damage(files: CellPaths, fingerprint: str) -> None:
         kept = files.checkpoint.with_name("checkpoint.damaged.safetensors")
         move(files.checkpoint, kept)
         say(f"warning: {files.checkpoint}: damaged ({error.__cause__}), kept as {kept.name}; training begins at step 0")
-
-
-def _bus(device: torch.device) -> str | None:
-    """PCI bus identifier of a CUDA device, by which its energy counter is found."""
-    import torch
-
-    if device.type != "cuda":
-        return None
-    found = torch.cuda.get_device_properties(device)
-    if not hasattr(found, "pci_bus_id"):
-        return None  # before torch 2.9
-    return f"{found.pci_domain_id:08x}:{found.pci_bus_id:02x}:{found.pci_device_id:02x}.0"

@@ -1,1 +1,1 @@
-"""The machine: devices and number formats, GPUs and their slots, memory, energy, installed versions."""
+"""The machine: devices and number formats, GPUs and their slots, memory, installed versions."""

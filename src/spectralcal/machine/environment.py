@@ -12,7 +12,7 @@ from typing import Any
 
 PACKAGES = ("torch", "monai", "numpy", "scipy", "pandas", "nibabel", "SimpleITK")
 #: further packages that take part in a cell
-OTHERS = ("numba", "safetensors", "scikit-learn", "pyarrow", "pydantic", "snakemake")
+OTHERS = ("numba", "safetensors", "pyarrow", "pydantic", "snakemake")
 
 
 def environment() -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Out of GPU memory: what was asked for, and what would fit instead."""
+"""Out of memory: recognising it, saying it, and giving memory back."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from spectralcal.base.errors import SpectralcalError
 
 
 class OutOfMemory(SpectralcalError):
-    """The device has too little memory for a step or a window; the message says what would fit."""
+    """The device has too little memory for a step or a window; the message says what to lower."""
 
 
 def smaller_steps(batch_size: int, patch: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -31,23 +31,7 @@ def smaller_steps(batch_size: int, patch: Sequence[int]) -> Iterator[tuple[int, 
         yield 1, tuple(sizes)
 
 
-def largest_fitting(
-    attempt: Callable[[int, tuple[int, ...]], None], batch_size: int, patch: Sequence[int]
-) -> tuple[int, tuple[int, ...]] | None:
-    """The first of :func:`smaller_steps` that `attempt` runs without running out of memory; None if none does."""
-    for batch, size in smaller_steps(batch_size, patch):
-        try:
-            attempt(batch, size)
-        except torch.OutOfMemoryError:
-            release()
-            continue
-        return batch, size
-    return None
-
-
-def out_of_memory(
-    where: str, device: torch.device, batch_size: int, patch: Sequence[int], fits: tuple[int, tuple[int, ...]] | None
-) -> OutOfMemory:
+def out_of_memory(where: str, device: torch.device, batch_size: int, patch: Sequence[int]) -> OutOfMemory:
     """The error in one line.
 
     Args:
@@ -55,17 +39,10 @@ def out_of_memory(
         device: the device that is full.
         batch_size: training.batch_size as configured.
         patch: training.patch as configured.
-        fits: a batch size and patch that were tried and fit, or None.
     """
-    if fits is None:
-        remedy = "no smaller batch or patch fits either; free the device of other work or choose a smaller network"
-    else:
-        remedy = (
-            f"training.batch_size {fits[0]} with training.patch {list(fits[1])} was tried and fits "
-            "(every method must then use it), or let fewer cells share the device"
-        )
     return OutOfMemory(
-        f"out of memory at {where}: batch of {batch_size} patches {list(patch)} on {device}{capacity(device)}; {remedy}"
+        f"out of memory at {where}: batch of {batch_size} patches {list(patch)} on {device}{capacity(device)}; lower "
+        "training.batch_size or training.patch (every method must then use it), or let fewer cells share the device"
     )
 
 

@@ -1,4 +1,4 @@
-"""The part of a volume that holds something, and the way back to the whole."""
+"""The part of a volume that is not empty."""
 
 from __future__ import annotations
 
@@ -32,17 +32,3 @@ def full_box(shape: tuple[int, ...]) -> Box:
 def crop(array: np.ndarray, box: Box) -> np.ndarray:
     """A view of the last axes of `array` (..., *spatial) within the box."""
     return array[(..., *(slice(start, stop) for start, stop in box))]
-
-
-def uncrop(array: np.ndarray, box: Box, shape: tuple[int, ...], fill: float = 0) -> np.ndarray:
-    """`array` (..., *box sizes) in its place within (..., *shape), `fill` around it.
-
-    Raises:
-        ValueError: the array's shape is not the box's.
-    """
-    sizes = tuple(stop - start for start, stop in box)
-    if array.shape[-len(sizes) :] != sizes:
-        raise ValueError(f"expected an array of the box's shape {sizes} on its last axes, got {array.shape}")
-    whole = np.full((*array.shape[: -len(sizes)], *shape), fill, array.dtype)
-    crop(whole, box)[...] = array
-    return whole

@@ -99,7 +99,6 @@ def _stage(
         "bfloat16 probe": record.get("arithmetic", {}).get("probe"),
         "peak memory (MiB)": record.get("peak_memory_mb"),
         "peak GPU memory (MiB)": record.get("peak_gpu_memory_mb"),
-        "energy": _options(record["energy"]) if record.get("energy") else None,
     }
     lines.append(("cost", _options({key: value for key, value in cost.items() if value is not None})))
     if record.get("environment"):
