@@ -72,7 +72,8 @@ def code_digest(*files: Path, ignore: frozenset[str] = STEERING) -> str:
         if file in meanings:
             continue
         meanings[file], imports = _read(file.read_text(encoding="utf-8"))
-        queue += [found for name in imports if not _within(name, ignore) and (found := _source(name)) is not None]
+        sources = (_source(name) for name in imports if not _within(name, ignore))
+        queue += [source for source in sources if source is not None]
     return digest(sorted(meanings.values()))
 
 
@@ -107,7 +108,7 @@ def _source(module: str) -> Path | None:
 
 def _imports(tree: ast.Module) -> list[str]:
     """Modules of this package that a source imports, at any level of the file but for type checking."""
-    found: list[str] = []
+    modules: list[str] = []
     typing_only = {
         id(inner)
         for node in ast.walk(tree)
@@ -118,12 +119,12 @@ def _imports(tree: ast.Module) -> list[str]:
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.append(node.module)
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
+            modules.append(node.module)
+            modules += [f"{node.module}.{alias.name}" for alias in node.names]
     prefix = "spectralcal."
-    return [name.removeprefix(prefix) for name in found if name.startswith(prefix)]
+    return [name.removeprefix(prefix) for name in modules if name.startswith(prefix)]
 
 
 class _Meaning(ast.NodeTransformer):

@@ -98,8 +98,8 @@ def find(kind: str, name: str, where: str = "", paper: str | None = None) -> Ent
     place = f"{where}: " if where else ""
     if ":" in name:
         return _dotted(kind, name, name, place)
-    if (found := _files(kind, paper).get(name)) is not None:
-        return found
+    if (entry := _files(kind, paper).get(name)) is not None:
+        return entry
     if (target := _installed(kind).get(name)) is not None:
         return _dotted(kind, name, target, place)
     hint = next((f"; the paper '{p}' has one: add `paper: {p}`" for p in known_papers() if name in _files(kind, p)), "")
@@ -167,21 +167,21 @@ def _files(kind: str, paper: str | None) -> dict[str, Entry]:
     """Entries in files of the package and of papers; those of the package cannot be replaced."""
     papers = list(known_papers(mounted=True)) if KINDS[kind].folder == kind else []
     papers += [paper] if paper is not None and paper not in papers else []
-    found: dict[str, Entry] = {}
+    entries_by_name: dict[str, Entry] = {}
     for each in papers:
         place = paper_of(each)
-        found |= _folder(kind, place.folder / kind, f"{place.package}.{kind}")
+        entries_by_name |= _folder(kind, place.folder / kind, f"{place.package}.{kind}")
     inside = KINDS[kind].folder
-    return found | _folder(kind, PACKAGE / inside, f"spectralcal.{inside.replace('/', '.')}")
+    return entries_by_name | _folder(kind, PACKAGE / inside, f"spectralcal.{inside.replace('/', '.')}")
 
 
 @functools.cache
 def _folder(kind: str, folder: Path, package: str) -> dict[str, Entry]:
-    found = {}
+    entries_by_name = {}
     for file in sorted(folder.glob("[a-z]*.py")):
         if attribute := _named(_tree(file), KINDS[kind].constant):
-            found[file.stem] = Entry(kind, file.stem, f"{package}.{file.stem}", attribute, file)
-    return found
+            entries_by_name[file.stem] = Entry(kind, file.stem, f"{package}.{file.stem}", attribute, file)
+    return entries_by_name
 
 
 @functools.cache
@@ -233,8 +233,8 @@ def source(kind: str, name: str, paper: str | None = None) -> Path:
     entry = find(kind, name, paper=paper)
     if options.from_source(_tree(entry.file), entry.attribute) is not None:
         return entry.file
-    found = inspect.getsourcefile(load(kind, name, paper))
-    return entry.file if found is None else Path(found)
+    file = inspect.getsourcefile(load(kind, name, paper))
+    return entry.file if file is None else Path(file)
 
 
 def entries(kind: str, paper: str | None = None) -> Iterator[Entry]:

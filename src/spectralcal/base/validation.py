@@ -26,8 +26,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         return f"{location}: required key is missing{more}"
     message = first["msg"].removeprefix("Value error, ")
     place = f"{location}: " if location else ""
-    found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-    return f"{place}{message[0].lower() + message[1:]}{found}{more}"
+    value = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+    return f"{place}{message[0].lower() + message[1:]}{value}{more}"
 
 
 def _is_union_branch(part: Any) -> bool:

@@ -162,16 +162,16 @@ def export_(
     from spectralcal.sharing.shared import export_study
     from spectralcal.study.locate import find_study
 
-    found = find_study(study)
+    study_config = find_study(study)
     if folder is not None:
         if out is not None:
             raise ConfigError("expected --out or --folder, received both")
         if full:
             raise ConfigError("expected --full with --out, received --folder: a repository takes the light form")
-        typer.echo(publish_study(found, folder, images=images).text)
+        typer.echo(publish_study(study_config, folder, images=images).text)
         return
-    out = out or Path(f"{found.study}-results.zip")
-    typer.echo(f"{export_study(found, out, images=images, full=full)}  {out}")
+    out = out or Path(f"{study_config.study}-results.zip")
+    typer.echo(f"{export_study(study_config, out, images=images, full=full)}  {out}")
 
 
 @app.command("import")
@@ -218,9 +218,9 @@ def verify_(
     from spectralcal.sharing.verify import verify_study
     from spectralcal.study.locate import find_study
 
-    found = verify_study(find_study(study) if study else _study(config), data=data)
-    typer.echo(found.text)
-    if found.findings:
+    verification = verify_study(find_study(study) if study else _study(config), data=data)
+    typer.echo(verification.text)
+    if verification.findings:
         raise typer.Exit(1)
 
 

@@ -48,10 +48,10 @@ def _not_an_archive(archive: Path, error: Exception) -> str:
     with archive.open("rb") as stream:
         start = stream.read(1024).lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        found, remedy = "a web page (a login or an error?)", "open the address in a browser and sign in"
+        content, remedy = "a web page (a login or an error?)", "open the address in a browser and sign in"
     else:
-        found, remedy = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":"), "download it again"
-    return f"{archive}: expected a tar or zip archive, got: {found}; {remedy}"
+        content, remedy = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":"), "download it again"
+    return f"{archive}: expected a tar or zip archive, got: {content}; {remedy}"
 
 
 def _unpack_whole(archive: Path, folder: Path, max_bytes: int) -> Path:

@@ -129,7 +129,7 @@ def map_label(
         table = np.zeros(max(values) + 1, np.uint8)
         table[list(values)] = list(values.values())
         return table[stored]
-    held = zip(*(found.tolist() for found in np.unique(stored, return_counts=True)), strict=True)
+    held = zip(*(part.tolist() for part in np.unique(stored, return_counts=True)), strict=True)
     unknown = [f"{value} ({count} of {stored.size})" for value, count in held if value not in values]
     more = f" and {len(unknown) - SHOWN} more values" if len(unknown) > SHOWN else ""
     expected = f"label values {', '.join(map(str, sorted(values)))}"

@@ -109,8 +109,8 @@ def _itk(path: Path, dtype: type | None, voxels: bool, channels: int | None) -> 
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
     if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
-        found = f"{reader.GetDimension()} dimensions, {reader.GetNumberOfComponents()} components"
-        raise BadFile(path, "a three-dimensional volume", found, "wrong file for this case")
+        kind = f"{reader.GetDimension()} dimensions, {reader.GetNumberOfComponents()} components"
+        raise BadFile(path, "a three-dimensional volume", kind, "wrong file for this case")
     affine = np.eye(4)
     affine[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) * np.array(reader.GetSpacing())
     affine[:3, 3] = reader.GetOrigin()

@@ -62,18 +62,18 @@ def orientation(path: Path, picture: Image.Image, apply: bool) -> int:
     Raises:
         BadFile: a viewer would mirror or turn it, and that is not to be applied.
     """
-    found = picture.getexif().get(_ORIENTATION, 1)
-    if found not in range(1, 9):
-        found = 1  # as viewers do
-    if found != 1 and not apply:
+    tag = picture.getexif().get(_ORIENTATION, 1)
+    if tag not in range(1, 9):
+        tag = 1  # as viewers do
+    if tag != 1 and not apply:
         raise BadFile(
             path,
             "a picture that is stored the way up it is shown",
-            f"EXIF orientation {found}",
+            f"EXIF orientation {tag}",
             "look whether the mask fits the stored or the shown picture, then remove the tag or state "
             "exif_orientation: apply",
         )
-    return found
+    return tag
 
 
 def is_lossy(picture: Image.Image) -> bool:

@@ -46,12 +46,12 @@ class Atlas2023(Dataset):
 
 
 def _numbered(root: Path, folder: str, prefix: str) -> dict[int, Path]:
-    found = {}
+    numbered = {}
     for path in sorted(root.rglob(f"{folder}/{prefix}*.nii*")):
         match = re.fullmatch(rf"{prefix}(\d+)\.nii(\.gz)?", path.name)
         if match:
-            found[int(match[1])] = path
-    return found
+            numbered[int(match[1])] = path
+    return numbered
 
 
 DATASET = Atlas2023

@@ -112,20 +112,20 @@ class FolderPair(OwnData):
     def _named(self, folder: Path, suffix: str, other: str) -> dict[str, Path]:
         """The pictures of a folder by their common name; in a shared folder those with the `other` suffix are left."""
         shared = self.images == self.masks
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for path in sorted(folder.glob("[!.]*")):
             # Where one suffix ends with the other, the longer one tells.
             others = shared and len(other) > len(suffix) and path.stem.endswith(other)
             if not is_picture(path) or not path.stem.endswith(suffix) or others or not path.is_file():
                 continue
             name = path.stem.removesuffix(suffix)
-            if name in found:
+            if name in paths:
                 raise DataError(
-                    f"{self.name}: {folder}: expected one file per name, found {found[name].name} and {path.name}; "
+                    f"{self.name}: {folder}: expected one file per name, found {paths[name].name} and {path.name}; "
                     "remove one"
                 )
-            found[name] = path
-        return found
+            paths[name] = path
+        return paths
 
     def _seen_channels(self, reader: PictureReader) -> tuple[str, ...] | None:
         """Channels of the first image that can be read; None where the folder is not in place."""
@@ -133,8 +133,8 @@ class FolderPair(OwnData):
             return COLOURS  # the kind itself is listed
         if not (self.place / self.images).is_dir():
             return None
-        found = self._named(self.place / self.images, self.image_suffix, self.mask_suffix)
-        for path in list(found.values())[:LOOKED_AT]:
+        images = self._named(self.place / self.images, self.image_suffix, self.mask_suffix)
+        for path in list(images.values())[:LOOKED_AT]:
             try:
                 return ("grey",) if reader.channel_count(path) == 1 else COLOURS
             except _checks.BadFile:
@@ -149,8 +149,8 @@ def _check_labels(classes: tuple[str, ...], label_map: dict[int, int] | None, th
         raise ValueError("mask_threshold: expected one class and no label_map beside it")
     if label_map is None:
         return
-    wanted, found = set(range(len(classes) + 1)), set(label_map.values())
-    if found != wanted or min(label_map) < 0:
+    wanted, used = set(range(len(classes) + 1)), set(label_map.values())
+    if used != wanted or min(label_map) < 0:
         labels = ", ".join(map(str, sorted(wanted)))
         raise ValueError(f"label_map: expected stored values that stand for the labels {labels}, got {label_map}")
 

@@ -74,10 +74,10 @@ class PictureReader:
             return self._grid(image[0]), image
         if len(paths) != self.channels:
             raise BadFile(paths[0], f"{self.channels} files or one with all channels", f"{len(paths)} files")
-        found = [self._grid(self._channels(path, 1)[0]) for path in paths]
-        for path, grid in zip(paths[1:], found[1:], strict=True):
-            same_grid(path, grid, paths[0], found[0])
-        return found[0], np.stack([grid.array for grid in found])
+        grids = [self._grid(self._channels(path, 1)[0]) for path in paths]
+        for path, grid in zip(paths[1:], grids[1:], strict=True):
+            same_grid(path, grid, paths[0], grids[0])
+        return grids[0], np.stack([grid.array for grid in grids])
 
     def mask(self, path: Path) -> Grid:
         """A mask (H, W) as stored, of a palette the indices; after a threshold 0 and 1.

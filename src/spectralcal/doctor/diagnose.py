@@ -109,8 +109,8 @@ def dataset_lines(config: StudyConfig) -> list[str]:
         except SpectralcalError as error:
             lines.append(f"  * {name:<12} {error}")
             continue
-        found = dataset.locate(config.raw_root)
-        state = "generated" if dataset.modality == "synthetic" else str(found) if found else (
+        folder = dataset.locate(config.raw_root)
+        state = "generated" if dataset.modality == "synthetic" else str(folder) if folder else (
             "missing; downloaded when needed" if dataset.open_access else "missing"
         )  # fmt: skip
         lines.append(f"  {'*' if used else ' '} {name:<12} {dataset.title:<16} {state}")

@@ -77,11 +77,11 @@ def time_study(config: StudyConfig) -> tuple[dict[str, Any], dict[Kind, str]]:
     device = choose_device(config.compute.device)
     torch.set_num_threads(config.compute.threads)
     kinds = list(dict.fromkeys((cell.dataset, cell.architecture) for cell in study_cells(config)))
-    found, failed = [], {}
+    timed, failed = [], {}
     with progress("timing", len(kinds)) as bar:
         for kind in kinds:
             try:
-                found.append(time_kind(config, kind, device))
+                timed.append(time_kind(config, kind, device))
             except Interrupted:
                 raise
             except SpectralcalError as error:
@@ -93,7 +93,7 @@ def time_study(config: StudyConfig) -> tuple[dict[str, Any], dict[Kind, str]]:
         "threads": config.compute.threads,
         "torch": torch.__version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "kinds": found,
+        "kinds": timed,
     }
     write_json(StudyPaths(config).timings, content)
     return content, failed

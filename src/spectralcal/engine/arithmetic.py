@@ -77,13 +77,13 @@ def training_arithmetic(
         return decided
     shape = (settings.batch_size, in_channels, *settings.patch)
     layout = memory_format(len(settings.patch), settings.channels_last)
-    found = _probed(settings.precision, network, shape, device, gradients=True, layout=layout)
-    if found.precision == "fp32":
-        wrong = f"a training step of {' x '.join(map(str, shape))} goes wrong in bfloat16 here: {_reason(found)}"
+    arithmetic = _probed(settings.precision, network, shape, device, gradients=True, layout=layout)
+    if arithmetic.precision == "fp32":
+        wrong = f"a training step of {' x '.join(map(str, shape))} goes wrong in bfloat16 here: {_reason(arithmetic)}"
         if settings.precision == "bf16":
             raise ConfigError(f"{who}: training.precision: bf16 was asked for, but {wrong}; use auto or fp32")
         say(f"{who}: trains in float32, since {wrong}")
-    return found
+    return arithmetic
 
 
 def scoring_arithmetic(
@@ -114,10 +114,10 @@ def scoring_arithmetic(
     if trained_in == "fp32":
         return _float32(settings.precision, device, "the network was trained in float32")
     shape = (inference.batch_size, in_channels, *settings.patch)
-    found = _probed(settings.precision, network, shape, device, gradients=False, layout=torch.contiguous_format)
-    if found.precision == "fp32":
-        say(f"{who}: is scored in float32, since predictions go wrong in bfloat16 here: {_reason(found)}")
-    return found
+    arithmetic = _probed(settings.precision, network, shape, device, gradients=False, layout=torch.contiguous_format)
+    if arithmetic.precision == "fp32":
+        say(f"{who}: is scored in float32, since predictions go wrong in bfloat16 here: {_reason(arithmetic)}")
+    return arithmetic
 
 
 def _without_probe(request: str, device: torch.device) -> Arithmetic | None:
@@ -194,5 +194,5 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _reason(found: Arithmetic) -> str:
-    return f"{found.probe.removeprefix('failed: ')} ({found.processor}, torch {torch.__version__})"
+def _reason(arithmetic: Arithmetic) -> str:
+    return f"{arithmetic.probe.removeprefix('failed: ')} ({arithmetic.processor}, torch {torch.__version__})"

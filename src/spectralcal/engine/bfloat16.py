@@ -114,12 +114,12 @@ def probe(
     for _ in range(REPEATS):
         try:
             with _Dirt():
-                found = attempt(lambda: autocast(device, "bf16"), shape[0])
+                reduced = attempt(lambda: autocast(device, "bf16"), shape[0])
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
             return Verdict(" ".join(str(error).split())[:200], None)  # there is no such kernel
-        for part, reference, accounted in zip(found, exact, noise, strict=True):
+        for part, reference, accounted in zip(reduced, exact, noise, strict=True):
             for name, deviation in _deviations(reference, accounted, part):
                 if deviation > BOUND:
                     text = "is not finite" if math.isinf(deviation) else f"is off by {deviation:.3g} times its rounding"
@@ -230,11 +230,11 @@ def _distances(one: Tensors, other: Tensors) -> dict[str, float]:
     return {name: _norm(other[name] - values) for name, values in one.items()}
 
 
-def _deviations(exact: Tensors, noise: dict[str, float], found: Tensors) -> Iterator[tuple[str, float]]:
+def _deviations(exact: Tensors, noise: dict[str, float], reduced: Tensors) -> Iterator[tuple[str, float]]:
     """Each tensor's deviation as a multiple of what rounding accounts for; infinite where it is not finite."""
     floor = FLOOR * math.hypot(*noise.values())
-    for name, off in _distances(exact, found).items():
-        if not torch.isfinite(found[name]).all():
+    for name, off in _distances(exact, reduced).items():
+        if not torch.isfinite(reduced[name]).all():
             yield name, math.inf
         else:
             yield name, off / max(noise[name], floor, ROUNDING * _norm(exact[name])) if off else 0.0

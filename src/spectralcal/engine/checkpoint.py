@@ -134,12 +134,12 @@ def set_aside(path: Path) -> Path:
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Per-parameter state of an optimiser as named tensors (``"3/momentum_buffer"``)."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             if value is not None:
-                found[f"{index}/{name}"] = value if isinstance(value, Tensor) else torch.tensor(value)
-    return found
+                tensors[f"{index}/{name}"] = value if isinstance(value, Tensor) else torch.tensor(value)
+    return tensors
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -15,10 +15,10 @@ class FiniteWatch:
 
     def observe(self, step: int, *values: Tensor) -> None:
         """Note the scalars of a step; never waits for the device."""
-        found = torch.stack([value.detach().float() for value in values])
-        first = (self._step < 0) & ~torch.isfinite(found).all()
+        latest = torch.stack([value.detach().float() for value in values])
+        first = (self._step < 0) & ~torch.isfinite(latest).all()
         self._step = torch.where(first, step, self._step)
-        self._values = torch.where(first, found, self._values)
+        self._values = torch.where(first, latest, self._values)
 
     def first_bad(self) -> tuple[int, list[float]] | None:
         """The first step with a number that was not finite, and its numbers; None if there is none. Waits."""

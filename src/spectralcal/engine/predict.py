@@ -93,14 +93,14 @@ def predict_probabilities(
     result: Tensor | None = None
     for start, end, corners in _slabs(covered, patch, settings.overlap, axis):
         while some := tuple(itertools.islice(corners, settings.batch_size)):
-            found = probabilities(some)
+            predicted = probabilities(some)
             if result is None:
-                classes = found.shape[1]
+                classes = predicted.shape[1]
                 result = torch.empty(classes, *covered)
                 slab = torch.zeros(
                     classes, *(patch[a] if a == axis else n for a, n in enumerate(covered)), device=device
                 )
-            for corner, window in zip(some, found, strict=True):
+            for corner, window in zip(some, predicted, strict=True):
                 place = (
                     slice(None) if a == axis else slice(c, c + p)
                     for a, (c, p) in enumerate(zip(corner, patch, strict=True))

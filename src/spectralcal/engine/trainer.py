@@ -160,11 +160,11 @@ class Trainer:
             return self.compiled(images)
 
     def _ensure_finite(self) -> None:
-        found = self.watch.first_bad()
-        if found is None:
+        bad = self.watch.first_bad()
+        if bad is None:
             return
         self.writer.wait()
-        step, (value, norm) = found
+        step, (value, norm) = bad
         checkpoint = self.run.checkpoint
         raise Diverged(
             f"loss is {value} at step {step} (gradient norm {norm}, learning rate "
@@ -200,8 +200,8 @@ class Trainer:
     def _resumed(self) -> Progress:
         """Continue from the checkpoint if it belongs to this run, else begin."""
         path = self.run.checkpoint
-        found = load_checkpoint(path, self.run.fingerprint)
-        if found is None:
+        checkpoint = load_checkpoint(path, self.run.fingerprint)
+        if checkpoint is None:
             if path.is_file():
                 move(path, set_aside(path))
                 self.hooks.notify(
@@ -209,10 +209,10 @@ class Trainer:
                     f"{set_aside(path).name} and training starts at step 0"
                 )
             return Progress()
-        load_unique_state(self.model, found.tensors["model"])
-        self.objective.load_state_dict(found.tensors["objective"])
-        restore_optimizer(self.optimizer, found.tensors["optimizer"])
-        progress = Progress(step=found.step, best=found.tensors["best"], **found.state)
+        load_unique_state(self.model, checkpoint.tensors["model"])
+        self.objective.load_state_dict(checkpoint.tensors["objective"])
+        restore_optimizer(self.optimizer, checkpoint.tensors["optimizer"])
+        progress = Progress(step=checkpoint.step, best=checkpoint.tensors["best"], **checkpoint.state)
         progress.resumes += 1
         return progress
 

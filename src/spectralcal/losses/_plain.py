@@ -27,9 +27,9 @@ class PlainLoss(SegmentationLoss):
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         value = self.loss(logits, target)
         if not isinstance(value, Tensor) or value.ndim != 0:
-            found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            result = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(
-                f"{type(self.loss).__name__}: expected a scalar tensor from loss(logits, target), got {found}"
+                f"{type(self.loss).__name__}: expected a scalar tensor from loss(logits, target), got {result}"
             )
         return {"loss": value}
 

@@ -84,9 +84,9 @@ def _hard_error(log_p: Tensor, labels: Tensor, share: Tensor, bins: int, wanted:
         part, bin_of = torch.exp(log_p[here], out=probabilities[here]), index[here]
         # Bins are (lo, hi]. The tally's row 0, of zeros, belongs to the first; so does a NaN, 0 or negative as int.
         bin_of.copy_((part * bins).ceil_().clamp_max_(bins).int().clamp_min_(0))
-        found = _bin_sums(bin_of, part - labels[here].to(part.dtype), bins)
-        count[here[0]] += found[0]
-        total[here[0]] += found[1]
+        counts, gaps = _bin_sums(bin_of, part - labels[here].to(part.dtype), bins)
+        count[here[0]] += counts
+        total[here[0]] += gaps
     weight = share.unsqueeze(2) / count.clamp_min(1) / (count > 0).sum(2, keepdim=True)
     value = (weight * total.abs()).sum().to(log_p.dtype)
     if not wanted:

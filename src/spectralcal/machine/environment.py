@@ -20,11 +20,11 @@ def environment() -> dict[str, Any]:
     edited since (``dirty``; None outside a repository)."""
     import spectralcal
 
-    found = commit()
+    head = commit()
     return {
         "spectralcal": spectralcal.__version__,
-        "commit": None if found is None else found.removesuffix("-dirty"),
-        "dirty": None if found is None else found.endswith("-dirty"),
+        "commit": None if head is None else head.removesuffix("-dirty"),
+        "dirty": None if head is None else head.endswith("-dirty"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: version for name in (*PACKAGES, *OTHERS) if (version := _version(name)) is not None},
@@ -43,22 +43,22 @@ def commit(folder: Path = Path(__file__).parents[1]) -> str | None:
 
     Results of other cells lie in the same repository and do not count: they change no number.
     """
-    found = _git(folder, "rev-parse", "HEAD")
-    if not found:
+    head = _git(folder, "rev-parse", "HEAD")
+    if not head:
         return None
     edited = _git(folder, "status", "--porcelain", "--", ".")
-    return f"{found}-dirty" if edited or edited is None else found
+    return f"{head}-dirty" if edited or edited is None else head
 
 
 def _git(folder: Path, *command: str) -> str | None:
     """What git prints; None where it cannot answer."""
     try:
-        found = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=20, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None
 
 
 def peak_memory_mb() -> float:

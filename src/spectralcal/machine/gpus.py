@@ -48,21 +48,21 @@ def visible_gpus() -> list[Gpu]:
     if allowed is None:
         return [gpu for gpu, _ in present]
     names = [name.strip() for name in allowed.split(",")]
-    found = []
+    visible = []
     for name in names:
         if name in ("", "-1", "NoDevFiles"):
             break  # CUDA, too, ignores what follows an invalid entry
         # What no list knows (a MIG slice, a device under a container runtime) is somebody's deliberate choice.
-        found.append(next((gpu for gpu, index in present if name == index or gpu.id.startswith(name)), Gpu(name)))
-    return found
+        visible.append(next((gpu for gpu, index in present if name == index or gpu.id.startswith(name)), Gpu(name)))
+    return visible
 
 
 def why_no_cuda() -> str | None:
     """Why torch cannot use CUDA here, in one line; None if it can. Asks in a process of its own (torch is heavy)."""
-    found = subprocess.run([sys.executable, "-c", _REASON], capture_output=True, text=True, check=False)
-    if found.returncode:
-        return (found.stderr.strip().splitlines() or [f"exit code {found.returncode}"])[-1]
-    return found.stdout.strip() or None
+    process = subprocess.run([sys.executable, "-c", _REASON], capture_output=True, text=True, check=False)
+    if process.returncode:
+        return (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+    return process.stdout.strip() or None
 
 
 def _installed() -> list[tuple[Gpu, str]]:
@@ -72,14 +72,14 @@ def _installed() -> list[tuple[Gpu, str]]:
     # Identifiers, not indices: CUDA may count devices in another order than nvidia-smi.
     command = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    rows = [[cell.strip() for cell in line.split(",")] for line in found.stdout.splitlines()]
+    rows = [[cell.strip() for cell in line.split(",")] for line in process.stdout.splitlines()]
     return [
         (Gpu(row[1], int(row[2]) if row[2].isdigit() else None), row[0])
         for row in rows
-        if len(row) == 3 and found.returncode == 0
+        if len(row) == 3 and process.returncode == 0
     ]
 
 

@@ -100,7 +100,7 @@ def _lock_folder() -> Path:
     kind = "pretend-slots" if PRETEND in os.environ else "slots"
     folder = Path(tempfile.gettempdir()) / f"spectralcal-{os.getuid()}" / kind
     folder.parent.mkdir(mode=0o700, exist_ok=True)
-    found = folder.parent.lstat()  # a link of another user's would lead anywhere
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+    status = folder.parent.lstat()  # a link of another user's would lead anywhere
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
         raise ResultError(f"{folder.parent}: expected a folder of this user, found another's; set TMPDIR elsewhere")
     return folder

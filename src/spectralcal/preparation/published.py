@@ -71,10 +71,10 @@ def _ids(path: Path, part: str, entries: list[Any], cases: Sequence[HasPatient])
     ids: list[str] = []
     for entry in entries:
         name = str(entry).rsplit("/", 1)[-1]
-        found = by_name.get(name) or by_name.get(_without_ending(name))
-        if found is None:
+        matching = by_name.get(name) or by_name.get(_without_ending(name))
+        if matching is None:
             raise DataError(f"{path}: '{part}' names {entry}, which is no case or patient of the manifest; correct it")
-        ids += found
+        ids += matching
     return ids
 
 

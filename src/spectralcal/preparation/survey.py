@@ -84,12 +84,12 @@ def survey_dataset(
     except DataError as error:
         return Survey(dataset, root, (), (str(error),), (), {})
     order = {case.id: index for index, case in enumerate(cases)}
-    found = sorted(
+    surveyed = sorted(
         run_jobs(survey_case, [(dataset, case) for case in cases], workers, progress), key=lambda one: order[one.id]
     )
-    good = tuple(one for one in found if not one.error)
+    good = tuple(one for one in surveyed if not one.error)
     left_out = unused_volumes(dataset, root, cases)
-    errors = [one.error for one in found if one.error]
+    errors = [one.error for one in surveyed if one.error]
     errors += [f"{dataset.name}: case id '{case}' occurs {count} times" for case, count in _repeated(cases)]
     errors += _duplicates(dataset, good, same_patient=False)
     warnings = _duplicates(dataset, good, same_patient=True)

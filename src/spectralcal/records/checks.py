@@ -35,8 +35,8 @@ def check_cell(cell: Cell, files: CellPaths) -> tuple[list[str], list[str]]:
             if seal_holds(record) is None:
                 notes.append(f"{path.name}: written before hashes were recorded; its files cannot be checked")
     if files.light.is_file():
-        found, note = check_light(files)
-        findings += found
+        in_light, note = check_light(files)
+        findings += in_light
         notes += note
     if (files.cases.is_file() or files.cases.name in _held(files.folder)) and not files.evaluation.is_file():
         findings.append(f"{files.cases.name}: scores without {files.evaluation.name}, which says what they are of")
@@ -66,7 +66,7 @@ def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
     if record.get("cell") not in (None, vars(cell)):
         findings.append(f"{name}: is of another cell ({record['cell']})")
     hashes = record.get("files", {})
-    findings += [f"{found}: altered since {name} was written" for found in altered(path.parent, hashes)]
+    findings += [f"{other}: altered since {name} was written" for other in altered(path.parent, hashes)]
     held = _held(path.parent)
     gone = [file for file in hashes if file not in {*OPTIONAL, *held} and not (path.parent / file).is_file()]
     return findings + [f"{file}: is gone, but {name} lists it" for file in gone]

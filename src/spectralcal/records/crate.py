@@ -62,16 +62,16 @@ def crate_of(config: StudyConfig) -> dict[str, Any]:
 
 def _add_data(crate: ROCrate, paths: StudyPaths) -> dict[str, list[dict[str, str]]]:
     """Splits and manifests; references to them by data set."""
-    found: dict[str, list[dict[str, str]]] = {}
+    by_dataset: dict[str, list[dict[str, str]]] = {}
     for dataset in paths.config.datasets:
         split, manifest = paths.split(dataset), paths.known_manifest(dataset)
         if split.is_file():
             name = f"splits/{dataset}.json"
-            found.setdefault(dataset, []).append(_file(crate, name, split, name=f"Split of {dataset}"))
+            by_dataset.setdefault(dataset, []).append(_file(crate, name, split, name=f"Split of {dataset}"))
         if manifest is not None:
             about = {"name": f"Cases of {dataset}: names, grids and hashes", "sha256": file_digest(manifest)}
-            found.setdefault(dataset, []).append(_entity(crate, f"#manifest-{dataset}", "CreativeWork", **about))
-    return found
+            by_dataset.setdefault(dataset, []).append(_entity(crate, f"#manifest-{dataset}", "CreativeWork", **about))
+    return by_dataset
 
 
 def _add_trainings(
@@ -106,7 +106,7 @@ def _add_scores(
     runs: dict[Cell, dict[str, str]],
 ) -> dict[Cell, dict[str, str]]:
     """A folder for each scored cell, and the action that scored it."""
-    found = {}
+    folders = {}
     for cell in study_cells(config):
         record = read_record(paths.cell(cell).evaluation)
         if not record:
@@ -118,8 +118,8 @@ def _add_scores(
         )
         used = [*data.get(cell.dataset, []), *([runs[t]] if (t := trained_cell(config, cell)) in runs else [])]
         _action(crate, f"#evaluate/{cell.path.as_posix()}", f"Scoring of {cell}", record, used, [folder])
-        found[cell] = folder
-    return found
+        folders[cell] = folder
+    return folders
 
 
 def _add_product(
@@ -145,8 +145,8 @@ def _files(crate: ROCrate, place: str, files: CellPaths, hashes: dict[str, str])
     """The files of a cell that a record lists; by name only where the light file, which then follows, has them."""
     light = light_of(files)
     held = set() if light is None else {n for n in hashes if n in light.stands_for and not (files.folder / n).is_file()}
-    found = [_listed(crate, f"#{place}" if name in held else place, name, value) for name, value in hashes.items()]
-    return [*found, *([_listed(crate, place, files.light.name, file_digest(files.light))] if held else [])]
+    listed = [_listed(crate, f"#{place}" if name in held else place, name, value) for name, value in hashes.items()]
+    return [*listed, *([_listed(crate, place, files.light.name, file_digest(files.light))] if held else [])]
 
 
 def _listed(crate: ROCrate, place: str, name: str, value: str, **more: Any) -> dict[str, str]:

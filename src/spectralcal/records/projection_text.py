@@ -11,7 +11,7 @@ from spectralcal.study.config import StudyConfig
 HEADS = ("data set", "network", "patch", "step", "a training", "trainings", "a scoring", "scorings", "together")
 
 
-def projection_lines(found: Projection, at_once: int, configfile: str) -> str:
+def projection_lines(projection: Projection, at_once: int, configfile: str) -> str:
     """The projection for the start of a run; empty if there is nothing to do.
 
     Args:
@@ -19,35 +19,35 @@ def projection_lines(found: Projection, at_once: int, configfile: str) -> str:
         at_once: cells that run side by side.
         configfile: the study's configuration, for the command that times it.
     """
-    if not found.rows:
+    if not projection.rows:
         return ""
     command = f"`spectralcal doctor --time --config {configfile}`"
-    lines = [f"projection: {projection_work(found, at_once)}"]
-    if len(found.unknown) == len(found.rows):
+    lines = [f"projection: {projection_work(projection, at_once)}"]
+    if len(projection.unknown) == len(projection.rows):
         return f"{lines[0]}: {command} times a few steps"
-    if found.unknown:
-        kinds = _grouped(row.kind for row in found.unknown)
+    if projection.unknown:
+        kinds = _grouped(row.kind for row in projection.unknown)
         lines.append(f"  not known, and not counted: {kinds}; {command} times them")
-    return "\n".join([*lines, *_unscored(found)])
+    return "\n".join([*lines, *_unscored(projection)])
 
 
-def projection_work(found: Projection, at_once: int) -> str:
+def projection_work(projection: Projection, at_once: int) -> str:
     """What is to be made and how long that takes, in a phrase."""
-    trainings, scorings = (sum(getattr(row, name) for row in found.rows) for name in ("trainings", "scorings"))
-    if not found.rows:
+    trainings, scorings = (sum(getattr(row, name) for row in projection.rows) for name in ("trainings", "scorings"))
+    if not projection.rows:
         return "nothing"
     work = f"{_count(trainings, 'training')} and {_count(scorings, 'scoring')}"
-    if len(found.unknown) == len(found.rows):
-        steps = sum(row.trainings * row.steps for row in found.rows)
+    if len(projection.unknown) == len(projection.rows):
+        steps = sum(row.trainings * row.steps for row in projection.rows)
         return f"{work} ({steps:,} steps); how long they take here is not known yet"
-    sources = " and ".join(sorted({row.cost.source for row in found.rows if row.cost is not None}))
-    return f"{work}, {totals(found, at_once)} (from {sources})"
+    sources = " and ".join(sorted({row.cost.source for row in projection.rows if row.cost is not None}))
+    return f"{work}, {totals(projection, at_once)} (from {sources})"
 
 
-def projection_table(found: Projection, config: StudyConfig, at_once: int) -> str:
+def projection_table(projection: Projection, config: StudyConfig, at_once: int) -> str:
     """All kinds of cells with their times, aligned, and the sum."""
     rows = [HEADS]
-    for row in found.rows:
+    for row in projection.rows:
         patch = "x".join(map(str, config.training_of(*row.kind).patch))
         if row.cost is None:
             times = ("?", "?", str(row.trainings), "?", str(row.scorings), "?")
@@ -63,20 +63,22 @@ def projection_table(found: Projection, config: StudyConfig, at_once: int) -> st
                   for place, (text, width) in enumerate(zip(row, widths, strict=True)))
         for row in rows
     ]  # fmt: skip
-    return "\n".join([*aligned, f"all: {totals(found, at_once)}", *_unscored(found)])
+    return "\n".join([*aligned, f"all: {totals(projection, at_once)}", *_unscored(projection)])
 
 
-def totals(found: Projection, at_once: int) -> str:
+def totals(projection: Projection, at_once: int) -> str:
     """The sum and the time until the last cell is done."""
-    if len(found.unknown) == len(found.rows):
+    if len(projection.unknown) == len(projection.rows):
         return "not known"
-    total = f"{'at least ' if found.unknown else ''}{duration(found.total)} of computing"
+    total = f"{'at least ' if projection.unknown else ''}{duration(projection.total)} of computing"
     # Cells side by side share memory bandwidth, or a GPU, and are slower than one alone.
-    return total if at_once <= 1 else f"{total}, at best {duration(found.elapsed(at_once))} with {at_once} at a time"
+    if at_once <= 1:
+        return total
+    return f"{total}, at best {duration(projection.elapsed(at_once))} with {at_once} at a time"
 
 
-def _unscored(found: Projection) -> list[str]:
-    kinds = [row.kind for row in found.rows if row.cost is not None and row.cost.scoring is None and row.scorings]
+def _unscored(projection: Projection) -> list[str]:
+    kinds = [row.kind for row in projection.rows if row.cost is not None and row.cost.scoring is None and row.scorings]
     # Before data are prepared nothing says how many windows their test cases have.
     why = "which can be timed once data are prepared"
     return [f"  without scoring, {why}: {_grouped(kinds)}"] if kinds else []

@@ -121,15 +121,15 @@ def _check_members(
 def _unpack(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, expected: Any, folder: Path) -> None:
     target = folder / member.filename
     target.parent.mkdir(parents=True, exist_ok=True)
-    found, size = hashlib.sha256(), 0
+    digest, size = hashlib.sha256(), 0
     with archive.open(member) as source, target.open("xb") as stream:
         while chunk := source.read(_CHUNK):
             size += len(chunk)
             if size > member.file_size:
                 raise DataError(f"{path}: {member.filename!r} holds more bytes than it says")
-            found.update(chunk)
+            digest.update(chunk)
             stream.write(chunk)
-    if not isinstance(expected, dict) or (size, found.hexdigest()) != (expected.get("bytes"), expected.get("sha256")):
+    if not isinstance(expected, dict) or (size, digest.hexdigest()) != (expected.get("bytes"), expected.get("sha256")):
         raise DataError(f"{path}: {member.filename!r} is altered (its SHA-256 is not the listed one); ask for it again")
 
 

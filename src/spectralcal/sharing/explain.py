@@ -172,13 +172,13 @@ def _row(path: Path, row: Sequence[str], column: str | None) -> dict[str, str]:
     for name in [*wanted, *([column] if column else [])]:
         if name not in known:
             raise ResultError(f"{path}: no column '{name}'; expected {choices(known)}")
-    found = [entry for entry in rows if all(entry[key] == value for key, value in wanted.items())]
-    if len(found) != 1:
-        differ = [key for key in known if len({entry[key] for entry in found}) > 1][:4]
-        hint = f"; they differ in {', '.join(differ)}" if found else ""
+    matching = [entry for entry in rows if all(entry[key] == value for key, value in wanted.items())]
+    if len(matching) != 1:
+        differ = [key for key in known if len({entry[key] for entry in matching}) > 1][:4]
+        hint = f"; they differ in {', '.join(differ)}" if matching else ""
         asked = " ".join(row)
-        raise ResultError(f"{path}: expected one row with {asked}, found {len(found)}{hint}; add --row column=value")
-    return found[0]
+        raise ResultError(f"{path}: expected one row with {asked}, found {len(matching)}{hint}; add --row column=value")
+    return matching[0]
 
 
 def _other(config: StudyConfig, paths: StudyPaths, path: Path) -> list[tuple[str, str]]:

@@ -61,10 +61,10 @@ def import_study(
         cells = _cells(archive, folder)
         _check_settings(archive, config, theirs, cells)
         _check_data(archive, folder, paths, cells)
-        for cell, found in cells:
-            _check_same(archive, config, paths, cell, found)
-        for cell, found in sorted(cells, key=lambda entry: not (entry[1].run.is_file())):
-            _take(config, paths, cell, found, merged)
+        for cell, received in cells:
+            _check_same(archive, config, paths, cell, received)
+        for cell, received in sorted(cells, key=lambda entry: not (entry[1].run.is_file())):
+            _take(config, paths, cell, received, merged)
         _take_rest(folder, paths)
         merged.notes += _notes(config, merged.taken)
     return merged
@@ -90,7 +90,7 @@ def _studies(
 
 def _cells(archive: Path, folder: Path) -> list[tuple[Cell, CellPaths]]:
     """The cells of an unpacked archive; every one as its records say."""
-    found = []
+    cells = []
     for place in sorted(folder.glob("cells/*/*/*/*")):
         cell, files = Cell.from_path(place.relative_to(folder / "cells")), CellPaths(place)
         findings, _ = check_cell(cell, files)
@@ -98,10 +98,10 @@ def _cells(archive: Path, folder: Path) -> list[tuple[Cell, CellPaths]]:
             findings = [f"{files.evaluation.name}: comes without {files.cases.name}"]
         if findings:
             raise DataError(f"{archive}: cell {cell}: {findings[0]}; ask for it again")
-        found.append((cell, files))
-    if not found:
+        cells.append((cell, files))
+    if not cells:
         raise DataError(f"{archive}: holds no cell")
-    return found
+    return cells
 
 
 def _check_settings(archive: Path, here: StudyConfig, theirs: StudyConfig, cells: list[tuple[Cell, CellPaths]]) -> None:
@@ -152,34 +152,36 @@ def _check_data(archive: Path, folder: Path, paths: StudyPaths, cells: list[tupl
             known[dataset, "manifest"] = (file_digest(manifest), str(manifest))
         for place in (paths.split(dataset), folder / "splits" / f"{dataset}.json"):
             if split := read_record(place):
-                found = split.get("hash")
-                if known.setdefault((dataset, "split"), (found, str(place)))[0] != found:
-                    raise ResultError(_data_conflict(archive, dataset, "split", known[dataset, "split"], found))
+                received = split.get("hash")
+                if known.setdefault((dataset, "split"), (received, str(place)))[0] != received:
+                    raise ResultError(_data_conflict(archive, dataset, "split", known[dataset, "split"], received))
         copy = folder / "manifests" / f"{dataset}.csv"
         if copy.is_file():
-            found = file_digest(copy)
-            if known.setdefault((dataset, "manifest"), (found, "the archive"))[0] != found:
-                raise ResultError(_data_conflict(archive, dataset, "manifest", known[dataset, "manifest"], found))
+            received = file_digest(copy)
+            if known.setdefault((dataset, "manifest"), (received, "the archive"))[0] != received:
+                raise ResultError(_data_conflict(archive, dataset, "manifest", known[dataset, "manifest"], received))
     for cell, files in cells:
         for record in (read_record(files.run), read_record(files.evaluation)):
             for part in ("manifest", "split"):
-                found = (record or {}).get("parts", {}).get(part)
-                if found and known.setdefault((cell.dataset, part), (found, str(cell)))[0] != found:
-                    raise ResultError(_data_conflict(archive, f"cell {cell}", part, known[cell.dataset, part], found))
+                received = (record or {}).get("parts", {}).get(part)
+                if received and known.setdefault((cell.dataset, part), (received, str(cell)))[0] != received:
+                    raise ResultError(
+                        _data_conflict(archive, f"cell {cell}", part, known[cell.dataset, part], received)
+                    )
 
 
-def _data_conflict(archive: Path, what: str, part: str, known: tuple[str, str], found: str) -> str:
+def _data_conflict(archive: Path, what: str, part: str, known: tuple[str, str], received: str) -> str:
     return (
-        f"{archive}: {what}: its {part} {str(found)[:12]} is not the {part} {str(known[0])[:12]} of {known[1]}; "
+        f"{archive}: {what}: its {part} {str(received)[:12]} is not the {part} {str(known[0])[:12]} of {known[1]}; "
         "cells of one study must share their data: prepare and split from the same files and settings on both machines"
     )
 
 
-def _check_same(archive: Path, config: StudyConfig, paths: StudyPaths, cell: Cell, found: CellPaths) -> None:
+def _check_same(archive: Path, config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPaths) -> None:
     """Refuse a cell that is here with another fingerprint."""
     mine = paths.cell(cell)
     for name, what in (("run", "weights"), ("evaluation", "scores")):
-        here, there = (read_record(getattr(files, name)) for files in (mine, found))
+        here, there = (read_record(getattr(files, name)) for files in (mine, received))
         if here and there and here.get("fingerprint") != there.get("fingerprint"):
             raise ResultError(
                 f"{archive}: cell {cell}: its {what} have the fingerprint {there.get('fingerprint')} in the archive "
@@ -188,22 +190,22 @@ def _check_same(archive: Path, config: StudyConfig, paths: StudyPaths, cell: Cel
             )
 
 
-def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, found: CellPaths, merged: Merged) -> None:
+def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPaths, merged: Merged) -> None:
     """Move the files of a cell that is not here yet; its records come last, so that they never speak of nothing."""
     mine = paths.cell(cell)
     if mine.run.is_file() or mine.evaluation.is_file():
         merged.kept.append(cell)
         return
-    source = read_record(paths.cell(trained_cell(config, cell)).run) or read_record(found.run)
-    if weights_conflict(read_record(found.evaluation), source):
+    source = read_record(paths.cell(trained_cell(config, cell)).run) or read_record(received.run)
+    if weights_conflict(read_record(received.evaluation), source):
         merged.notes.append(
             f"{cell}: left out, because it was scored with other weights than those here; score it here"
         )
         return
     mine.folder.mkdir(parents=True, exist_ok=True)
     for name in ("light", *TRAINING[:-1], *SCORES[:-1], TRAINING[-1], SCORES[-1]):
-        if getattr(found, name).is_file():
-            move(getattr(found, name), getattr(mine, name))
+        if getattr(received, name).is_file():
+            move(getattr(received, name), getattr(mine, name))
     merged.taken.append(cell)
 
 

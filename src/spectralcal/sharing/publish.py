@@ -73,21 +73,21 @@ def publish_study(
     if checked.findings:
         raise ResultError(f"{checked.findings[0]}; only results as they were made can be published")
     files, _ = shared_files(config, images=images)
-    found = Published(folder, notes=checked.notes)
+    published = Published(folder, notes=checked.notes)
     for name, content in files.items():
-        found.sizes[name] = len(content) if isinstance(content, bytes) else content.stat().st_size
-        if found.sizes[name] > limit_bytes:
+        published.sizes[name] = len(content) if isinstance(content, bytes) else content.stat().st_size
+        if published.sizes[name] > limit_bytes:
             raise ResultError(
-                f"{name}: has {found.sizes[name] / _MIB:.1f} MiB, more than the {limit_bytes / _MIB:g} MiB that hosts "
-                "of repositories take; share the study as an archive (`--out`)"
+                f"{name}: has {published.sizes[name] / _MIB:.1f} MiB, more than the {limit_bytes / _MIB:g} MiB that "
+                "hosts of repositories take; share the study as an archive (`--out`)"
             )
     for name, content in files.items():
         _write(folder / name, content if isinstance(content, bytes) else content.read_bytes())
     lying = (file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*")) if file.is_file())
     stale = [name for name in lying if ALLOWED.fullmatch(name) and name not in files]
     if stale:
-        found.notes.append(f"{len(stale)} files are no longer of this study, {stale[0]} first; delete them")
-    return found
+        published.notes.append(f"{len(stale)} files are no longer of this study, {stale[0]} first; delete them")
+    return published
 
 
 def _write(target: Path, content: bytes) -> None:

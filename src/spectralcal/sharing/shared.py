@@ -92,15 +92,15 @@ def shared_files(
     listed = []
     grid = study_cells(config)
     for cell in dict.fromkeys([*grid, *trained_cells(config, grid)]):
-        found = paths.cell(cell)
-        scored = read_record(found.evaluation)
-        trained = read_record(found.run)
-        parts = (TRAINING if trained else ()) + (SCORES if scored and has(found.cases) else ())
+        own = paths.cell(cell)
+        scored = read_record(own.evaluation)
+        trained = read_record(own.run)
+        parts = (TRAINING if trained else ()) + (SCORES if scored and has(own.cases) else ())
         if not parts:
             continue
-        if findings := check_cell(cell, found)[0]:
-            raise ResultError(f"{found.folder}: {findings[0]}; only results as they were made can be exported")
-        files |= {f"cells/{cell.path.as_posix()}/{name}": content for name, content in _files(found, parts, full)}
+        if findings := check_cell(cell, own)[0]:
+            raise ResultError(f"{own.folder}: {findings[0]}; only results as they were made can be exported")
+        files |= {f"cells/{cell.path.as_posix()}/{name}": content for name, content in _files(own, parts, full)}
         prints = {"training": (trained or {}).get("fingerprint"), "scores": (scored or {}).get("fingerprint")}
         listed.append({**vars(cell), **prints})
     if not listed:
@@ -113,8 +113,8 @@ def shared_files(
     drawn |= {f.name: f for f in (paths.claims, paths.claims.with_suffix(".md")) if f.is_file()}
     files |= {name: _at_default_place(config, file) for name, file in drawn.items()}
     for folder in IMAGES if images else ():
-        found = sorted((config.results / folder).glob("*/*/*.npz"))
-        files |= {file.relative_to(config.results).as_posix(): file for file in found}
+        arrays = sorted((config.results / folder).glob("*/*/*.npz"))
+        files |= {file.relative_to(config.results).as_posix(): file for file in arrays}
     files |= _numbers(config)
     files["config.json"] = (json.dumps(shareable(config), indent=2) + "\n").encode()
     _check_places(config, files)
@@ -182,10 +182,10 @@ def _at_default_place(config: StudyConfig, file: Path) -> Path | bytes:
 
 def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
     """What the files with images say in numbers: drawn from them, or as they came with shared results."""
-    found: dict[str, Path | bytes] = {}
+    by_name: dict[str, Path | bytes] = {}
     for kind, numbers in (("maps", map_numbers), ("hotspots", hotspot_numbers)):
         shared = config.results / "numbers"
-        found |= {f"numbers/{f.relative_to(shared).as_posix()}": f for f in sorted(shared.glob(f"{kind}/*/*/*.npz"))}
+        by_name |= {f"numbers/{f.relative_to(shared).as_posix()}": f for f in sorted(shared.glob(f"{kind}/*/*/*.npz"))}
         for file in sorted((config.results / kind).glob("*/*/*.npz")):
             buffer = io.BytesIO()
             try:
@@ -193,8 +193,8 @@ def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
                     np.savez_compressed(buffer, **numbers({key: content[key] for key in content.files}))
             except (OSError, ValueError, EOFError, KeyError) as error:
                 raise ResultError(f"{file}: damaged ({error}); delete it and run `spectralcal {kind}` again") from error
-            found[f"numbers/{file.relative_to(config.results).as_posix()}"] = buffer.getvalue()
-    return found
+            by_name[f"numbers/{file.relative_to(config.results).as_posix()}"] = buffer.getvalue()
+    return by_name
 
 
 def _check_places(config: StudyConfig, files: dict[str, Path | bytes]) -> None:
@@ -211,10 +211,10 @@ def _check_places(config: StudyConfig, files: dict[str, Path | bytes]) -> None:
             light = LightCell(raw, name)
             raw = b"\n".join(light.text(text) for text in TEXTS if text in light.stands_for)
         text = raw.decode(errors="replace")
-        if found := places.search(text):
+        if match := places.search(text):
             source = content if isinstance(content, Path) else name
             raise ResultError(
-                f"{source}: names the folder {found[0]!r} of this machine, which must not leave it; "
+                f"{source}: names the folder {match[0]!r} of this machine, which must not leave it; "
                 "give paths relative to the study in its configuration and make the file again"
             )
 

@@ -46,24 +46,26 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
         config: the study.
         data: also hash every prepared array (minutes for a large data set).
     """
-    paths, found = StudyPaths(config), Verification()
+    paths, verification = StudyPaths(config), Verification()
     cells = _cells_on_disk(config)
     unrecorded = 0
     with progress("checking cells", len(cells)) as bar:
         for cell, files in cells:
             findings, notes = check_cell(cell, files)
-            found.findings += [f"{files.folder}/{line}" for line in findings]
+            verification.findings += [f"{files.folder}/{line}" for line in findings]
             older = [note for note in notes if note.startswith(files.light.name)]
-            found.notes += [f"{files.folder}/{note}" for note in older]
+            verification.notes += [f"{files.folder}/{note}" for note in older]
             unrecorded += len(notes) > len(older)
             bar.advance()
-    found.cells = len(cells)
+    verification.cells = len(cells)
     if unrecorded:
-        found.notes.append(f"{unrecorded} cells were written before hashes were recorded; run them again to have them")
-    _check_data(config, paths, cells, found, data)
-    _check_weights(config, paths, found)
-    _check_products(paths, found)
-    return found
+        verification.notes.append(
+            f"{unrecorded} cells were written before hashes were recorded; run them again to have them"
+        )
+    _check_data(config, paths, cells, verification, data)
+    _check_weights(config, paths, verification)
+    _check_products(paths, verification)
+    return verification
 
 
 def _cells_on_disk(config: StudyConfig) -> list[tuple[Cell, CellPaths]]:
@@ -72,17 +74,17 @@ def _cells_on_disk(config: StudyConfig) -> list[tuple[Cell, CellPaths]]:
     return [(cell, CellPaths(f)) for f in folders if (cell := Cell.from_path(f.relative_to(root)))]
 
 
-def _check_weights(config: StudyConfig, paths: StudyPaths, found: Verification) -> None:
+def _check_weights(config: StudyConfig, paths: StudyPaths, verification: Verification) -> None:
     """Scores belong to the weights that are listed, also those of a post-hoc method, whose weights lie elsewhere."""
     for cell in study_cells(config):
         evaluation = read_record(paths.cell(cell).evaluation)
         run = read_record(paths.cell(trained_cell(config, cell)).run)
         if weights_conflict(evaluation, run):
-            found.findings.append(f"{paths.cell(cell).evaluation}: scores of other weights than run.json lists")
+            verification.findings.append(f"{paths.cell(cell).evaluation}: scores of other weights than run.json lists")
 
 
 def _check_data(
-    config: StudyConfig, paths: StudyPaths, cells: list[tuple[Cell, CellPaths]], found: Verification, data: bool
+    config: StudyConfig, paths: StudyPaths, cells: list[tuple[Cell, CellPaths]], verification: Verification, data: bool
 ) -> None:
     from spectralcal.data.splits import PARTS, split_hash
 
@@ -93,18 +95,20 @@ def _check_data(
         if split is not None:
             splits[dataset] = split.get("hash", "")
             if not all(isinstance(split.get(part), list) for part in PARTS) or split_hash(split) != splits[dataset]:
-                found.findings.append(f"{paths.split(dataset)}: altered (its hash is not that of its cases)")
+                verification.findings.append(f"{paths.split(dataset)}: altered (its hash is not that of its cases)")
         for path in (paths.shared_manifest(dataset), paths.manifest(dataset)):
             if path.is_file():
                 manifests[dataset] = file_digest(path)
         if paths.manifest(dataset).is_file():
-            found.findings += _manifest_findings(paths.manifest(dataset), data)
+            verification.findings += _manifest_findings(paths.manifest(dataset), data)
     for cell, files in cells:
         for record in (files.run, files.evaluation):
             parts = (read_record(record) or {}).get("parts", {})
             for part, known in (("manifest", manifests), ("split", splits)):
                 if part in parts and parts[part] != known.get(cell.dataset, parts[part]):
-                    found.notes.append(f"{record}: was made from another {part} of {cell.dataset} than the one here")
+                    verification.notes.append(
+                        f"{record}: was made from another {part} of {cell.dataset} than the one here"
+                    )
 
 
 def _manifest_findings(path: Path, data: bool) -> list[str]:
@@ -125,24 +129,30 @@ def _manifest_findings(path: Path, data: bool) -> list[str]:
     return findings
 
 
-def _check_products(paths: StudyPaths, found: Verification) -> None:
+def _check_products(paths: StudyPaths, verification: Verification) -> None:
     """Tables, figures and collected scores: their bytes, and whether they show the cells as they are now."""
     present = {cell: entry["fingerprint"] for cell, entry in collected_cells(paths).items()}
     for cell, fingerprint in present.items():
         evaluation = read_record(paths.cell(cell).evaluation)
         if (evaluation or {}).get("fingerprint", "") != fingerprint:
-            found.notes.append(f"{paths.cells}: does not show cell {cell} as it is now; run `spectralcal collect`")
+            verification.notes.append(
+                f"{paths.cells}: does not show cell {cell} as it is now; run `spectralcal collect`"
+            )
     for path in sorted((paths.config.results / "provenance").glob("*/*.json")):
         record = read_record(path) or {}
         if not seal_holds(record):
-            found.findings.append(f"{path}: altered since it was written (its seal does not fit)")
+            verification.findings.append(f"{path}: altered since it was written (its seal does not fit)")
             continue
         folder = _folder(paths, record)
-        found.findings += [f"{folder / file}: altered since it was made" for file in altered(folder, record["files"])]
+        verification.findings += [
+            f"{folder / file}: altered since it was made" for file in altered(folder, record["files"])
+        ]
         kind, name = record["kind"], record["name"]
         stale = [c for c in record.get("cells", ()) if _key(c) in present and present[_key(c)] != c["fingerprint"]]
         if stale:
-            found.notes.append(f"{name} ({kind}): made before cell {_key(stale[0])} was as it is now; make it again")
+            verification.notes.append(
+                f"{name} ({kind}): made before cell {_key(stale[0])} was as it is now; make it again"
+            )
 
 
 def _folder(paths: StudyPaths, record: dict) -> Path:

@@ -113,5 +113,5 @@ def _affine(shape: tuple[int, ...], degrees: float, factor: float, plane: tuple[
 def _resampled(tensor: Tensor, grid: Tensor, mode: str) -> Tensor:
     """`tensor` (..., *spatial) at the places of `grid`, in its own type; float32 holds every label."""
     stacked = tensor.reshape(1, -1, *grid.shape[1:-1]).float()
-    found = F.grid_sample(stacked, grid, mode=mode, padding_mode="reflection", align_corners=False)
-    return found.reshape(tensor.shape).to(tensor.dtype)
+    samples = F.grid_sample(stacked, grid, mode=mode, padding_mode="reflection", align_corners=False)
+    return samples.reshape(tensor.shape).to(tensor.dtype)

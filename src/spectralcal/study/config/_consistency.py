@@ -51,8 +51,8 @@ def _check_dataset(study: StudyConfig, name: str) -> None:
     registry.require("datasets", kind, f"{where}.kind")
     takes_path = "path" in registry.options_model("datasets", kind).model_fields
     if entry.path is not None and (not takes_path or "path" in entry.options):
-        found = f"'{kind}', which is looked for under data_root" if not takes_path else "options.path too"
-        raise ConfigError(f"{where}.path: expected the only path of data of your own, found {found}; remove one")
+        second = f"'{kind}', which is looked for under data_root" if not takes_path else "options.path too"
+        raise ConfigError(f"{where}.path: expected the only path of data of your own, found {second}; remove one")
     if takes_path and study.options_of(name).get("path") is None:
         raise ConfigError(f"{where}.path: expected the place of the '{kind}' data, found none; add it")
     _check_options("datasets", kind, study.options_of(name), f"{where}.options")
