@@ -152,7 +152,7 @@ def test_a_full_or_read_only_disk_is_not_the_archives_fault(tmp_path, monkeypatc
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(_archive.shutil, "copyfileobj", fail)
-    with pytest.raises(DataError, match=rf"x\.tar: expected room to unpack it to .*{os.strerror(number)}"):
+    with pytest.raises(DataError, match=rf"x\.tar: expected enough space to unpack it to .*{os.strerror(number)}"):
         unpack(path, tmp_path / "X", 1000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["X", "x.tar"]
     assert (tmp_path / "X" / "old.txt").read_text() == "old"

@@ -80,7 +80,7 @@ def test_heads_are_those_of_the_body_at_their_own_resolution():
     ("options", "message"),
     [
         ({"patch": (8, 8, 8)}, r"patch must allow two halvings .* got \(8, 8, 8\)"),
-        ({"patch": (32, 32)}, r"patch needs 3 positive numbers, one an axis, got \(32, 32\)"),
+        ({"patch": (32, 32)}, r"patch needs 3 positive numbers, one per axis, got \(32, 32\)"),
         ({"spacing_mm": (1, 1, 0)}, "spacing_mm needs 3 positive numbers"),
         ({"base_channels": 0}, "1 <= base_channels <= max_channels, got 0 and 320"),
         ({"base_channels": 64, "max_channels": 32}, "got 64 and 32"),

@@ -113,8 +113,8 @@ def test_empty_labels_and_constant_images_are_warnings(make_set):
     assert survey.errors == ()
     assert survey.warnings[1:] == (
         "hippocampus_001: no voxel has a label",
-        "hippocampus_002: channel T1 holds one single value",
-        "hippocampus_003: channel T1 holds one single value",
+        "hippocampus_002: channel T1 has a single value",
+        "hippocampus_003: channel T1 has a single value",
     )
 
 

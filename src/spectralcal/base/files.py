@@ -99,7 +99,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty if the file is missing, damaged, or holds anything but an object.
+    """The object in a JSON file; empty if the file is missing, damaged, or not an object.
 
     For files that are simply made again. Where it matters whether the file is there, use :func:`read_record`;
     where nothing goes on without it, :func:`require_json`.
@@ -129,14 +129,14 @@ def require_json(
 
     Args:
         path: the file.
-        expected: what it should hold, for the message ("a split").
+        expected: what it should contain, for the message ("a split").
         remedy: what to do if it does not, for the message.
         types: of the content: an object unless said otherwise.
         error: what is raised.
         where: what the message begins with, if not with the path ("hippocampus: ").
 
     Raises:
-        SpectralcalError: of the kind `error`; the file is missing, cannot be read, or holds something else.
+        SpectralcalError: of the kind `error`; the file is missing, cannot be read, or contains something else.
     """
     try:
         content = _parsed(path)

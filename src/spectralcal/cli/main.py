@@ -181,7 +181,7 @@ def import_(
     results: Annotated[Path, typer.Option(help="Folder of results, where --config is not given.")] = Path("results"),
     limit_gib: Annotated[float, typer.Option(help="Largest size of the unpacked archive.")] = 8.0,
 ) -> None:
-    """Merge the results of another machine; refuses altered, unsafe and conflicting archives as a whole."""
+    """Merge the results of another machine; an archive that is altered, unsafe or in conflict is refused completely."""
     from spectralcal.sharing.merging import import_study
 
     study = None if config is None else _study(config)

@@ -1,4 +1,4 @@
-"""The manifest of a prepared data set: one row a case, and the arrays behind it, opened by memory map."""
+"""The manifest of a prepared data set: one row per case, and the arrays behind it, opened as memory maps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spectralcal.base.errors import DataError
 from spectralcal.base.files import require_json, write_bytes, write_text
 
 ARRAYS = ("foreground.npy", "image.npy", "label.npy", "posterior.npy", "reference.npy")
-#: holds the manifest's own SHA-256, in the format of ``sha256sum --check``
+#: contains the manifest's SHA-256, in the format of ``sha256sum --check``
 CHECKSUM = "manifest.csv.sha256"
 _REMEDY = "run `spectralcal prepare` again"
 
@@ -159,7 +159,7 @@ def prepared_classes(out: Path) -> tuple[str, ...]:
 
 
 def case_from_row(row: dict[str, Any], folder: Path) -> PreparedCase:
-    """A case from values as JSON holds them (lists for tuples)."""
+    """A case from values as JSON stores them (lists for tuples)."""
     return PreparedCase(**{name: _tuples(row[name]) for name in COLUMNS}, folder=folder)
 
 

@@ -19,7 +19,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int) -> Path:
-    """Unpack a tar or zip file so that `folder` holds what the archive's top folder holds, whole or not at all.
+    """Unpack a tar or zip file into `folder`, completely or not at all; a single top folder of the archive is left out.
 
     Args:
         archive: ``.tar``, ``.tar.gz`` or ``.zip``.
@@ -31,13 +31,13 @@ def unpack(archive: Path, folder: Path, max_bytes: int) -> Path:
             outside the folder; or the folder cannot be written. What was in `folder` is then left as it was.
     """
     try:
-        return _unpack_whole(archive, folder, max_bytes)
+        return _unpack_atomically(archive, folder, max_bytes)
     except OSError as error:
         if error.errno not in _DISK:
             raise DataError(_not_an_archive(archive, error)) from error
         raise DataError(
-            f"{archive}: expected room to unpack it to {folder}, got: {error.strerror}; free some space or choose "
-            "another folder"
+            f"{archive}: expected enough space to unpack it to {folder}, got: {error.strerror}; free some space or "
+            "choose another folder"
         ) from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
         # zipfile says by a RuntimeError that a member needs a password
@@ -54,7 +54,7 @@ def _not_an_archive(archive: Path, error: Exception) -> str:
     return f"{archive}: expected a tar or zip archive, got: {content}; {remedy}"
 
 
-def _unpack_whole(archive: Path, folder: Path, max_bytes: int) -> Path:
+def _unpack_atomically(archive: Path, folder: Path, max_bytes: int) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         target = Path(temporary)

@@ -129,15 +129,15 @@ def map_label(
         table = np.zeros(max(values) + 1, np.uint8)
         table[list(values)] = list(values.values())
         return table[stored]
-    held = zip(*(part.tolist() for part in np.unique(stored, return_counts=True)), strict=True)
-    unknown = [f"{value} ({count} of {stored.size})" for value, count in held if value not in values]
+    counts = zip(*(part.tolist() for part in np.unique(stored, return_counts=True)), strict=True)
+    unknown = [f"{value} ({count} of {stored.size})" for value, count in counts if value not in values]
     more = f" and {len(unknown) - SHOWN} more values" if len(unknown) > SHOWN else ""
     expected = f"label values {', '.join(map(str, sorted(values)))}"
     raise BadFile(path, expected, f"{', '.join(unknown[:SHOWN])}{more}", remedy)
 
 
 def _present(stored: np.ndarray, high: int) -> set[int]:
-    # Slab by slab: a count over a whole CT would first copy it to int64.
+    # Slab by slab: counting over a CT at once would first copy it to int64.
     counts = np.zeros(high + 1, np.int64)
     for slab in stored:
         counts += np.bincount(slab.ravel(), minlength=high + 1)

@@ -10,7 +10,7 @@ from spectralcal.base.errors import DataError
 from spectralcal.base.files import move
 from spectralcal.datasets import _archive
 
-#: bytes; less than this is lost of a broken connection
+#: bytes; a broken connection loses fewer than this
 _CHUNK = 2**16
 #: seconds without a byte before a connection is given up
 _PATIENCE = 60
@@ -19,8 +19,8 @@ _PATIENCE = 60
 def download_and_unpack(name: str, url: str, known_hash: str, folder: Path, max_bytes: int, recipe: str) -> Path:
     """Download an archive beside `folder`, check it, unpack it to `folder` and remove the archive.
 
-    What has arrived when a connection breaks is kept, and the next call asks for the rest. The checksum is of the
-    whole file, so that parts of two versions are never taken for one.
+    If the connection breaks, what has arrived is kept, and the next call continues from there. The checksum covers the
+    complete file, so parts of two versions are never combined.
 
     Args:
         name: data set, for messages.
@@ -66,7 +66,7 @@ def _continue(url: str, part: Path, name: str) -> None:
     with requests.get(url, headers=headers, stream=True, timeout=_PATIENCE) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
             if answer.headers.get("Content-Range", "") == f"bytes */{have}":
-                return  # it had arrived as a whole, and only the check was cut off
+                return  # the file is complete; only its check was interrupted
             part.unlink()
             raise OSError("the file on the server is shorter than what was kept; the kept part is removed, try again.")
         answer.raise_for_status()

@@ -31,7 +31,7 @@ def read_label(path: Path) -> Grid:
 
 
 def read_channels(path: Path, count: int) -> tuple[Grid, np.ndarray]:
-    """The grid and the image (C, *spatial) float32 of a file that holds `count` channels on its fourth axis.
+    """The grid and the image (C, *spatial) float32 of a file with `count` channels on its fourth axis.
 
     Raises:
         BadFile: as :func:`read_image`, or another number of channels.
@@ -86,11 +86,11 @@ def _nibabel(path: Path, dtype: type | None, voxels: bool, channels: int | None)
     except ImageFileError as error:
         raise BadFile(path, "a readable volume", brief(error), _DAMAGED) from error
     shape = image.shape[:3]
-    held = int(np.prod(image.shape[3:]))
-    if image.ndim < 3 or 0 in image.shape or held != (channels or held):
+    stored = int(np.prod(image.shape[3:]))
+    if image.ndim < 3 or 0 in image.shape or stored != (channels or stored):
         expected = "a three-dimensional volume" if channels in (1, None) else f"a volume of {channels} channels"
         raise BadFile(path, expected, f"shape {image.shape}", "wrong file for this case")
-    shape = shape if held == 1 else (*shape, held)
+    shape = shape if stored == 1 else (*shape, stored)
     affine = np.asarray(image.affine, np.float64)
     positive_spacing(path, affine, tuple(float(zoom) for zoom in image.header.get_zooms()[:3]))
     if not voxels:

@@ -35,7 +35,7 @@ class OwnData(Dataset):
     ``classes`` and ``channels`` exist where the description is in place; elsewhere they raise a DataError.
 
     Attributes:
-        layout: what `path` must hold, for messages.
+        layout: what `path` must contain, for messages.
         path: folder or file, as a configuration gives it; None only where the kind itself is listed.
     """
 
@@ -95,7 +95,7 @@ def read_description(name: str, path: Path) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        DataError: it cannot be read or holds something else.
+        DataError: it cannot be read or is not a JSON object.
     """
     return require_json(path, "a JSON object", "restore the file", where=f"{name}: ")
 
@@ -106,7 +106,7 @@ def parse_facts(name: str, path: Path, content: dict[str, Any], modality: str) -
     Args:
         name: data set, for messages.
         path: the file, for messages.
-        content: what it holds.
+        content: of the file.
         modality: ``"mr"`` or ``"ct"``; ``"auto"``: CT if every channel is called so, else MR.
 
     Raises:

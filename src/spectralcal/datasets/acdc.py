@@ -20,7 +20,7 @@ class Acdc(Dataset):
     """Short-axis cine MR of 100 training patients in five diagnostic groups; thick slices (5 to 10 mm).
 
     Each labelled frame is a case; the two frames of a patient stay on one side of a split. The diagnosis in
-    ``Info.cfg`` is the stratum, where that file is there. Folders 074 and 076, which hold the same images, are one
+    ``Info.cfg`` is the stratum, where that file is there. Folders 074 and 076, which contain the same images, are one
     patient here.
     """
 

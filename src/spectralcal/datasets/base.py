@@ -27,7 +27,7 @@ class Case:
     Attributes:
         id: unique in the data set; also the name of the prepared folder (letters, digits, ``.``, ``_``, ``-``).
         patient: cases of one patient never stand on two sides of a split.
-        images: one file a channel, in the order of :attr:`Dataset.channels`; empty for synthetic cases.
+        images: one file per channel, in the order of :attr:`Dataset.channels`; empty for synthetic cases.
         label: the file of the reference label, None for synthetic cases.
         stratum: splits keep the share of each stratum (centre, diagnosis); empty where there is none.
     """
@@ -74,7 +74,7 @@ class Dataset(ABC):
         unit: of spacings and distances, ``"mm"`` or ``"px"``.
         multilabel: a voxel may belong to several classes at once.
         pictures: how PNG, JPEG and TIFF files are read; None: the files are volumes.
-        label_map: stored label value -> label; None if the files hold 0, 1, 2, ... already.
+        label_map: stored label value -> label; None if the files already contain 0, 1, 2, ....
         crop_nonzero: crop to the bounding box of non-zero voxels by default (skull-stripped brains).
         source: how to get the data, printed when they are missing; may have several lines.
         expected_cases: labelled cases of a complete copy, None if it varies.

@@ -21,7 +21,7 @@ class Datalist(OwnData):
     Args:
         path: the JSON file.
         base: the folder that its paths start from; None: the file's own folder.
-        section: the list that holds the labelled cases.
+        section: the list of labelled cases.
         classes: names of labels 1, 2, ...; needed unless the file has ``labels`` as dataset.json of nnU-Net.
         channels: names of the channels; None: ``image``, or ``image 0``, ``image 1``, ... for several files.
         modality: decides how intensities are normalised.

@@ -20,12 +20,12 @@ class FolderPair(OwnData):
     """PNG, JPEG and TIFF files, 2-D: ``images/NAME.jpg`` with ``masks/NAME.png``, each in any of the three formats.
 
     Args:
-        path: the folder that holds both.
+        path: the folder that contains both.
         images, masks: the two folders below it; they may be one, if a suffix tells its files apart.
         image_suffix, mask_suffix: end of a file's name before its ending that is not part of the common name,
             ``"_segmentation"`` for ``NAME_segmentation.png``.
         classes: names of labels 1, 2, ...
-        label_map: stored value -> label, such as ``{0: 0, 255: 1}``; None: masks hold 0, 1, 2, ...
+        label_map: stored value -> label, such as ``{0: 0, 255: 1}``; None: masks contain 0, 1, 2, ...
         mask_threshold: of one class, masks that JPEG or a resize has blurred: values from here on are the class.
         channels: names of one channel (grey) or three (red, green, blue); None: as the first image has.
         modality: decides how intensities are normalised; in a ``"photo"`` every pixel counts, black ones too.

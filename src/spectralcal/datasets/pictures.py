@@ -37,7 +37,7 @@ class PictureReader:
         channels: of an image; 1 is grey, 3 are red, green and blue of one file, any number are that many grey files.
         spacing_mm: distance of neighbouring rows and columns, in the data set's unit; 1 where that is a pixel.
         mask_threshold: values from here on are class 1, others background: for masks that were stored as JPEG or
-            blurred. None: a mask holds its classes' values and nothing else.
+            blurred. None: a mask contains the values of its classes and nothing else.
         exif_orientation: ``"apply"`` turns every file, image or mask, by its own orientation; ``"refuse"`` takes none
             that has one.
     """
@@ -61,7 +61,7 @@ class PictureReader:
         return (height, width), self.spacing_mm
 
     def image(self, paths: Sequence[Path]) -> tuple[Grid, np.ndarray]:
-        """The grid and the image (C, H, W) float32 of a case: one file with all channels, or a grey file a channel.
+        """The grid and the image (C, H, W) float32 of a case: one file with all channels, or one grey file per channel.
 
         A grey file serves where red, green and blue are asked for, and a colour file whose three channels are equal
         where grey is asked for. Colours of a palette are looked up.
@@ -116,11 +116,11 @@ class PictureReader:
             values = stored_values(path, picture, indices=False)
         if values.ndim == 2:
             values = values[..., None]
-        held = values.shape[-1]
-        if count == 1 and held == 3 and not _equal(values):
+        stored = values.shape[-1]
+        if count == 1 and stored == 3 and not _equal(values):
             raise BadFile(path, "a grey picture", _differing(values), "name three channels or convert the picture")
         if count not in (1, 3):
-            raise BadFile(path, f"{count} channels", f"{held}", "name one channel, or three for red, green and blue")
+            raise BadFile(path, f"{count} channels", f"{stored}", "name one channel, or three for red, green and blue")
         values = np.broadcast_to(values[..., :count], (*values.shape[:2], count))
         image = np.ascontiguousarray(np.moveaxis(values, -1, 0), dtype=np.float32)
         finite(path, image)
@@ -152,6 +152,6 @@ def _thresholded(path: Path, values: np.ndarray, threshold: float) -> np.ndarray
             path,
             f"a mask of zeros or with values from mask_threshold {threshold:g} on",
             f"{float(mean.max()):g} at most",
-            "correct mask_threshold, or leave it out for masks that hold classes",
+            "correct mask_threshold, or leave it out for masks of class labels",
         )
     return high.astype(np.uint8)

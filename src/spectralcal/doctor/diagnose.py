@@ -67,10 +67,10 @@ def time_and_project(config: StudyConfig, at_once: int) -> str:
 
     content, failed = time_study(config)
     gpu, missing = content["gpu"], missing_cells(config)
-    whole = project(config, *all_cells(config), timed_costs(config, gpu))
+    projection = project(config, *all_cells(config), timed_costs(config, gpu))
     lines = [
         f"timing      {content['device']}, torch {content['torch']}, {content['threads']} CPU thread(s) a cell",
-        projection_table(whole, config, at_once),
+        projection_table(projection, config, at_once),
         *(f"  {dataset} with {architecture}: {reason}" for (dataset, architecture), reason in failed.items()),
     ]
     cores = os.cpu_count() or 1

@@ -149,8 +149,8 @@ def step_seconds(
     from spectralcal.engine.patches import PatchSampler
     from spectralcal.engine.resident import ResidentCase
 
-    held = [ResidentCase(case) for case in cases]
-    sampler = PatchSampler(held, settings.patch, settings.batch_size, settings.foreground_share, ("timing",))
+    resident = [ResidentCase(case) for case in cases]
+    sampler = PatchSampler(resident, settings.patch, settings.batch_size, settings.foreground_share, ("timing",))
     seconds, count = _timed_steps(model, loss, sampler, settings, device, precision, FEW), FEW
     if (more := int(ENOUGH / seconds)) > FEW:
         count = min(more, 200)

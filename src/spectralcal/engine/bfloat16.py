@@ -36,7 +36,7 @@ BOUND = 8.0
 FLOOR = 0.05
 #: relative distance from a number to the nearest with bfloat16's 8 binary digits, at most
 ROUNDING = 2.0**-9
-#: passes in bfloat16: what memory holds that nobody wrote is chance
+#: passes in bfloat16: the content of unwritten memory is a matter of chance
 REPEATS = 3
 #: what blocks of memory are filled with; neither goes unnoticed in a sum
 DIRT = (1e30, float("nan"))
@@ -160,7 +160,7 @@ def _attempt(network: nn.Module, images: Tensor, field: Tensor, mode: Mode, samp
 
 
 class _Dirt(TorchDispatchMode):
-    """Memory that nobody wrote holds numbers which would be noticed, forward and backward."""
+    """Fill unwritten memory with numbers that would be noticed, forward and backward."""
 
     def __enter__(self) -> _Dirt:
         _perturb(0x80)
@@ -197,8 +197,8 @@ def fill(device: torch.device, sizes: Sequence[int]) -> None:
     alike = {size // part for size in sizes for part in (1, 2) if 0 < size // part <= LARGEST}
     blocks = [*(2**power for power in range(4, 19)), *sorted(alike)] * 3
     for value in DIRT:
-        held = [torch.full((size,), value, device=device) for size in blocks]
-        del held
+        filled = [torch.full((size,), value, device=device) for size in blocks]
+        del filled
 
 
 class _Rounding(TorchFunctionMode):

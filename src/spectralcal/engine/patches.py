@@ -31,7 +31,7 @@ CENTRES_KEPT = 1 << 24
 class _Centres:
     """Foreground voxels that are kept, by case, and how many more may be."""
 
-    room: int
+    space: int
     cases: dict[int, list[np.ndarray]] = field(default_factory=dict)
 
 
@@ -106,9 +106,9 @@ class PatchSampler:
         if centres is None:
             centres = flat_centres(self.cases[chosen].foreground(), self.cases[chosen].shape)
             size = sum(voxels.size for voxels in centres)
-            if size <= self._centres.room:
+            if size <= self._centres.space:
                 self._centres.cases[chosen] = centres
-                self._centres.room -= size
+                self._centres.space -= size
         return centres
 
     def _foreground_start(

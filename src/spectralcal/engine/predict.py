@@ -1,8 +1,8 @@
-"""Probabilities of a whole volume by a sliding window, on the prepared grid.
+"""Class probabilities of a volume by a sliding window, on the prepared grid.
 
 Windows go along the volume's longest axis, slab by slab, so that the device holds one slab of the output whatever the
 volume's length: for 512 x 512 x 700 voxels, five classes and windows of 96^3 that is 0.5 GB instead of 3.7 GB. The
-host holds the result and nothing else of its size.
+host keeps the result and nothing else of its size.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prepared volumes held in memory instead of read by memory map, where they fit."""
+"""Prepared volumes loaded into memory, where they fit, instead of read through memory maps."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def load_into_memory(
     cases: Sequence[PreparedCase], limit_mb: int
 ) -> tuple[Sequence[PreparedCase | ResidentCase], bool]:
     """The cases in memory and True if their arrays take at most `limit_mb` MiB together; else as they are and False."""
-    room = limit_mb * 2**20
+    left = limit_mb * 2**20
     for case in cases:  # of thousands that do not fit, only the first are looked at
-        room -= case.image().nbytes + case.label().nbytes + case.foreground().nbytes
-        if room < 0:
+        left -= case.image().nbytes + case.label().nbytes + case.foreground().nbytes
+        if left < 0:
             return cases, False
     return [ResidentCase(case) for case in cases], True

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a flag that a loop reads between two steps, so that what it saves is whole."""
+"""SIGTERM and SIGINT as a flag that a loop reads between two steps, so that what it saves is complete."""
 
 from __future__ import annotations
 

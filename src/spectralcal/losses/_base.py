@@ -68,7 +68,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 def one_hot(target: Tensor, num_classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Labels (B, *spatial) as indicator channels (B, num_classes, *spatial)."""
-    # Compared in the smallest type that holds the labels: eight times less to read than int64.
+    # Compared in the smallest type that can represent the labels: eight times less to read than int64.
     small = torch.uint8 if num_classes <= 256 else torch.int32
     classes = torch.arange(num_classes, dtype=small, device=target.device)
     classes = classes.reshape(-1, *[1] * (target.ndim - 1))

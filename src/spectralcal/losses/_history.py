@@ -13,7 +13,7 @@ class BandHistory(nn.Module):
 
     Each call appends the batch and then returns the reference, as Algorithm 1 orders it. In training mode the batch is
     kept; in evaluation mode the reference is what training would have used and nothing is kept. A batch with a NaN or
-    inf is never kept, since it would spoil the reference for a whole window.
+    inf is never kept, since it would spoil the reference for a full window.
 
     Args:
         bands: number of bands K.

@@ -55,5 +55,5 @@ def window_size(counts: Tensor) -> int:
 
 
 def heterogeneous(counts: Tensor) -> Tensor:
-    """Where the window holds more than one class: (B, C, *spatial) counts -> (B, *spatial) bool."""
+    """Where the window contains more than one class: (B, C, *spatial) counts -> (B, *spatial) bool."""
     return counts.amax(1) < window_size(counts)

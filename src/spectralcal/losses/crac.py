@@ -14,15 +14,15 @@ from spectralcal.losses._neighbourhood import BORDERS, class_counts, heterogeneo
 from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
 from spectralcal.spectral.blocks import blocks
 
-#: multipliers and penalty weights have one row a region, in this order
+#: multipliers and penalty weights have one row per region, in this order
 REGIONS = ("boundary", "interior")
 
 
 class CRaCLoss(SegmentationLoss):
     """Cross-entropy plus an augmented Lagrangian on logit distances, per class and region (Murugesan et al., 2024).
 
-    With t_c the share of class c in the 3-voxel-wide window, a voxel lies at a "boundary" when its window holds several
-    classes and in the "interior" otherwise. The constraint is h_c = 0 with h_c = |t_c - z_c| at boundaries and
+    With t_c the share of class c in the 3-voxel-wide window, a voxel lies at a "boundary" when its window contains
+    several classes and in the "interior" otherwise. The constraint is h_c = 0 with h_c = |t_c - z_c| at boundaries and
     |margin * t_c - z_c| inside. Each class c and region r has a multiplier lambda and a penalty weight rho, and
 
         L = CE + mean over voxels and 2C channels of (lambda h + rho h^2 / 2) 1[voxel in r],
@@ -134,8 +134,8 @@ class CRaCLoss(SegmentationLoss):
             sums = torch.zeros(2, logits.shape[1], dtype=torch.float64, device=logits.device)
             for _, excess, at_boundary in self._excess(logits.flatten(2), target):
                 distance = excess.abs_()
-                whole, border = distance.sum((0, 2)).double(), (distance * at_boundary).sum((0, 2)).double()
-                sums += torch.stack([border, whole - border])
+                total, border = distance.sum((0, 2)).double(), (distance * at_boundary).sum((0, 2)).double()
+                sums += torch.stack([border, total - border])
         self._sums = sums if self._sums is None else self._sums + sums
         self._voxels += target.numel()
 
@@ -196,7 +196,7 @@ class CRaCLoss(SegmentationLoss):
         elif self.rho.shape[1] != classes:
             raise ValueError(
                 f"logits: expected {self.rho.shape[1]} classes as in earlier batches, received {tuple(logits.shape)}; "
-                "use one loss object a task"
+                "use one loss object per task"
             )
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:

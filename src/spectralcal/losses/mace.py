@@ -29,9 +29,9 @@ class AverageCalibrationErrorLoss(torch.nn.Module):
         bins: number of bins; default 20, the authors'.
         binning: "hard" (default): the gradient reaches a probability through its bin's mean; "soft": a probability is
             shared linearly between the two nearest bin centres, so that moving it between bins has a gradient too. A
-            soft bin that holds less than one voxel counts with that share of its error.
+            soft bin with a mass of less than one voxel counts with that share of its error.
         include_background: count class 0; default True, as the authors do in training.
-        ignore_empty_classes: leave a class that the image's labels do not hold out of the mean; default True.
+        ignore_empty_classes: leave classes that are absent from the image's labels out of the mean; default True.
 
     Raises:
         ValueError: `bins` below 1 or an unknown `binning`.
@@ -117,7 +117,7 @@ def _soft_error(probabilities: Tensor, labels: Tensor, bins: int) -> Tensor:
 
 
 def _index_type(bins: int) -> torch.dtype:
-    """The smallest type that holds an index of :func:`_bin_sums` in every lane."""
+    """The smallest type that can represent an index of :func:`_bin_sums` in every lane."""
     return torch.uint8 if LANES * (bins + 1) <= 256 else torch.int32
 
 

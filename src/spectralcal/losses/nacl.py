@@ -1,4 +1,4 @@
-"""Neighbour-aware calibration: logits held near the label shares of their neighbourhood."""
+"""Neighbour-aware calibration: logits kept near the label shares of their neighbourhood."""
 
 from __future__ import annotations
 

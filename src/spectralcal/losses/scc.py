@@ -38,7 +38,7 @@ class SpectralCorrelationLoss(SegmentationLoss):
             scores 1; default 1e-6.
 
     Raises:
-        ValueError: an option outside its range; a band of sides below 6, where a third may hold no frequency.
+        ValueError: an option outside its range; a band of sides below 6, where a third may contain no frequency.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ class SpectralEntropyLoss(nn.Module):
         detach_target: keep the current batch's part of the reference out of the gradient; default True, since part of
             the gradient would otherwise lower the reference. Past batches never carry gradients.
         sync: average the batch's powers over all processes of ``torch.distributed`` (no gradient passes between them);
-            default False, a window a process.
+            default False, one window per process.
         eps: in Eqs. 7 and 8; default 1e-6, as printed.
 
     Attributes:

@@ -24,7 +24,7 @@ class LabelledSpectralEntropyLoss(SpectralEntropyLoss):
     Args:
         map: "residual" (default): confidence minus correctness (1 where the predicted label is right, else 0). A
             calibrated network's residual has no local mean, so little power at low frequencies; power that gathers
-            there is confidence that is wrong over whole neighbourhoods. "boundary": doubt, 1 - confidence, within
+            there is confidence that is wrong over entire neighbourhoods. "boundary": doubt, 1 - confidence, within
             `width` voxels of a reference boundary and zero elsewhere, which leaves easy voxels out of the spectrum.
         width: of "boundary", in voxels (a box); default 3.
         bands, window, reduce, target: as in :class:`SpectralEntropyLoss`. With reduce="mean" and target="maximum" the

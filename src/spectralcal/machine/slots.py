@@ -31,10 +31,10 @@ def slot_count(compute: ComputeConfig, gpus: list[Gpu] | None = None) -> int:
 
 @contextmanager
 def gpu_slot(compute: ComputeConfig) -> Iterator[str | None]:
-    """Hold a slot for a block and show CUDA that device alone; call it before torch is imported.
+    """Keep a slot for a block and show CUDA that device alone; call it before torch is imported.
 
-    Waits if other processes hold all slots. Without a GPU nothing is held; for ``device: auto`` that is said, because
-    a study that was meant for a GPU takes weeks on a CPU.
+    Waits if other processes have all slots. Without a GPU there is no slot; with ``device: auto`` a
+    warning says so, because a study that was meant for a GPU takes weeks on a CPU.
 
     Yields:
         the device's identifier, as in CUDA_VISIBLE_DEVICES; None on a CPU.

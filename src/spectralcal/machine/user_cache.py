@@ -1,7 +1,7 @@
-"""Answers that a machine keeps between runs, in the user's cache folder: a file an answer, which may go at any time.
+"""Answers that a machine keeps between runs, in the user's cache folder: one file each, which may be deleted.
 
-Nothing here fails. Without a home, or where the folder cannot be written, an answer is found again each time. Files
-appear whole, so that any number of processes may ask at once; whoever is last writes the same answer again.
+Nothing here fails. Without a home, or where the folder cannot be written, an answer is computed again each time. Files
+appear complete, so any number of processes may ask at once; the last one writes the same answer again.
 """
 
 from __future__ import annotations

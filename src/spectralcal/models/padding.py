@@ -13,7 +13,7 @@ class DivisiblePadding(nn.Module):
     """Base of networks that halve their input: any spatial size in, the same size out.
 
     Attributes:
-        divisor: sizes that are multiples of it pass without padding; one number for all axes, or one an axis.
+        divisor: sizes that are multiples of it pass without padding; one number for all axes, or one per axis.
         smallest: smallest size per axis after padding; below it instance normalisation would see a single voxel.
     """
 
@@ -50,7 +50,7 @@ class DivisiblePadding(nn.Module):
 
 
 def per_axis(value: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
-    """One number for all axes as one number an axis."""
+    """One number for all axes, as one number per axis."""
     return (value,) * spatial_dims if isinstance(value, int) else tuple(value)
 
 
@@ -67,7 +67,7 @@ def check_channels(in_channels: int, num_classes: int, spatial_dims: int) -> Non
 def check_axes(name: str, values: Sequence[float], spatial_dims: int) -> None:
     """Raise ValueError unless an option has one positive number for each spatial axis."""
     if len(values) != spatial_dims or min(values) <= 0:
-        raise ValueError(f"{name} needs {spatial_dims} positive numbers, one an axis, got {tuple(values)}")
+        raise ValueError(f"{name} needs {spatial_dims} positive numbers, one per axis, got {tuple(values)}")
 
 
 def parameter_count(model: torch.nn.Module) -> int:

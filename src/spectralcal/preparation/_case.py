@@ -126,7 +126,7 @@ def foreground_voxels(label: np.ndarray, samples: int, case_id: str) -> np.ndarr
 
 def present_labels(label: np.ndarray) -> list[int]:
     """The values in `label` (*spatial) uint8, ascending."""
-    # Part by part: a count over a whole CT would first copy it to int64.
+    # Part by part: counting over a CT at once would first copy it to int64.
     step = max(1, _PART // max(label[:1].size, 1))
     parts = (label[start : start + step] for start in range(0, len(label), step))
     counts = sum((np.bincount(part.ravel(), minlength=256) for part in parts), np.zeros(256, np.int64))

@@ -9,9 +9,9 @@ Box = tuple[tuple[int, int], ...]
 
 
 def nonzero_box(image: np.ndarray) -> Box:
-    """The smallest box that holds every voxel where any channel of `image` (C, *spatial) is not 0.
+    """The smallest box around all voxels where any channel of `image` (C, *spatial) is not 0.
 
-    An image of zeros alone keeps its whole extent.
+    An image of zeros keeps its full extent.
     """
     occupied = np.any(image != 0, axis=0)
     box = []

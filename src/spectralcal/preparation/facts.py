@@ -27,7 +27,7 @@ _REMEDY = "run `spectralcal prepare` again"
 
 
 def write_facts(facts: DataFacts, out: Path) -> Path:
-    """Write ``facts.json`` into a prepared folder in one step; it holds the SHA-256 of its own content."""
+    """Write ``facts.json`` into a prepared folder in one atomic step; the file includes the SHA-256 of its content."""
     content = asdict(facts)
     path = Path(out) / FILE
     write_json(path, {**content, _SEAL: _digest(content)}, indent=1)

@@ -70,7 +70,7 @@ def _parts(channel: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _slabs(channel: np.ndarray, clip: tuple[float, float] | None) -> Iterator[np.ndarray]:
-    """The parts of a channel, clipped, float64: in whole, a large CT would take several gigabytes."""
+    """The parts of a channel, clipped, float64: all at once, a large CT would take several gigabytes."""
     for slab in _parts(channel):
         slab = slab.astype(np.float64)
         yield slab if clip is None else np.clip(slab, *clip)

@@ -1,4 +1,4 @@
-"""A raw data set made ready for training: one folder of arrays a case and a manifest."""
+"""A raw data set made ready for training: one folder of arrays per case, and a manifest."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def prepare_dataset(
     """Prepare every case of a data set; a case whose source and settings did not change is not made again.
 
     Each case is cropped, normalised on its original grid and resampled (image linear, label nearest neighbour), and
-    written whole or not at all. Equal input and settings give equal bytes.
+    written completely or not at all. Equal input and settings give equal bytes.
 
     Args:
         dataset: what to prepare.
@@ -50,7 +50,7 @@ def prepare_dataset(
         crop_nonzero: crop to the non-zero voxels; None takes the data set's default.
         dtype: of the stored image; float16 halves disk and page cache and rounds a Z-score by at most 0.1 %.
         foreground_samples: voxels stored per class for patches centred on foreground.
-        workers: processes; each holds about one case in memory.
+        workers: processes; each needs memory for about one case.
         code: names the version of the code that prepares; cases that another version prepared are made again.
         progress: called with (cases done, cases in all).
 

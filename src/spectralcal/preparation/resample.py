@@ -95,10 +95,10 @@ def to_original_grid(
     inside = resample_probabilities(probabilities, tuple(stop - start for start, stop in box))
     if inside.shape[1:] == tuple(original_shape):
         return inside
-    whole = inside.new_zeros((inside.shape[0], *original_shape))
-    whole[0] = 1
-    whole[(slice(None), *(slice(start, stop) for start, stop in box))] = inside
-    return whole
+    full = inside.new_zeros((inside.shape[0], *original_shape))
+    full[0] = 1
+    full[(slice(None), *(slice(start, stop) for start, stop in box))] = inside
+    return full
 
 
 def _linear(old: int, new: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

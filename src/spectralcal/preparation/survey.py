@@ -19,7 +19,7 @@ from spectralcal.preparation._parallel import run_jobs
 
 @dataclass(frozen=True)
 class CaseSurvey:
-    """What one case holds, or why it cannot be read.
+    """The contents of one case, or why it cannot be read.
 
     Attributes:
         id, patient: as in the data set.
@@ -28,7 +28,7 @@ class CaseSurvey:
         voxels: label -> voxels of it.
         digests: SHA-256 of the voxels of each scan, as float32 in RAS order, by its name: a channel is a scan, and the
             colours of one picture are one without a name. A scan of one single value is left out.
-        constant: channels that hold one single value.
+        constant: channels with a single value.
         error: why the case cannot be used; empty if it can.
     """
 
@@ -69,13 +69,13 @@ def survey_dataset(
 ) -> Survey:
     """Read every case once and compare them; nothing is written, and no problem ends the survey early.
 
-    Two cases are duplicates if a channel of both holds the same voxels, however the files are named or compressed: an
+    Two cases are duplicates if they share a channel with the same voxels, however the files are named or compressed: an
     error if their patients differ, because they could then stand on two sides of a split.
 
     Args:
         dataset: what to survey.
         root: its folder, as :meth:`Dataset.locate` gives it.
-        workers: processes; each holds about one case in memory.
+        workers: processes; each needs memory for about one case.
         progress: called with (cases done, cases in all).
     """
     root = Path(root)
@@ -94,7 +94,7 @@ def survey_dataset(
     errors += _duplicates(dataset, good, same_patient=False)
     warnings = _duplicates(dataset, good, same_patient=True)
     warnings += [f"{one.id}: no voxel has a label" for one in good if not any(one.voxels[v] for v in one.voxels if v)]
-    warnings += [f"{one.id}: channel {name} holds one single value" for one in good for name in one.constant]
+    warnings += [f"{one.id}: channel {name} has a single value" for one in good for name in one.constant]
     if dataset.expected_cases not in (None, len(cases)):
         warnings.insert(0, f"{len(cases)} cases, but a complete copy has {dataset.expected_cases}")
     return Survey(dataset, root, good, tuple(errors), tuple(warnings), left_out)
@@ -154,7 +154,7 @@ def _scans(dataset: Dataset, case: Case, image: np.ndarray) -> list[tuple[str, n
 
 def _digest(scan: np.ndarray) -> str:
     digest = hashlib.sha256(repr(scan.shape).encode())
-    for slab in scan:  # slab by slab: no second copy of a whole CT
+    for slab in scan:  # slab by slab: no second copy of a CT
         digest.update(np.ascontiguousarray(slab))
     return digest.hexdigest()
 

@@ -18,7 +18,7 @@ def survey_content(survey: Survey) -> dict[str, Any]:
     """A survey as JSON-like values; lengths in the data set's unit, shares between 0 and 1."""
     dataset, cases = survey.dataset, survey.cases
     voxels = {label: [case.voxels.get(label, 0) for case in cases] for label in range(dataset.num_classes)}
-    whole = sum(map(sum, voxels.values()))
+    total = sum(map(sum, voxels.values()))
     return {
         "dataset": dataset.name,
         "root": str(survey.root),
@@ -36,7 +36,7 @@ def survey_content(survey: Survey) -> dict[str, Any]:
                 "name": "background" if label == 0 else dataset.classes[label - 1],
                 "cases": sum(count > 0 for count in counts),
                 "voxels": sum(counts),
-                "share": sum(counts) / whole if whole else 0.0,
+                "share": sum(counts) / total if total else 0.0,
             }
             for label, counts in voxels.items()
         ],

@@ -35,10 +35,10 @@ def check_cell(cell: Cell, files: CellPaths) -> tuple[list[str], list[str]]:
             if seal_holds(record) is None:
                 notes.append(f"{path.name}: written before hashes were recorded; its files cannot be checked")
     if files.light.is_file():
-        in_light, note = check_light(files)
-        findings += in_light
-        notes += note
-    if (files.cases.is_file() or files.cases.name in _held(files.folder)) and not files.evaluation.is_file():
+        light_findings, light_notes = check_light(files)
+        findings += light_findings
+        notes += light_notes
+    if (files.cases.is_file() or files.cases.name in _in_light(files.folder)) and not files.evaluation.is_file():
         findings.append(f"{files.cases.name}: scores without {files.evaluation.name}, which says what they are of")
     return findings, notes
 
@@ -67,8 +67,8 @@ def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
         findings.append(f"{name}: is of another cell ({record['cell']})")
     hashes = record.get("files", {})
     findings += [f"{other}: altered since {name} was written" for other in altered(path.parent, hashes)]
-    held = _held(path.parent)
-    gone = [file for file in hashes if file not in {*OPTIONAL, *held} and not (path.parent / file).is_file()]
+    in_light = _in_light(path.parent)
+    gone = [file for file in hashes if file not in {*OPTIONAL, *in_light} and not (path.parent / file).is_file()]
     return findings + [f"{file}: is gone, but {name} lists it" for file in gone]
 
 
@@ -99,7 +99,7 @@ def check_light(files: CellPaths) -> tuple[list[str], list[str]]:
     return findings, [again] if len(other) > len(findings) else []
 
 
-def _held(folder: Path) -> Collection[str]:
+def _in_light(folder: Path) -> Collection[str]:
     """Files that the light file of a cell stands for; all if it is damaged, which is a finding of its own."""
     try:
         light = light_of(CellPaths(folder))

@@ -31,7 +31,7 @@ class Cost:
     Attributes:
         step: seconds of a training step: with the baseline, or the mean of the finished cells.
         scoring: seconds of scoring a cell; None if not known.
-        extra: seconds a step that a method takes longer than `step`, by method.
+        extra: seconds per step that a method takes beyond `step`, by method.
         source: where the numbers are from, for people.
     """
 

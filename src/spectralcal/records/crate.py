@@ -144,9 +144,11 @@ def _add_product(
 def _files(crate: ROCrate, place: str, files: CellPaths, hashes: dict[str, str]) -> list[dict[str, str]]:
     """The files of a cell that a record lists; by name only where the light file, which then follows, has them."""
     light = light_of(files)
-    held = set() if light is None else {n for n in hashes if n in light.stands_for and not (files.folder / n).is_file()}
-    listed = [_listed(crate, f"#{place}" if name in held else place, name, value) for name, value in hashes.items()]
-    return [*listed, *([_listed(crate, place, files.light.name, file_digest(files.light))] if held else [])]
+    in_light = (
+        set() if light is None else {n for n in hashes if n in light.stands_for and not (files.folder / n).is_file()}
+    )
+    listed = [_listed(crate, f"#{place}" if name in in_light else place, name, value) for name, value in hashes.items()]
+    return [*listed, *([_listed(crate, place, files.light.name, file_digest(files.light))] if in_light else [])]
 
 
 def _listed(crate: ROCrate, place: str, name: str, value: str, **more: Any) -> dict[str, str]:

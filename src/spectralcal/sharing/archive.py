@@ -1,4 +1,4 @@
-"""Archives that are the same bytes for the same content, list what they hold, and cannot write outside a folder.
+"""Archives that are the same bytes for the same content, list their contents, and cannot write outside a folder.
 
 An archive is a zip file whose first member, ``index.json``, names every other member with its size and SHA-256.
 Members have no dates and no owners.
@@ -56,7 +56,7 @@ def unpack_archive(path: Path, folder: Path, allowed: re.Pattern[str], limit_byt
     Args:
         path: the archive; it may come from anyone.
         folder: where to; nothing is written anywhere else.
-        allowed: pattern of the whole name of a member; it must leave no room for ``..`` or an absolute path.
+        allowed: pattern of the full name of a member; it must exclude ``..`` and absolute paths.
         limit_bytes: size of everything unpacked, at most.
 
     Returns:
@@ -126,7 +126,7 @@ def _unpack(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, expec
         while chunk := source.read(_CHUNK):
             size += len(chunk)
             if size > member.file_size:
-                raise DataError(f"{path}: {member.filename!r} holds more bytes than it says")
+                raise DataError(f"{path}: {member.filename!r} contains more bytes than it declares")
             digest.update(chunk)
             stream.write(chunk)
     if not isinstance(expected, dict) or (size, digest.hexdigest()) != (expected.get("bytes"), expected.get("sha256")):

@@ -207,8 +207,8 @@ def _other(config: StudyConfig, paths: StudyPaths, path: Path) -> list[tuple[str
     if path == paths.provenance.resolve():
         what = "the records of all cells, tables and figures of the study, as an RO-Crate"
         return [("what", what), ("command", _command(config, "provenance"))]
-    whole = [paths.report, *map(paths.notebook, config.notebooks)]
-    if path in [place.resolve() for place in whole]:
+    complete = [paths.report, *map(paths.notebook, config.notebooks)]
+    if path in [place.resolve() for place in complete]:
         made = "the report" if path == paths.report.resolve() else f"the executed notebook {path.stem}"
         what = f"{made}: it shows tables and figures, each of which can be explained by itself"
         return [("what", what), ("shows", f"{config.results / 'tables'}, {config.figures_folder}")]

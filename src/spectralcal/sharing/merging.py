@@ -100,7 +100,7 @@ def _cells(archive: Path, folder: Path) -> list[tuple[Cell, CellPaths]]:
             raise DataError(f"{archive}: cell {cell}: {findings[0]}; ask for it again")
         cells.append((cell, files))
     if not cells:
-        raise DataError(f"{archive}: holds no cell")
+        raise DataError(f"{archive}: contains no cell")
     return cells
 
 

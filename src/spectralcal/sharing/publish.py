@@ -1,4 +1,4 @@
-"""A study's results as files for a repository: what an archive holds, lying where the verbs look for it.
+"""A study's results as files for a repository: the contents of an archive, laid out where the commands look for them.
 
 A clone rebuilds every table, figure and verdict from such a folder with `spectralcal report`. It has the layout of a
 results folder, so it may be one: of the clone, in which the study goes on.
@@ -15,7 +15,7 @@ from spectralcal.sharing.shared import ALLOWED, shared_files
 from spectralcal.sharing.verify import verify_study
 from spectralcal.study.config import StudyConfig
 
-#: GitHub warns at 50 MiB a file and refuses 100
+#: GitHub warns about files above 50 MiB and refuses those above 100
 LIMIT_BYTES = 50 * 2**20
 _MIB = 2**20
 

@@ -1,6 +1,6 @@
 """Results that leave a machine: no images, no weights, no paths.
 
-An archive holds, for each finished cell, its scores, histograms, spectra and history in their light form
+An archive contains, for each finished cell, its scores, histograms, spectra and history in their light form
 (:mod:`spectralcal.records.light`) and its records; the splits and the
 manifests (names, grids and hashes of cases); what maps and hotspots say in numbers; the configuration without paths;
 tables and verdicts as they were. From it, all of them and the figures can be made again without data and without a GPU
@@ -32,11 +32,11 @@ from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cell
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe
 
-#: what an archive holds of a cell, the history, scores, histograms and spectra in the light file unless it is a full
+#: what an archive contains of a cell, the history, scores, histograms and spectra in the light file unless it is a full
 #: one; weights are left out because they may give training images away
 TRAINING = ("model", "history", "run")
 SCORES = ("cases", "calibration", "spectra", "evaluation")
-#: folders whose files hold voxels of images
+#: folders whose files contain voxels of images
 IMAGES = ("maps", "hotspots")
 _PART = r"[A-Za-z0-9_.,:@=+-]+"
 _FILES = r"light\.zip|cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"

@@ -1,6 +1,6 @@
 """Spectral analysis of confidence maps: pure functions on tensors, torch only.
 
-From class logits to one number a sample, in the order of the paper's Eqs. 1-8::
+From class logits to one number per sample, in the order of the paper's Eqs. 1-8::
 
     field = confidence_map(logits)      # (B, C, *spatial) -> (B, *spatial)
     power = band_power(field, bands=5)  # (B, 5)

@@ -9,8 +9,8 @@ from torch import Tensor
 def as_field(field: Tensor, name: str = "field") -> Tensor:
     """`field` as float32 or float64, after checking that it is (B, H, W) or (B, D, H, W).
 
-    Half precision is widened: squared magnitudes of a 96^3 sum exceed what float16 can hold. A 3-D axis of length 1 is
-    dropped: a slice in a volume's clothes has the spectrum of a slice.
+    Half precision is widened: squared magnitudes of a 96^3 sum exceed the range of float16. A 3-D axis of length 1 is
+    dropped, because a single slice of a volume has the spectrum of a 2-D slice.
 
     Raises:
         ValueError: not floating point, or not a batch of 2-D or 3-D fields with sides of at least 2.

@@ -14,8 +14,8 @@ PORTION = 2**18
 def blocks(field: Tensor) -> Iterator[tuple[slice, slice, slice]]:
     """Index triples that together cover a (B, C, V) tensor, each with all C channels of some voxels.
 
-    On a CPU a portion holds about :data:`PORTION` elements a thread of one sample. Elsewhere there is one portion, the
-    whole: what counts there is the number of kernels.
+    On a CPU a portion has about :data:`PORTION` elements per thread, all of one sample. Elsewhere there is a single
+    portion, because the number of kernels matters most there.
     """
     if field.device.type != "cpu":
         yield slice(None), slice(None), slice(None)

@@ -1,4 +1,4 @@
-"""Scalar confidence maps of a segmentation: one number a voxel from C class logits (paper, Eq. 1, and alternatives)."""
+"""Scalar confidence maps of a segmentation: one number per voxel from C class logits (paper, Eq. 1; alternatives)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def confidence_map(logits: Tensor, kind: Confidence = "max_logit") -> Tensor:
 
 
 def class_max(logits: Tensor) -> Tensor:
-    """Maximum over the class axis, (B, C, *spatial) -> (B, *spatial), with the gradient given to one class a voxel."""
+    """Maximum over the class axis, (B, C, *spatial) -> (B, *spatial), and the gradient goes to one class per voxel."""
     return _ClassMax.apply(logits)
 
 

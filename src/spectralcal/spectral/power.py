@@ -32,7 +32,7 @@ def band_power(
         edges: "inscribed" r_k = k m / (2 K), m the shortest side; "corner" r_k = k r_max / K; "as_printed" k m / 2.
             Default "inscribed": as printed, three of five shells of a cube are empty.
         include_dc: count zero frequency in the first shell. Default False, the strict inequality of Eq. 4; the single
-            bin otherwise holds almost all power of a logit map.
+            bin would otherwise contain almost all power of a logit map.
         beyond: radii above r_K are left out ("drop", literal Eq. 4, default) or counted in the last shell ("merge").
         frequency: radius in "cycles" per voxel scaled by the shortest side (default, isotropic) or in integer "index".
         reduce: "sum" over a shell (Eq. 5, default) or "mean", which makes white noise flat.

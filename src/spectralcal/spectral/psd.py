@@ -19,7 +19,7 @@ def radial_psd(
 ) -> tuple[Tensor, Tensor]:
     """Power spectral density averaged over directions, on a frequency axis that every volume size shares.
 
-    The axis is cut into `bins` equal intervals of [0, 0.5] cycles/voxel; bin i holds the frequencies
+    The axis is cut into `bins` equal intervals of [0, 0.5] cycles/voxel; bin i contains the frequencies
     i / (2 bins) < f <= (i + 1) / (2 bins), measured as the Euclidean length of the frequency in cycles/voxel. Zero
     frequency and the corners above 0.5 are left out. An interval without a frequency of this volume is NaN, not 0;
     average over volumes with ``nanmean``.

@@ -88,7 +88,7 @@ def shells(
 ) -> Shells:
     """The shell of every half-spectrum bin, kept for the last few (shape, options, device).
 
-    Shell k holds the radii r_{k-1} < r <= r_k. Zero frequency lies on r_0 and so outside the first shell, as the
+    Shell k contains the radii r_{k-1} < r <= r_k. Zero frequency lies on r_0 and so outside the first shell, as the
     strict inequality of Eq. 4 says; `include_dc` puts it there. `beyond` says what becomes of radii above r_K, the
     corners of an inscribed partition: "drop" leaves them out (literal Eq. 4), "merge" adds them to the last shell.
     """

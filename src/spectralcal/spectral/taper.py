@@ -9,7 +9,7 @@ from spectralcal.spectral._checks import member
 
 
 def taper_window(shape: tuple[int, ...], kind: str = "hamming", like: Tensor | None = None) -> Tensor:
-    """Product of symmetric 1-D windows, one an axis: `shape`, float64, or the type and device of `like`.
+    """Product of symmetric 1-D windows, one per axis: `shape`, float64, or the type and device of `like`.
 
     Raises:
         ValueError: an unknown `kind`; only "hamming" is defined.

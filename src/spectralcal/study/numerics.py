@@ -2,7 +2,7 @@
 
 A result is identified by its settings, its data and the integers of the parts that made it. Code can therefore be
 moved, renamed, reworded or made faster without making results foreign. Whoever changes a *number* raises the part's
-integer: the golden tests (``tests/golden``) hold a few values of every part and fail if a number changed and its
+integer: the golden tests (``tests/golden``) record a few values of every part and fail if a number changed and its
 integer did not.
 
 The integer of a registered entry (a loss, network, data set or post-hoc step) stands in its own file as ``NUMERICS``.

@@ -111,7 +111,7 @@ def _affine(shape: tuple[int, ...], degrees: float, factor: float, plane: tuple[
 
 
 def _resampled(tensor: Tensor, grid: Tensor, mode: str) -> Tensor:
-    """`tensor` (..., *spatial) at the places of `grid`, in its own type; float32 holds every label."""
+    """`tensor` (..., *spatial) at the places of `grid`, in its own type; float32 represents every label exactly."""
     stacked = tensor.reshape(1, -1, *grid.shape[1:-1]).float()
     samples = F.grid_sample(stacked, grid, mode=mode, padding_mode="reflection", align_corners=False)
     return samples.reshape(tensor.shape).to(tensor.dtype)
