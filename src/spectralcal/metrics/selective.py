@@ -71,20 +71,22 @@ class RiskCoverage:
         _, errors = self._before()
         return float((self.count * (errors + self.wrong / 2)).sum() / self.total**2)
 
-    def risk_at(self, coverage: float) -> float:
-        """Share of wrong voxels among the most confident ones of this share.
+    def risk_at(self, coverage: float | np.ndarray) -> float | np.ndarray:
+        """Share of wrong voxels among the most confident ones of this share, or of each of several.
 
         Raises:
             ValueError: a coverage that is not in (0, 1].
         """
-        if not 0 < coverage <= 1:
+        wanted = np.asarray(coverage, float)
+        if not ((wanted > 0) & (wanted <= 1)).all():
             raise ValueError(f"coverage must be in (0, 1], got {coverage}")
         if not self.total:
-            return float("nan")
-        ends = np.concatenate([[0], np.cumsum(self.count)])
-        return float(np.interp(coverage * self.total, ends, np.concatenate([[0], np.cumsum(self.wrong)]))) / (
-            coverage * self.total
-        )
+            risk = np.full(wanted.shape, np.nan)
+        else:
+            ends = np.concatenate([[0], np.cumsum(self.count)])
+            errors = np.interp(wanted * self.total, ends, np.concatenate([[0], np.cumsum(self.wrong)]))
+            risk = errors / (wanted * self.total)
+        return risk if wanted.ndim else float(risk)
 
     def coverage_at(self, risk: float) -> float:
         """The largest coverage whose risk is at most this; 0 where there is none.
