@@ -60,7 +60,8 @@ def test_means_and_seeds_are_printed_and_the_best_is_marked(study):
         seeds = frame[frame.label == label].sort_values("seed").value
         assert line(table, "all voxels: calibration", label, below=1)[1] == ", ".join(f"{v:.2f}" for v in seeds)
     assert not any("*" in cell for label in means.index for cell in line(table, "all voxels: calibration", label)[4:5])
-    assert table.latex.count("\\begin{table*}") == 2
+    assert table.latex.count("\\begin{table*}") == len(MEASURES)
+    assert table.latex.count("Phantom, union of foregrounds") == len(MEASURES)
     assert "neither says that methods differ" in table.markdown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,13 +25,13 @@ NOTE = (
     "All of the top label. ECE: 15 equal-width bins; smooth ECE: smoothed by a kernel as wide as the error itself "
     "(Blasiok and Nakkiran 2024); KS: largest accumulated difference (Gupta et al. 2021); isotonic: mean distance to "
     "the isotonic recalibration, whose bins the labels choose (CORP, Dimitriadis et al. 2021); hidden by bins: share "
-    "of it that the ECE does not show, negative where bins show more. debiased RMS: root of the squared error over "
-    "those bins less what chance adds to it if patients are independent (voxels are not). Brier: over all classes; log "
-    "score: of the top label being right, in nats. Calibration of a score is what isotonic recalibration would gain, "
-    "refinement what would be left. AURC and AUGRC: area under the selective and the generalised risk over coverage, "
-    "voxels by falling confidence, ties in random order; both grow with the error rate, and no increasing map of "
-    "confidence changes them. Values are those of the published curve; the docstrings of spectralcal.metrics say how "
-    "near they are to those of the voxels."
+    "of it that the ECE does not show, negative where bins show more; debiased RMS: root of the squared error over "
+    "those bins less what chance adds to it if patients are independent (voxels are not), 0 where chance explains all "
+    "of it. Brier: over all classes; log score: of the top label being right, in nats; calibration of a score is what "
+    "isotonic recalibration would gain, refinement what would be left. AURC and AUGRC: area under the selective and "
+    "the generalised risk over coverage, voxels by falling confidence, ties in random order; both grow with the error "
+    "rate, and no increasing map of confidence changes them. Values are those of the published curve; the docstrings "
+    "of spectralcal.metrics say how near they are to those of the voxels."
 )
 
 
@@ -47,23 +48,31 @@ def unbinned(results: Results, experiment: str, *, regions: tuple[str, ...] = ("
     """
     frame = _frame(results, experiment, regions)
     names, printed = titles(results, frame.dataset), [m for group in MEASURES.values() for m in group]
-    markdown, latex = [f"# {TITLE}", _caption(results, experiment, frame)], []
+    text = _caption(results, experiment, frame)
+    markdown, sections = [f"# {TITLE}", text], []
     for (dataset, region), rows in frame.groupby(["dataset", "region"], sort=False):
         title = f"{names[dataset]}, {REGIONS.get(region, region)}"
-        architectures = list(dict.fromkeys(rows.architecture))
-        sections = [
-            Section(name if len(architectures) > 1 else "", list(_lines(rows[rows.architecture == name], printed)))
-            for name in architectures
+        blocks = dict(iter(rows.groupby("architecture", sort=False)))
+        found = [
+            Section(name if len(blocks) > 1 else "", list(_lines(block, printed))) for name, block in blocks.items()
         ]
-        heads = [
-            Head(m.name, f"{title}: {group}", _heading(m), group, f"{m.heading}{_arrow(m)}")
-            for group, columns in MEASURES.items()
-            for m in columns
-        ]
-        markdown += markdown_pages(heads, sections)
-        text = f"{TITLE}, {title}; shares in %, everything else ×10⁻³. {_caption(results, experiment, rows)}"
-        latex.append(latex_rows(text, heads, sections, []))
+        heads = [head for group in MEASURES for head in _heads(group, f"{title}: {group}")]
+        markdown += markdown_pages(heads, found)
+        sections += [replace(section, title=", ".join(filter(None, [title, section.title]))) for section in found]
+    latex = [
+        latex_rows(f"{TITLE}: {group}. {text}", _heads(group, group), sections, []) for group in MEASURES
+    ]  # a float of every measure would be too wide to read
     return Table(frame, "\n\n".join(markdown) + "\n", "\n".join(latex))
+
+
+def _heads(group: str, page: str) -> list[Head]:
+    # In LaTeX the usual unit stands once, above the columns.
+    usual, named = MEASURES[group][0].unit, [_heading(m) for m in MEASURES[group]]
+    span = f"{group} ({usual})"
+    return [
+        Head(m.name, page, text, span, text.removesuffix(f" ({usual})"))
+        for m, text in zip(MEASURES[group], named, strict=True)
+    ]
 
 
 def _frame(results: Results, experiment: str, regions: tuple[str, ...]) -> pd.DataFrame:
@@ -147,18 +156,19 @@ def _signs(text: str, minus: str = "−") -> str:
     return ", ".join(minus + part[1:] if part[:1] == "-" and part[1:2].isdigit() else part for part in parts)
 
 
-def _arrow(measure: Measure) -> str:
-    return {"lower": " ↓", "higher": " ↑", "": ""}[measure.better]
-
-
 def _heading(measure: Measure) -> str:
-    return f"{measure.heading}{_arrow(measure)} ({measure.unit})"
+    arrow = {"lower": " ↓", "higher": " ↑", "": ""}[measure.better]
+    return f"{measure.heading}{arrow} ({measure.unit})"
 
 
 def _caption(results: Results, experiment: str, frame: pd.DataFrame) -> str:
     seeds = list(dict.fromkeys(frame.seed))
     listed = ", ".join(map(str, seeds))
-    spread = f"Mean over {len(seeds)} seeds ({listed}), every seed below" if len(seeds) > 1 else f"Values of one seed ({listed})"
+    spread = (
+        f"Mean over {len(seeds)} seeds ({listed}), every seed below"
+        if len(seeds) > 1
+        else f"Values of one seed ({listed})"
+    )
     said = [
         f"Study {results.config.study}, experiment {experiment}.",
         f"{spread}; the {results.side} voxels of a seed are one pool, so there is no interval over patients.",
