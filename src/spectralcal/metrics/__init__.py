@@ -7,7 +7,7 @@ from spectralcal.metrics.isotonic import Corp, Isotonic, corp, isotonic_error, i
 from spectralcal.metrics.kolmogorov_smirnov import ks_error, ks_error_bound
 from spectralcal.metrics.overlap import dice, status
 from spectralcal.metrics.protocols import PROTOCOLS, Protocol, score, score_cases
-from spectralcal.metrics.refinement import Split, brier_split, nll_split
+from spectralcal.metrics.refinement import ScoreSplit, brier_split, nll_split
 from spectralcal.metrics.regions import REGIONS, boundary_band, region_mask
 from spectralcal.metrics.selective import RiskCoverage, risk_coverage
 from spectralcal.metrics.sets import dice_match, dice_max, dice_personal, dice_soft, ged
@@ -26,7 +26,7 @@ __all__ = [
     "Protocol",
     "Reliability",
     "RiskCoverage",
-    "Split",
+    "ScoreSplit",
     "SurfaceDistances",
     "boundary_band",
     "brier_split",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from spectralcal.metrics.calibration import CalibrationHistogram
 
 
-class Split(NamedTuple):
+class ScoreSplit(NamedTuple):
     """``score = calibration + refinement``."""
 
     score: float
@@ -19,7 +19,7 @@ class Split(NamedTuple):
     refinement: float
 
 
-def brier_split(histogram: CalibrationHistogram, order: Order = "random") -> Split:
+def brier_split(histogram: CalibrationHistogram, order: Order = "random") -> ScoreSplit:
     """The multi-class Brier score, in [0, 2], split class by class by isotonic recalibration.
 
     The Brier score of C classes is the sum of those of the classes one against the rest, so the split adds up exactly;
@@ -35,10 +35,10 @@ def brier_split(histogram: CalibrationHistogram, order: Order = "random") -> Spl
     """
     parts = [corp(histogram, label, order=order) for label in range(histogram.num_classes)]
     refinement = sum(part.uncertainty - part.discrimination for part in parts)
-    return Split(histogram.brier(), histogram.brier() - refinement, refinement)
+    return ScoreSplit(histogram.brier(), histogram.brier() - refinement, refinement)
 
 
-def nll_split(histogram: CalibrationHistogram, label: int | None = None, order: Order = "random") -> Split:
+def nll_split(histogram: CalibrationHistogram, label: int | None = None, order: Order = "random") -> ScoreSplit:
     """The negative log-likelihood, in nats, that the top label is right (or that the class is there), split.
 
     The multi-class likelihood has no such split from histograms, which do not know the probabilities of one voxel
@@ -56,4 +56,4 @@ def nll_split(histogram: CalibrationHistogram, label: int | None = None, order: 
         ValueError: `label` is no class.
     """
     found = corp(histogram, label, "log", order)
-    return Split(found.score, found.miscalibration, found.uncertainty - found.discrimination)
+    return ScoreSplit(found.score, found.miscalibration, found.uncertainty - found.discrimination)

@@ -132,7 +132,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
         panel_title(top, next(letters), title if len(names) == 1 else f"{name},\n{title}")
         _diagram(top, rows[rows.kind == "fit"], found, first=column == 0)
         _parts(bottom, rows[rows.kind == "parts"], found, first=column == 0)
-    for axes in grid[:, :].ravel()[2 * len(panels) :] if 2 * len(panels) < grid.size else ():
+    for axes in grid[-2:, len(panels) - (bands - 1) * grid.shape[1] :].flat:  # the last line need not be full
         axes.set_axis_off()
     nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
     legend_below(figure, handles(found, labels, set(nowhere[nowhere].index), markers=True))
