@@ -54,9 +54,10 @@ def corp(results: Results, experiment: str, *, architecture: str = "", dataset: 
     table = frame(results, experiment, datasets, architecture)
     nowhere = [name for name, rows in table.groupby("label", sort=False) if (rows.status == "missing").all()]
     caption = (
-        f"{opening(results, experiment, datasets, architecture)} Top: accuracy of the top label by isotonic regression "
-        f"on its confidence, {results.side} voxels of a seed pooled, where a block has at least {FEW} voxels. Bottom: "
-        "what this recalibration would gain of the Brier score of the top label (miscalibration) against what would be "
+        f"{opening(results, experiment, datasets, architecture)} Diagrams: accuracy of the top label by isotonic "
+        f"regression on its confidence, {results.side} voxels of a seed pooled, where a block has at least {FEW} "
+        "voxels. Beside or below: what this recalibration would gain of the Brier score of the top label "
+        "(miscalibration) against what would be "
         "left of it (refinement: uncertainty - discrimination); both are better towards the lower left corner, grey "
         "lines join equal Brier scores. Thin lines and small markers: seeds; broad lines and large markers: their "
         f"mean.{missing_note(nowhere)}"
@@ -106,7 +107,7 @@ def _recalibrated(histogram: CalibrationHistogram) -> np.ndarray:
 
 
 def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
-    """A diagram above its parts for each region of each data set, two data sets side by side.
+    """A diagram and its parts for each region of each data set, two data sets side by side.
 
     Args:
         table: the numbers.
@@ -117,22 +118,25 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
 
     labels = dict(zip(table.method, table.label, strict=True))
     found = style.looks(list(labels))
-    across = min(len(names), ACROSS)
-    bands = -(-len(names) // across)
+    panels = list(itertools.product(names.items(), REGIONS.items()))
+    across = len(REGIONS) * min(len(names), ACROSS)
+    bands, alone = -(-len(panels) // across), len(names) == 1
+    shape = (1, 2 * across) if alone else (2 * bands, across)
     figure, grid = plt.subplots(
-        2 * bands, len(REGIONS) * across, figsize=size(TWO_COLUMNS, HEIGHT * bands + LEGEND), layout="constrained",
+        *shape, figsize=size(TWO_COLUMNS, (HEIGHT / 2 if alone else HEIGHT * bands) + LEGEND), layout="constrained",
         squeeze=False,
     )  # fmt: skip
+    # Two axes for each panel: below each other, or side by side where there is one data set.
+    pairs = grid.reshape(-1, 2) if alone else grid.reshape(bands, 2, across).swapaxes(1, 2).reshape(-1, 2)
     letters = itertools.cycle("abcdefghijklmnopqrstuvwxyz")
-    panels = list(itertools.product(names.items(), REGIONS.items()))
     for index, ((dataset, name), (region, title)) in enumerate(panels):
-        band, column = divmod(index, grid.shape[1])
         rows = table[(table.dataset == dataset) & (table.region == region) & (table.status == "ok")]
-        top, bottom = grid[2 * band : 2 * band + 2, column]
-        panel_title(top, next(letters), title if len(names) == 1 else f"{name},\n{title}")
-        _diagram(top, rows[rows.kind == "fit"], found, first=column == 0)
-        _parts(bottom, rows[rows.kind == "parts"], found, first=column == 0)
-    for axes in grid[-2:, len(panels) - (bands - 1) * grid.shape[1] :].flat:  # the last line need not be full
+        diagram, parts = pairs[index]
+        panel_title(diagram, next(letters), title if alone else f"{name},\n{title}")
+        first = alone or index % across == 0
+        _diagram(diagram, rows[rows.kind == "fit"], found, first)
+        _parts(parts, rows[rows.kind == "parts"], found, first)
+    for axes in pairs[len(panels) :].flat:  # the last line need not be full
         axes.set_axis_off()
     nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
     legend_below(figure, handles(found, labels, set(nowhere[nowhere].index), markers=True))
