@@ -18,8 +18,8 @@ def ks_error(histogram: CalibrationHistogram, label: int | None = None) -> float
     """The largest ``|mean over voxels of [p <= t] (y - p)|`` over thresholds t (Gupta et al. 2021).
 
     Of the top label's confidence and correctness, or of a class's probability and presence. Errors of both signs
-    cancel where over- and under-confident voxels are spread over the same range, so it is at most the isotonic error
-    and at least the size of the signed gap.
+    cancel where over- and under-confident voxels are spread over the same range; it is at least the size of the signed
+    gap, and equal to it where every part of the range errs to the same side.
 
     Read at ends of cells, where it is exact: :func:`ks_error_bound` says what may happen in between. Voxels of equal
     probability pass the threshold together.
