@@ -23,6 +23,9 @@ FIGURES = [name for name in FIGURES if not registry.constant("figures", name, "C
 BOTH = [*(("tables", name) for name in TABLES), *(("figures", name) for name in FIGURES)]
 #: outputs that read records and histories instead of scores
 WITHOUT_SCORES = {("tables", "cost"), ("tables", "efficiency")}
+#: outputs that read files of arrays instead of scores
+READ_ARRAYS = ("figure2", "figure3", "reliability", "boundary_distance", "reliability_histograms", "figure8",
+               "unbinned", "risk_coverage", "corp")  # fmt: skip
 METHODS = ("ce", "focal", "spectral", "spectral@weight=0.1")
 
 
@@ -163,4 +166,4 @@ def reads_no_scores(kind, name):
 
 
 def reads_arrays(name):
-    return name in ("figure2", "figure3", "reliability", "boundary_distance", "reliability_histograms", "figure8")
+    return name in READ_ARRAYS

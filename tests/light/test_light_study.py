@@ -22,13 +22,13 @@ from spectralcal.study.paths import StudyPaths
 
 ROOT = Path(__file__).parents[2]
 METHODS = ("ce", "ce+temperature", "focal", "spectral")
+FIGURES = (
+    "reliability", "reliability_histograms", "boundary_distance", "figure3", "training_curves", "corp", "risk_coverage",
+)  # fmt: skip
 #: everything that reads more of a cell than its scores
 OUTPUTS = {
-    "tables": {name: {"experiment": "main"} for name in ("table1", "table2", "protocols", "proper_scores")},
-    "figures": {
-        name: {"experiment": "main"}
-        for name in ("reliability", "reliability_histograms", "boundary_distance", "figure3", "training_curves")
-    },
+    "tables": {name: {"experiment": "main"} for name in ("table1", "table2", "protocols", "proper_scores", "unbinned")},
+    "figures": {name: {"experiment": "main"} for name in FIGURES},
     "claims": {"main": "main", "history": "main"},
 }
 CE = Cell("phantom", "unet", "ce", 0)
@@ -87,9 +87,9 @@ def test_no_full_file_is_published(published):
 
 def test_every_table_figure_and_verdict_is_the_same_to_the_byte(home, clone):
     expected = products(home)
-    for name in ("reliability", "reliability_histograms", "boundary_distance", "figure3", "training_curves"):
+    for name in FIGURES:
         assert {f"{name}.csv", f"{name}.png"} <= set(expected)
-    assert {"claims.csv", "claims.md", "table2.tex"} <= set(expected)
+    assert {"claims.csv", "claims.md", "table2.tex", "unbinned.csv", "unbinned.tex"} <= set(expected)
     assert remade(clone) == expected
     assert "calibration.npz" in expected["claims.csv"].decode()
 

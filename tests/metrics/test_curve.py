@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
+from voxels import VOXELS, points_of, volume
 
 from spectralcal.metrics import CalibrationHistogram
 from spectralcal.metrics.cells import THRESHOLDS, cell_grid
 from spectralcal.metrics.curve import CurveHistogram, curve_arrays
 from spectralcal.metrics.groups import HEAVY, OCTAVES, WIDTH, coarse_starts, divided_starts, group_grid
 
-VOXELS = 1_000_000
 #: how far a measure of the curve is from that of the voxels, at most
 BOUNDS = {
     "Kolmogorov-Smirnov": 3e-5,
@@ -30,37 +30,12 @@ BOUNDS = {
 }
 
 
-def volume(temperature, cap, voxels=VOXELS, seed=0):
-    """Probabilities (3, n) of mostly easy voxels and labels (n,) drawn from them at another temperature.
-
-    With a cap, no probability is above it, as after label smoothing: most voxels then have nearly the same confidence.
-    """
-    random = np.random.default_rng(seed)
-    easy = random.random(voxels) < 0.9
-    logits = random.normal(0, np.where(easy, 1.0, 2.0), (3, voxels))
-    logits[0] += np.where(easy, random.normal(9, 3, voxels), 0.5)
-    truth = np.exp(logits / temperature - (logits / temperature).max(0))
-    labels = (random.random(voxels) > np.cumsum(truth / truth.sum(0), axis=0)[:-1]).sum(0)
-    shares = np.exp(logits - logits.max(0))
-    shares = shares / shares.sum(0) * cap + (1 - cap) / 3
-    return shares.astype(np.float32), labels
-
-
 @pytest.fixture(scope="module", params=[(1.6, 1.0), (0.7, 1.0), (1.0, 1.0), (1.3, 0.97)], ids=str)
 def case(request):
     """Probabilities, labels, their histogram and its curve."""
     probabilities, labels = volume(*request.param)
     histogram = CalibrationHistogram(3).update(probabilities, labels)
     return probabilities, labels, histogram, CurveHistogram.from_arrays(curve_arrays(histogram))
-
-
-def points_of(probabilities, labels, label):
-    """Distinct probabilities of a class, or of the top label, with voxels, sums and hits: nothing is binned."""
-    p = probabilities.max(0) if label is None else probabilities[label]
-    hit = (probabilities.argmax(0) if label is None else label) == labels
-    values, place = np.unique(p.astype(np.float64), return_inverse=True)
-    count = np.bincount(place)
-    return values, count, values * count, np.bincount(place, hit)
 
 
 def smooth(points, sigma, grid=4000):

@@ -12,6 +12,6 @@ def study(tmp_path):
 
     def write(**options):
         folder = tmp_path / f"study{len(list(tmp_path.iterdir()))}"
-        return Study(folder, only_scores=True, **options).write()
+        return Study(folder, **{"only_scores": True, **options}).write()
 
     return write

@@ -2,10 +2,16 @@
 
 from spectralcal.metrics.calibration import CalibrationHistogram, OverUnder, Reliability
 from spectralcal.metrics.confidence import confidence_gaps
+from spectralcal.metrics.debiased import Debiased, debiased_ece, debiased_ece_over_cases
+from spectralcal.metrics.isotonic import Corp, Isotonic, corp, isotonic_error, isotonic_fit
+from spectralcal.metrics.kolmogorov_smirnov import ks_error, ks_error_bound
 from spectralcal.metrics.overlap import dice, status
 from spectralcal.metrics.protocols import PROTOCOLS, Protocol, score, score_cases
+from spectralcal.metrics.refinement import ScoreSplit, brier_split, nll_split
 from spectralcal.metrics.regions import REGIONS, boundary_band, region_mask
+from spectralcal.metrics.selective import RiskCoverage, risk_coverage
 from spectralcal.metrics.sets import dice_match, dice_max, dice_personal, dice_soft, ged
+from spectralcal.metrics.smooth import smooth_ece, smooth_ece_at
 from spectralcal.metrics.surface import SurfaceDistances, surface_distances, surface_distances_by_label
 from spectralcal.metrics.truth import excess_brier, true_calibration_error
 
@@ -13,12 +19,21 @@ __all__ = [
     "PROTOCOLS",
     "REGIONS",
     "CalibrationHistogram",
+    "Corp",
+    "Debiased",
+    "Isotonic",
     "OverUnder",
     "Protocol",
     "Reliability",
+    "RiskCoverage",
+    "ScoreSplit",
     "SurfaceDistances",
     "boundary_band",
+    "brier_split",
     "confidence_gaps",
+    "corp",
+    "debiased_ece",
+    "debiased_ece_over_cases",
     "dice",
     "dice_match",
     "dice_max",
@@ -26,9 +41,17 @@ __all__ = [
     "dice_soft",
     "excess_brier",
     "ged",
+    "isotonic_error",
+    "isotonic_fit",
+    "ks_error",
+    "ks_error_bound",
+    "nll_split",
     "region_mask",
+    "risk_coverage",
     "score",
     "score_cases",
+    "smooth_ece",
+    "smooth_ece_at",
     "status",
     "surface_distances",
     "surface_distances_by_label",

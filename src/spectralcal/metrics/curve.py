@@ -9,7 +9,6 @@ happens inside one group: tests/metrics/test_curve.py says by how much.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,21 +16,12 @@ from spectralcal.metrics.accumulate import Cells
 from spectralcal.metrics.calibration import CalibrationHistogram
 from spectralcal.metrics.cells import CellGrid
 from spectralcal.metrics.groups import coarse_starts, divided_starts, exact_unit, group_grid, part_starts
+from spectralcal.metrics.ordered import Curve, curve_of
 
 #: places of a group's mean probability that are told apart
 PLACES = 64
 LAYOUT = 2
 ARRAYS = ("layout", "starts", "count", "hits", "place", "confidence", "sums")
-
-
-class Curve(NamedTuple):
-    """Filled groups of a row in increasing probability, (groups,) arrays: ends, voxels, sum of probabilities, hits."""
-
-    lower: np.ndarray
-    upper: np.ndarray
-    count: np.ndarray
-    confidence: np.ndarray
-    hits: np.ndarray
 
 
 class CurveHistogram(CalibrationHistogram):
@@ -77,11 +67,7 @@ class CurveHistogram(CalibrationHistogram):
         Raises:
             ValueError: `label` is no class.
         """
-        row = self._row(label)
-        filled = self._cells.count[row] > 0
-        lower = self._grid.top - self._grid.width
-        found = (lower, self._grid.top, self._cells.count[row], self._cells.confidence[row], self._cells.hits[row])
-        return Curve(*(values[filled] for values in found))
+        return curve_of(self, label)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As :func:`curve_arrays`; means are placed again, which may move one by 1/128 of its group's width."""

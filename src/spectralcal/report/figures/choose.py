@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.report.results import Results
 from spectralcal.study.grid import Cell
+
+if TYPE_CHECKING:
+    from spectralcal.metrics.curve import CurveHistogram
 
 ARCHITECTURES = {
     "unet": "U-Net", "nnunet": "nnU-Net", "swin_unetr": "Swin UNETR", "unetpp": "UNet++",
@@ -45,6 +49,22 @@ def patients_of(results: Results, experiment: str, dataset: str) -> dict[str, st
     scores = results.scores(experiment)
     chosen = scores[scores.dataset == dataset][["case", "patient"]].drop_duplicates()
     return dict(zip(chosen.case, chosen.patient, strict=True))
+
+
+def region_of(results: Results, cell: Cell, region: str) -> CurveHistogram | None:
+    """Curve of a cell in a region, pooled over cases; None if the cell has no results.
+
+    Raises:
+        ResultError: the region was not scored.
+    """
+    histograms = results.calibration(cell)
+    if histograms is None:
+        return None
+    if region not in histograms:
+        raise ResultError(
+            f"{cell}: expected voxels of region '{region}', found {choices(histograms)}; evaluate the cell again"
+        )
+    return histograms[region]
 
 
 def in_order(cases: Sequence[str], found: np.ndarray, where: str) -> np.ndarray:
