@@ -179,7 +179,7 @@ def test_fewer_training_patients_leave_the_other_parts_alone(finished, tmp_path,
     assert split_recipe(config, NAME) != split_recipe(finished, NAME)
     split = finished.datasets[NAME].model_copy(update={"split": {"train_patients": 9}})
     config = finished.model_copy(update={"results_root": tmp_path / "many", "datasets": {NAME: split}})
-    with pytest.raises(DataError, match="expected at most the . patients of the training part, found 9"):
+    with pytest.raises(DataError, match=r"expected at most the . patients of the training part, found 9"):
         steps.split_step(config, NAME)
     assert not StudyPaths(config).split(NAME).exists()
 
