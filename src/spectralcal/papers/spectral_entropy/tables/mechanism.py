@@ -15,6 +15,8 @@ from spectralcal.report.tables.lines import markdown_row
 from spectralcal.report.tables.render import Table, latex_table
 
 TITLE = "Spectral entropy and true calibration error, from first principles"
+#: it shows no study: the same numbers for every study and experiment
+CONSTRUCTED = True
 HEADS = ("strength", "H of max. logit", "H of max. prob.", "calibration error ×10⁻³", "gap ×10⁻³",
          "higher H of max. logit", "higher H of max. prob.")  # fmt: skip
 #: in a cell: what a higher entropy goes with
