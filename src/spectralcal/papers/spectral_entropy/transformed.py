@@ -19,8 +19,8 @@ from spectralcal.report.figures.spectrum import band_power, spectral_entropy
 SMALLEST = 1e-6
 #: standard deviation, in voxels, of the weight that sharpening has around a boundary
 REACH = 2.0
-#: bins of probability in which the calibration error is taken
-BINS = 100
+#: bins of probability in which the calibration error is taken, as in the estimates of it
+BINS = 15
 
 #: logits (C, *S), strength, random numbers -> logits (C, *S)
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -131,7 +131,7 @@ def calibration_error(probabilities: np.ndarray, posterior: np.ndarray, mask: np
     errors = []
     for p, q in zip(probabilities, posterior, strict=True):
         chosen = (p.ravel(), q.ravel()) if mask is None else (p[mask], q[mask])
-        index = np.minimum((chosen[0] * BINS).astype(int), BINS - 1)
+        index = np.clip(np.ceil(chosen[0] * BINS).astype(int) - 1, 0, BINS - 1)  # closed to the right
         sums = np.bincount(index, chosen[1] - chosen[0], minlength=BINS)
         errors.append(np.abs(sums).sum() / index.size)
     return float(np.mean(errors))

@@ -129,7 +129,7 @@ def follows(kind: str) -> Callable[[Study, Claim], list[Finding]]:
             Finding(
                 TOGETHER, verdict, STUDY, f"{text}, overconfident cells", over.value, over.low, over.high,
                 "×10⁻³ per nat", "jackknife over seeds", (), over.seeds, 0, 0, f"{text}: {said}. {read}",
-                study.table(ROLE, "mechanism"),
+                study.table(ROLE, "true_calibration"),
             )
         ]  # fmt: skip
 
@@ -177,7 +177,7 @@ def _raised(study: Study, method: str, kind: str) -> Finding:
     return Finding(
         TOGETHER, verdict, STUDY, f"true calibration error, {names}, fewest volumes", shown.value, low, high, "×10⁻³",
         INTERVAL, shown.by_seed, len(shown.by_seed), shown.patients, shown.patients,
-        ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage])), study.table(ROLE, "mechanism"),
+        ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage])), study.table(ROLE, "true_calibration"),
     )  # fmt: skip
 
 
