@@ -12,10 +12,12 @@ def test_mean_squares_by_hand():
     ms_seed = 3 * ((2 - 3.5) ** 2 + (5 - 3.5) ** 2)
     ms_patient = 2 * sum((m - 3.5) ** 2 for m in (2, 3, 5.5)) / 2
     rest = d - d.mean(1, keepdims=True) - d.mean(0) + 3.5
-    numerator = ms_seed + max(ms_patient - (rest**2).sum() / 2, 0)
+    extra = max(ms_patient - (rest**2).sum() / 2, 0)
+    numerator = ms_seed + extra
+    assert extra > 0
     assert found.value == 3.5
     assert found.error == pytest.approx(np.sqrt(numerator / 6))
-    assert found.freedom == pytest.approx(numerator**2 / ms_seed**2)
+    assert found.freedom == pytest.approx(numerator**2 / (ms_seed**2 / 1 + extra**2 / 2))
     assert found.by_seed == (2.0, 5.0)
 
 

@@ -26,8 +26,8 @@ ALPHA = 0.05
 LEAST_GAIN = 0.05
 #: Dice that may be lost, percentage points
 DICE_MARGIN = 0.5
-#: what low and high of these findings span
-INTERVAL = "seeds and patients"
+#: what low and high of these findings span: new trainings and new patients
+INTERVAL = "crossed"
 
 ECE_ALL = Score("ECE", 1e3, "×10⁻³", protocol="paper")
 NLL = Score("NLL", 1e3, "×10⁻³", protocol="paper")
@@ -120,7 +120,7 @@ def finding(
     where = f" ({one.pair.architecture})" if one.pair.architecture else ""
     ece = one.errors[ECE_ALL]
     said = [f"{names}{where}: " + "; ".join(_words(score, one.errors[score], p[score]) for score in one.errors)]
-    said.append(f"DSC {_interval(one.dice)} pp")
+    said.append(f"DSC {_interval(one.dice)} pp. Intervals are unadjusted; p-values are adjusted within the family")
     said.append(
         f"The smallest change of ECE that matters is {number(LEAST_GAIN * one.reference)} {ECE_ALL.unit}, the smallest "
         f"that this design finds with a power of 80 % is {number(ece.detectable)}"

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spectralcal.statistics import FEWEST_TO_RANK
-
-#: seeds from which on a hypothesis is decided
-FEWEST_SEEDS = 5
+#: seeds and patients from which on a hypothesis is decided
+FEWEST_SEEDS, FEWEST_PATIENTS = 5, 6
 LEVEL = 0.95
 #: power of the smallest difference that a design would have found
 POWER = 0.8
@@ -23,7 +21,7 @@ class Contrast:
     Attributes:
         value: the mean.
         error: its standard error.
-        freedom: degrees of freedom (Hillis 2007).
+        freedom: its degrees of freedom.
         by_seed: the mean of each seed.
         patients: P.
     """
@@ -38,9 +36,10 @@ class Contrast:
     def of(cls, differences: np.ndarray) -> Contrast:
         """From d (S, P).
 
-        ``SE^2 = (MSs + max(MSp - MSr, 0)) / (S P)`` with the mean squares of a two-way analysis of variance without
-        replication; ``df = (S P SE^2)^2 / (MSs^2 / (S - 1))`` (Hillis, Statistics in Medicine 26, 2007). Patients
-        without a value are left out.
+        With the mean squares of a two-way analysis of variance without replication and
+        ``v = MSs + max(MSp - MSr, 0)``, ``SE^2 = v / (S P)`` and
+        ``df = v^2 / (MSs^2 / (S - 1) + max(MSp - MSr, 0)^2 / (P - 1))``. Hillis (Statistics in Medicine 26, 2007) has
+        the first term of df alone, as if patients were many. Patients without a value are left out.
 
         Raises:
             ValueError: fewer than two seeds or two patients.
@@ -55,8 +54,10 @@ class Contrast:
         ms_patient = seeds * by_patient.var(ddof=1)
         rest = d - by_seed[:, None] - by_patient[None] + mean
         ms_rest = (rest**2).sum() / ((seeds - 1) * (patients - 1))
-        numerator = ms_seed + max(ms_patient - ms_rest, 0.0)
-        freedom = numerator**2 / (ms_seed**2 / (seeds - 1)) if ms_seed > 0 else np.inf
+        extra = max(ms_patient - ms_rest, 0.0)
+        numerator = ms_seed + extra
+        spread = ms_seed**2 / (seeds - 1) + extra**2 / (patients - 1)
+        freedom = max(numerator**2 / spread, 1.0) if spread > 0 else patients - 1.0
         return cls(
             float(mean), float(np.sqrt(numerator / d.size)), float(freedom), tuple(map(float, by_seed)), patients
         )
@@ -68,7 +69,7 @@ class Contrast:
 
         if self.error == 0:
             return float(self.value == 0)
-        return float(2 * stdtr(min(self.freedom, 1e9), -abs(self.value) / self.error))
+        return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -86,14 +87,14 @@ class Contrast:
         """Why it cannot decide anything, or an empty text."""
         if len(self.by_seed) < FEWEST_SEEDS:
             return f"{len(self.by_seed)} seeds, fewer than {FEWEST_SEEDS}"
-        if self.patients < FEWEST_TO_RANK:
-            return f"{self.patients} test patients, fewer than {FEWEST_TO_RANK}"
+        if self.patients < FEWEST_PATIENTS:
+            return f"{self.patients} test patients, fewer than {FEWEST_PATIENTS}"
         return ""
 
     def _quantile(self, share: float) -> float:
         from scipy.special import stdtrit
 
-        return float(stdtrit(min(self.freedom, 1e9), share))
+        return float(stdtrit(self.freedom, share))
 
 
 def holm(p_values: Mapping[str, float] | Sequence[float]) -> dict[str, float] | list[float]:
