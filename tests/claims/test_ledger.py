@@ -18,7 +18,7 @@ from spectralcal.base.errors import ConfigError
 from spectralcal.base.papers import paper_of
 from spectralcal.report.claims import finding as f
 from spectralcal.report.claims import ledger as module
-from spectralcal.report.claims.catalogue import ANY, FILE, NAMED, catalogue
+from spectralcal.report.claims.catalogue import ANY, FILE, NAMED, OWN, catalogue
 from spectralcal.report.claims.ledger import WHOLE, functions, ledger, table
 from spectralcal.report.claims.page import page
 from spectralcal.report.results import Results
@@ -45,8 +45,10 @@ def entries(phantom):
 
 
 def test_every_claim_has_one_function_and_every_function_a_claim():
-    with (paper_of(PAPER).folder / FILE).open(newline="") as stream:
-        ids = [row["id"] for row in csv.DictReader(stream)]
+    ids = []
+    for file in (FILE, OWN):
+        with (paper_of(PAPER).folder / file).open(newline="") as stream:
+            ids += [row["id"] for row in csv.DictReader(stream)]
     assert len(ids) == len(set(ids))
     assert set(functions(PAPER)) == set(ids)
     assert ids[:50] == [f"C{n:02d}" for n in range(1, 51)]

@@ -19,7 +19,10 @@ OF_PAPER = "spectral_entropy"
 
 TABLES, FIGURES = registry.names("tables", OF_PAPER), registry.names("figures", OF_PAPER)
 #: what shows a study's scores or files; constructions show neither
-FIGURES = [name for name in FIGURES if not registry.constant("figures", name, "CONSTRUCTED", OF_PAPER)]
+TABLES, FIGURES = (
+    [name for name in names if not registry.constant(kind, name, "CONSTRUCTED", OF_PAPER)]
+    for kind, names in (("tables", TABLES), ("figures", FIGURES))
+)
 BOTH = [*(("tables", name) for name in TABLES), *(("figures", name) for name in FIGURES)]
 #: outputs that read records and histories instead of scores
 WITHOUT_SCORES = {("tables", "cost"), ("tables", "efficiency")}

@@ -162,7 +162,7 @@ def test_unreadable_files(tmp_path, text, message):
         load_config(file)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "config/demo.yaml", "config/open.yaml", "config/explore.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", *(f"config/{file.name}" for file in (ROOT / "config").glob("*.yaml"))])
 def test_shipped_configurations_are_valid_by_class_and_by_schema(name):
     load_config(ROOT / name)
     schema = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text())

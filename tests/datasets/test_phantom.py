@@ -210,3 +210,47 @@ def test_recipe_number_belongs_to_these_arrays():
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match="expected"):
         Phantom(**options)
+
+
+def test_a_channel_for_each_structure_determines_the_posterior_if_there_is_no_noise():
+    plain, clear = Phantom(cases=3, noise=0.0), Phantom(cases=3, noise=0.0, channels="per_structure")
+    assert clear.channels == ("organ", "lesion", "vessel")
+    assert plain.channels == Phantom.channels == ("intensity",)
+    for case in clear.cases("."):
+        volume, other = clear.load(case), plain.load(case)
+        recovered = np.concatenate([1 - volume.image.sum(axis=0, keepdims=True), volume.image])
+        np.testing.assert_allclose(recovered, volume.posterior, atol=1e-6)
+        np.testing.assert_array_equal(volume.posterior, other.posterior)
+        np.testing.assert_array_equal(volume.label, other.label)
+        assert volume.image.dtype == np.float32
+
+
+def test_one_channel_does_not_determine_the_posterior():
+    """Why there is the other option: voxels of nearly one intensity have posteriors that differ by far."""
+    dataset = Phantom(cases=1, noise=0.0)
+    volume = dataset.load(dataset.cases(".")[0])
+    order = np.argsort(volume.image.ravel())
+    steps = np.abs(np.diff(volume.posterior.reshape(4, -1)[:, order], axis=1)).max(axis=0)
+    assert steps.max() > 0.3
+    assert np.diff(volume.image.ravel()[order])[steps > 0.3].max() < 0.01
+
+
+def test_noise_on_channels_of_structures_is_their_own():
+    clean, noisy = (Phantom(cases=1, noise=noise, channels="per_structure") for noise in (0.0, 0.2))
+    case = clean.cases(".")[0]
+    noise = noisy.load(case).image - clean.load(case).image
+    assert noise.reshape(3, -1).std(axis=1) == pytest.approx([0.2] * 3, rel=0.1)
+    assert np.abs(np.corrcoef(noise.reshape(3, -1))[np.triu_indices(3, 1)]).max() < 0.1
+
+
+def test_fingerprints_of_one_channel_are_those_of_before_there_was_a_choice():
+    dataset, clear = Phantom(cases=1), Phantom(cases=1, channels="per_structure")
+    case = dataset.cases(".")[0]
+    assert "channels" not in dataset.options
+    assert dataset.fingerprint(case) != clear.fingerprint(case)
+    assert dataset.fingerprint(case) == "2f89aa4f5f920e6e2e7de25d7e9980666a6d4df4113dc00f54071d9650c7643a"
+
+
+def test_unknown_channels():
+    with pytest.raises(ValueError, match="expected channels 'intensity' or 'per_structure', got 'two'"):
+        Phantom(channels="two")

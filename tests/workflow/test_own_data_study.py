@@ -166,6 +166,24 @@ def test_recipes_follow_the_place_of_the_data(tmp_path):
     assert preparation_recipe(config, NAME) == preparation_recipe(study(tmp_path), NAME)
 
 
+def test_fewer_training_patients_leave_the_other_parts_alone(finished, tmp_path, capsys):
+    split = finished.datasets[NAME].model_copy(update={"split": {"train_patients": 2}})
+    config = finished.model_copy(update={"results_root": tmp_path, "datasets": {NAME: split}})
+    steps.split_step(config, NAME)
+    assert "left out" in capsys.readouterr().err
+    few, all_of_them = cells.load_data(config, NAME), cells.load_data(finished, NAME)
+    assert len({case.patient for case in few.train}) == 2
+    assert {case.id for case in few.train} < {case.id for case in all_of_them.train}
+    assert [c.id for c in few.validation + few.scored] == [c.id for c in all_of_them.validation + all_of_them.scored]
+    assert few.split_hash != all_of_them.split_hash
+    assert split_recipe(config, NAME) != split_recipe(finished, NAME)
+    split = finished.datasets[NAME].model_copy(update={"split": {"train_patients": 9}})
+    config = finished.model_copy(update={"results_root": tmp_path / "many", "datasets": {NAME: split}})
+    with pytest.raises(DataError, match=r"expected at most the . patients of the training part, found 9"):
+        steps.split_step(config, NAME)
+    assert not StudyPaths(config).split(NAME).exists()
+
+
 def folds(config):
     ids = [f"p{max(index, 1)}_{index}" for index in range(7)]
     return [{"train": ids[2:], "val": ids[:2]}, {"train": ids[:5], "val": ids[5:]}]

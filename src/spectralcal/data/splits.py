@@ -13,6 +13,8 @@ from spectralcal.base.errors import DataError
 from spectralcal.base.files import require_json, write_json
 
 PARTS = ("train", "val", "test")
+#: key of a split with fewer training patients: the cases of the others
+LEFT_OUT = "left_out"
 
 
 class HasPatient(Protocol):
@@ -71,9 +73,14 @@ def write_split(
     ratio: Sequence[float] = (4, 1, 1),
     origin: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a split as JSON with data set, seed, ratio, where it was published if it was, and a hash over the ids."""
+    """Write a split as JSON with data set, seed, ratio, where it was published if it was, and a hash over the ids.
+
+    Training cases that are left out (:mod:`spectralcal.data.fewer_patients`) are listed; the hash covers the three
+    parts.
+    """
     parts = {part: list(split[part]) for part in PARTS}
     content = {"dataset": dataset, "seed": seed, "ratio": list(ratio), **parts, "hash": split_hash(parts)}
+    content |= {LEFT_OUT: list(split[LEFT_OUT])} if LEFT_OUT in split else {}
     content |= {} if origin is None else {"origin": dict(origin)}
     write_json(Path(path), content, indent=1)
     return Path(path)
@@ -88,7 +95,7 @@ def read_split(path: Path, cases: Iterable[HasPatient]) -> dict[str, Any]:
     remedy = "run `spectralcal split` again"
     split = require_json(Path(path), "a split as JSON", remedy)
     keys = {"dataset", "seed", "ratio", *PARTS, "hash"}
-    if set(split) - {"origin"} != keys:
+    if set(split) - {"origin", LEFT_OUT} != keys:
         raise DataError(f"{path}: expected the keys {', '.join(sorted(keys))}; {remedy}")
     if split["hash"] != split_hash(split):
         raise DataError(f"{path}: expected hash {split_hash(split)} over its ids, found {split['hash']}; {remedy}")
@@ -97,7 +104,7 @@ def read_split(path: Path, cases: Iterable[HasPatient]) -> dict[str, Any]:
 
 
 def check_split(split: Mapping[str, Sequence[str]], cases: Iterable[HasPatient], where: str = "split") -> None:
-    """Check that the parts hold every case once and every patient on one side.
+    """Check that the parts have every case once and every patient on one side; ``left_out`` is a side if it is there.
 
     Raises:
         DataError: an id is unknown, missing or used twice, a part is empty, or a patient is on two sides.
@@ -105,8 +112,8 @@ def check_split(split: Mapping[str, Sequence[str]], cases: Iterable[HasPatient],
     patient = {case.id: case.patient for case in cases}
     sides: dict[str, str] = {}
     seen: set[str] = set()
-    for part in PARTS:
-        if not split[part]:
+    for part in (*PARTS, LEFT_OUT) if LEFT_OUT in split else PARTS:
+        if part in PARTS and not split[part]:
             raise DataError(f"{where}: expected at least one case in '{part}', found none; split again")
         for case in split[part]:
             if case not in patient:

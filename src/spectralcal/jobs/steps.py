@@ -42,6 +42,7 @@ def prepare_step(config: StudyConfig, name: str, workers: int | None = None) -> 
 
 def split_step(config: StudyConfig, name: str) -> None:
     """Split a prepared data set by patient, or take its published split; then check it for leaks as it was written."""
+    from spectralcal.data.fewer_patients import keep_train_patients
     from spectralcal.data.manifest import read_manifest
     from spectralcal.data.splits import read_split, split_patients, write_split
     from spectralcal.preparation.published import published_split
@@ -53,11 +54,15 @@ def split_step(config: StudyConfig, name: str) -> None:
     else:
         split = published_split(settings.file, cases, fold=settings.fold, ratio=settings.ratio, seed=settings.seed)
         origin = {"file": str(settings.file), "sha256": file_digest(settings.file), "fold": settings.fold}
+    if settings.train_patients is not None:
+        split = keep_train_patients(split, cases, settings.train_patients, settings.seed)
     path = paths.split(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_split(path, split, dataset=name, seed=settings.seed, ratio=settings.ratio, origin=origin)
     read_split(path, cases)
-    say(f"{name}: {', '.join(f'{len(split[side])} {side}' for side in ('train', 'val', 'test'))} in {path}")
+    sizes = ", ".join(f"{len(split[side])} {side}" for side in ("train", "val", "test"))
+    left_out = f", {len(split['left_out'])} left out" if "left_out" in split else ""
+    say(f"{name}: {sizes}{left_out} in {path}")
 
 
 def collect_step(config: StudyConfig, allow_missing: bool = False) -> None:

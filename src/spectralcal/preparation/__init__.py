@@ -1,5 +1,6 @@
 """From raw volumes to arrays that training can read: grids, intensities, crops, the manifest and the splits."""
 
+from spectralcal.data.fewer_patients import keep_train_patients
 from spectralcal.data.manifest import PreparedCase, manifest_hash, read_manifest
 from spectralcal.data.splits import check_split, read_split, split_patients, write_split
 from spectralcal.preparation.facts import data_facts
@@ -10,6 +11,7 @@ __all__ = [
     "PreparedCase",
     "check_split",
     "data_facts",
+    "keep_train_patients",
     "manifest_hash",
     "prepare_dataset",
     "published_split",

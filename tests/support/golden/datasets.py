@@ -21,6 +21,7 @@ GENERATED: dict[str, dict[str, dict[str, Any]]] = {
         "small": {"shape": (16, 18, 20), "cases": 5},
         "noisy, thick slices": {"shape": (18, 16, 20), "noise": 0.6, "anisotropic_share": 1.0, "cases": 2},
         "another seed and scale": {"shape": (16, 16, 16), "seed": 3, "spacing": 1.2, "correlation": 8.0, "cases": 2},
+        "a channel for each structure": {"shape": (16, 18, 20), "channels": "per_structure", "cases": 2},
         "vague": {"shape": (16, 16, 16), "sharpest": 1.0, "vaguest": 6.0, "cases": 2},
     }
 }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import functools
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from spectralcal.base.errors import ConfigError
 from spectralcal.base.papers import paper_of
 
 FILE = "printed/claims.csv"
+#: hypotheses of our own about a paper, in the same columns; a paper may have none
+OWN = "printed/hypotheses.csv"
 #: in the column "data_sets": the claim is about training in general, or about no data at all
 ANY, NONE = "any", "none"
 NAMED = "named"
@@ -51,7 +54,20 @@ def catalogue(paper: str) -> dict[str, Claim]:
     Raises:
         ConfigError: the file cannot be read, or lacks a column.
     """
-    file = paper_of(paper).folder / FILE
+    return _read(paper_of(paper).folder / FILE)
+
+
+@functools.cache
+def hypotheses(paper: str) -> dict[str, Claim]:
+    """Our own hypotheses about a paper by id, in the order of their file; empty if there is no such file.
+
+    Args, Raises: as :func:`catalogue`.
+    """
+    file = paper_of(paper).folder / OWN
+    return _read(file) if file.is_file() else {}
+
+
+def _read(file: Path) -> dict[str, Claim]:
     try:
         with file.open(newline="", encoding="utf-8") as stream:
             reader = csv.DictReader(stream)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.base import registry
-from spectralcal.report.claims.catalogue import ANY, FILE, NONE, Claim, catalogue
+from spectralcal.report.claims.catalogue import ANY, FILE, NONE, OWN, Claim, catalogue, hypotheses
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
     INCONCLUSIVE,
@@ -56,14 +56,39 @@ class Entry:
 
 
 def ledger(results: Results) -> list[Entry]:
-    """Decide every claim from a study's results, in the order of the list.
+    """Decide every claim that a study lists (:func:`listed`) from its results, in the order of the list.
 
     Raises:
         ResultError: a result file is damaged.
         ValueError: a claim has no function or two, or a function no claim.
     """
     study = Study(results, roles(results.config))
-    return [decide(study, claim) for claim in catalogue(results.config.paper).values()]
+    return [decide(study, claim) for claim in listed(results.config)]
+
+
+def listed(config: StudyConfig) -> list[Claim]:
+    """The paper's claims, then those of our own hypotheses whose role the study plays.
+
+    A study that was made for hypotheses alone, so that it plays no other role, lists no claims of the paper: it would
+    leave all of them unmeasured.
+    """
+    own = hypotheses(config.paper)
+    needed = own_roles(config.paper)
+    played = {role for role, experiment in roles(config).items() if experiment}
+    only_own = bool(played) and played <= {role for some in needed.values() for role in some}
+    claims = [] if only_own else list(catalogue(config.paper).values())
+    return claims + [claim for name, claim in own.items() if played & set(needed[name])]
+
+
+@functools.cache
+def own_roles(paper: str) -> dict[str, tuple[str, ...]]:
+    """Id of each hypothesis of our own -> the roles of its file (``ROLES``), one of which a study must play."""
+    found = {}
+    for name in registry.names("claims", paper):
+        for identity in registry.load("claims", name, paper):
+            if identity in hypotheses(paper):
+                found[identity] = tuple(registry.constant("claims", name, "ROLES", paper) or ())
+    return found
 
 
 def decide(study: Study, claim: Claim) -> Entry:
@@ -87,9 +112,9 @@ def functions(paper: str) -> dict[str, tuple[str, Function]]:
             if identity in found:
                 raise ValueError(f"claim {identity}: expected one function, found a second in claims/{name}.py")
             found[identity] = (registry.constant("claims", name, "TITLE", paper), function)
-    if difference := set(found) ^ set(catalogue(paper)):
+    if difference := set(found) ^ (set(catalogue(paper)) | set(hypotheses(paper))):
         raise ValueError(
-            f"expected a function for every claim of {FILE} and no other, found a difference in "
+            f"expected a function for every claim of {FILE} and {OWN} and no other, found a difference in "
             f"{', '.join(sorted(difference))}"
         )
     return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spectralcal.report.claims.catalogue import ANY, NAMED
+from spectralcal.report.claims.catalogue import ANY, NAMED, hypotheses
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
     FEWEST_SEEDS,
@@ -55,8 +55,14 @@ def _opening(entries: Sequence[Entry], results: Results) -> str:
     counts = ", ".join(f"**{sum(e.verdict == v for e in entries)} {v}**" for v in VERDICTS)
     config = results.config
     named = ", ".join(results.title(name) for name in config.datasets)
-    claims = f"{len(entries)} claim{'' if len(entries) == 1 else 's'} of the paper"
-    return f"Study {config.study} ({named}): {claims}, {counts}."
+    own = sum(entry.claim.id in hypotheses(config.paper) for entry in entries)
+    kinds = (_many(len(entries) - own, "claim", "claims of the paper"), _many(own, "hypothesis", "hypotheses of ours"))
+    return f"Study {config.study} ({named}): {' and '.join(filter(None, kinds)) or 'no claim'}, {counts}."
+
+
+def _many(number: int, one: str, several: str) -> str:
+    words, _, whose = several.partition(" of ")
+    return f"{number} {one if number == 1 else words} of {whose}" if number else ""
 
 
 def _decided(entries: Sequence[Entry]) -> str:

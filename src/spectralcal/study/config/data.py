@@ -48,6 +48,12 @@ class SplitConfig(Section):
         "splits_final.json; `{dataset}` in it stands for the data set's name. null: drawn by patient.",
     )
     fold: int = Field(0, ge=0, description="Which fold of a file that lists several.")
+    train_patients: int | None = Field(
+        None,
+        ge=1,
+        description="Train on so many patients only: the first training patients in the order in which `seed` hashes "
+        "their names, so that fewer are always among more. Validation and test stay as they are. null: on all.",
+    )
 
 
 class DatasetConfig(Section):
