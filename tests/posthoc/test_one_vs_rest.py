@@ -50,7 +50,7 @@ def test_a_factor_that_would_be_negative_is_zero():
     step.fit(torch.stack([torch.zeros_like(p), p.logit()], 1), labels)
     assert step.b[1] == 0
     assert step.a[1] > 0
-    assert "b of class 1 is at its limit 0: the validation voxels do not decide it" in step.limits
+    assert "b of class 1 is at its limit 0; the validation voxels alone would take it further" in step.limits
 
 
 def test_isotonic_regression_of_the_bins_is_scikit_learns():

@@ -22,8 +22,8 @@ class PostHocStep:
     (:meth:`transform`). Before it is fitted, a step changes nothing.
 
     Attributes:
-        limits: one line for each bound that the last fit reached, and for labels that no number fits best; empty if the
-            voxels decided every number.
+        limits: one line for each bound that the last fit reached, and for labels that no finite number fits best; empty
+            if the voxels decided every number.
     """
 
     #: Whether one value added to all logits of a voxel leaves the resulting probabilities alone. Such a field is
@@ -53,7 +53,7 @@ class PostHocStep:
         self.limits = []
         self.estimate(logits, labels)
         if log_likelihood(self, logits, labels) > -SEPARATED:
-            self.limits.append("the logits separate the labels of the validation voxels, which decide no scale")
+            self.limits.append("the logits separate the labels of the validation voxels: no finite scale fits best")
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Logits of the calibrated probabilities.
@@ -109,7 +109,7 @@ def limit_reached(name: str, values: Tensor, lower: Tensor | float, upper: Tenso
     lower, upper = (torch.as_tensor(bound, dtype=values.dtype).expand_as(values) for bound in (lower, upper))
     return [
         f"{name}{' of class ' if place else ''}{' and '.join(map(str, place))} is at its limit "
-        f"{values[tuple(place)].item():g}: the validation voxels do not decide it"
+        f"{values[tuple(place)].item():g}; the validation voxels alone would take it further"
         for place in ((values <= lower) | (values >= upper)).nonzero().tolist()
     ]
 
