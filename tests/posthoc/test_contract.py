@@ -84,6 +84,26 @@ def test_a_record_that_is_none_is_refused(name):
             kind.from_parameters({**parameters, first: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("temperature", {"temperature": 0.0}),
+        ("temperature", {"temperature": [1.0, 2.0]}),
+        ("vector", {"weights": [1.0, 1.0, 1.0], "intercepts": [0.0, 0.0]}),
+        ("vector", {"weights": None, "intercepts": [0.0, 0.0]}),
+        ("matrix", {"weights": [[1.0, 0.0], [0.0, 1.0]], "intercepts": [0.0, 0.0, 0.0]}),
+        ("dirichlet", {"weights": [[1.0, 0.0], [0.0]], "intercepts": [0.0, 0.0]}),
+        ("beta", {"a": [1.0, 1.0], "b": [1.0], "c": [0.0, 0.0]}),
+        ("ensemble_temperature", {"temperature": 1.0, "weights": [0.5, 0.5]}),
+        ("isotonic", {"log_odds": [[0.0, 1.0]], "calibrated_log_odds": [[0.0, 1.0], [0.0, 1.0]]}),
+        ("histogram_binning", {"edges": [-1.0, 0.0, 1.0], "log_odds": [[0.0], [0.0]]}),
+    ],
+)
+def test_numbers_that_do_not_fit_together_are_refused(name, parameters):
+    with pytest.raises(ValueError, match="do not make a map"):
+        registry.load("posthoc", name).from_parameters(parameters)
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if registry.load("posthoc", name).preserves_argmax])
 @pytest.mark.parametrize("sharpness", [0.3, 5.0])
 def test_the_most_probable_class_stays_where_that_is_declared(name, sharpness):

@@ -1,7 +1,7 @@
 """Newton's method within bounds, for convex functions of a few hundred numbers.
 
-Second derivatives lead to the same minimum on every machine to about ten digits, also where the numbers to fit hang
-together closely; first-order methods stop some way off, and a reloaded record would not be what a second fit gives.
+Second derivatives lead to the same minimum on every machine to eight digits, also where the numbers to fit are nearly
+collinear; first-order methods stop some way off, at a place that depends on rounding.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class PostHocStep:
         """The step that gave these :meth:`parameters`.
 
         Raises:
-            ValueError: other names than the step has, or what is not a finite number.
+            ValueError: other names than the step has, what is not a finite number, or lists that do not fit together.
         """
         if set(parameters) != set(cls.state):
             raise ValueError(
@@ -101,7 +101,21 @@ class PostHocStep:
             if not _numbers(value):
                 raise ValueError(f"{cls.__name__}: expected finite numbers as {name}")
             setattr(step, name, value)
+        if not step._works():
+            raise ValueError(f"{cls.__name__}: the numbers of {', '.join(cls.state)} do not make a map")
         return step
+
+    def _works(self) -> bool:
+        """Whether logits of zero become finite ones. What is named last in `state` has one entry per class."""
+        values = [getattr(self, name) for name in self.state]
+        if any(value is None for value in values):
+            return all(value is None for value in values)
+        try:
+            return bool(
+                self(torch.zeros(1, len(values[-1]) if isinstance(values[-1], list) else 2, 1)).isfinite().all()
+            )
+        except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError):
+            return False
 
 
 def limit_reached(name: str, values: Tensor, lower: Tensor | float, upper: Tensor | float) -> list[str]:
@@ -126,7 +140,7 @@ def by_class(values: list[float], logits: Tensor) -> Tensor:
 
 
 def _numbers(value: Any) -> bool:
-    """Whether a value is None (a step that was not fitted), a finite number, or a list of such."""
+    """Whether a value is None (a step that was not fitted), a finite number, or a list of numbers or such lists."""
     if isinstance(value, list):
-        return all(_numbers(each) for each in value)
+        return all(each is not None and _numbers(each) for each in value)
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value))
