@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from spectralcal.base import registry
 from spectralcal.engine import fit_post_hoc as fitting
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.metrics import PROTOCOLS, REGIONS, CalibrationHistogram
@@ -195,3 +196,34 @@ def test_a_fit_takes_all_voxels_of_few_cases_and_a_share_of_many(network, monkey
     assert many.labels.shape == (600,)
     known = {tuple(row) for row in few.logits[whole : 2 * whole].tolist()}
     assert {tuple(row) for row in many.logits[100:200].tolist()} <= known  # a hundred of each case
+
+
+@pytest.mark.parametrize("limits", [[], ["temperature is at its limit 100", "weight of class 2 is at its limit 0.01"]])
+def test_bounds_that_a_fit_reached_are_said_a_line_each(network, capsys, limits):
+    class Bounded(Fit):
+        pass
+
+    step = Bounded()
+    step.limits = limits
+    fitting.fit_post_hoc(step, network, [Image(1)], PATCH, device=CPU, precision="fp32")
+    assert capsys.readouterr().err.splitlines() == [f"post-hoc step Bounded: {line}" for line in limits]
+
+
+@pytest.mark.parametrize("name", registry.names("posthoc"))
+@pytest.mark.parametrize("shape", [(24, 24), (8, 9, 10)])
+def test_every_step_is_fitted_to_images_and_volumes_and_used_on_them(name, shape):
+    torch.manual_seed(0)
+    convolution = nn.Conv2d if len(shape) == 2 else nn.Conv3d
+    network = nn.Sequential(convolution(1, 6, 3, padding=1), nn.ReLU(), convolution(6, 3, 1)).eval()
+    random = np.random.default_rng(0)
+    label = random.integers(0, 3, shape).astype(np.uint8)
+    image = (label + random.normal(0, 0.4, shape)).astype(np.float32)[None]
+    case = SimpleNamespace(id="case", shape=shape, image=lambda: image, label=lambda: label)
+    step = registry.load("posthoc", name)()
+    fitting.fit_post_hoc(step, network, [case], shape, device=CPU, precision="fp32")
+    options = {"device": CPU, "precision": "fp32"}
+    plain = predict_probabilities(network, image, shape, InferenceConfig(), **options)
+    result = predict_probabilities(network, image, shape, InferenceConfig(), transform=step, **options)
+    torch.testing.assert_close(result.sum(0), torch.ones(shape))
+    truth = torch.from_numpy(label.astype(np.int64))[None]
+    assert result.gather(0, truth).log().mean() > plain.gather(0, truth).log().mean() + 0.01

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+import torch
 import torch.nn.functional as F
 from golden.mutation import Mutation, scaled, through, value
 
@@ -15,7 +16,10 @@ import spectralcal.losses.mace as mace
 import spectralcal.losses.spectral as spectral
 import spectralcal.losses.svls as svls
 import spectralcal.models.padding as padding
+import spectralcal.posthoc._full as full
+import spectralcal.posthoc.beta as beta
 import spectralcal.posthoc.classwise_temperature as classwise
+import spectralcal.posthoc.isotonic as isotonic
 from golden import datasets, losses, models, posthoc
 from spectralcal.datasets.brats2020 import Brats2020
 from spectralcal.losses._history import BandHistory
@@ -69,7 +73,17 @@ MUTATIONS = {
     ),
     "networks padded with zeros": of("models/unet", zero_padding),
     "class-wise temperatures 0.1 % lower": of(
-        "posthoc/classwise_temperature", through(classwise, "fit_factors", lambda plain, *args: 1.001 * plain(*args))
+        "posthoc/classwise_temperature", through(classwise, "fit_affine", lambda plain, *args: 1.001 * plain(*args))
+    ),
+    "matrix scaling at ten times the price of mixing": of(
+        "posthoc/matrix", through(full, "fit_affine", lambda plain, *args: plain(*args[:-1], 10 * args[-1]))
+    ),
+    "isotonic bins twice as wide": of(
+        "posthoc/isotonic", through(isotonic, "edges", lambda plain, bins, limit: plain(bins // 2, limit))
+    ),
+    "beta intercepts 1 % higher": of(
+        "posthoc/beta",
+        through(beta, "minimize", lambda plain, *args: plain(*args) * torch.tensor([1.0, 1.0, 1.01]).repeat(4)),
     ),
     "BraTS labels in another order": of("datasets/brats2020", value(Brats2020, "label_map", {0: 0, 1: 1, 2: 3, 4: 2})),
     "ACDC's twins as two patients": of("datasets/acdc", value(acdc, "SAME_PATIENT", {})),

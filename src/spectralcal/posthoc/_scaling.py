@@ -1,4 +1,4 @@
-"""Fitting factors on logits by the likelihood of the labels: a convex problem, solved to the end in float64."""
+"""One factor on all logits by the likelihood of the labels: a convex problem, solved to the end in float64."""
 
 from __future__ import annotations
 
@@ -6,39 +6,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spectralcal.posthoc._voxels import check_voxels, chunks
 
-def fit_factors(logits: Tensor, labels: Tensor, count: int) -> Tensor:
-    """Factors that maximise the likelihood of `labels` under softmax(factors * logits).
+#: A factor of zero or less would reverse the order of classes; perfectly separated labels would send it to infinity.
+#: Both say that the validation voxels cannot carry the fit, and the bounds keep the result usable.
+SMALLEST, LARGEST = 1e-2, 1e2
+
+
+def fit_factor(logits: Tensor, labels: Tensor) -> float:
+    """The factor, from 0.01 to 100, that maximises the likelihood of `labels` under softmax(factor * logits).
 
     Args:
-        logits: (N, C), one row a voxel.
+        logits: (N, C), one row per voxel.
         labels: (N,) integer in 0..C-1.
-        count: 1 for one factor on all classes, C for one a class.
-
-    Returns:
-        (count,) float64.
 
     Raises:
-        ValueError: shapes that do not fit, no voxel, or logits that are not finite.
+        ValueError: shapes that do not fit, no voxel, labels out of range, or logits that are not finite.
     """
-    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
-        raise ValueError(f"expected logits (N, C) and labels (N,), got {tuple(logits.shape)} and {tuple(labels.shape)}")
-    if len(logits) == 0 or not torch.isfinite(logits).all():
-        raise ValueError(f"expected finite logits of at least one voxel, got {len(logits)} voxels")
-    if count not in (1, logits.shape[1]):
-        raise ValueError(f"count must be 1 or the number of classes {logits.shape[1]}, got {count}")
-    logits, labels = logits.double(), labels.long()
-    factors = torch.ones(count, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([factors], max_iter=200, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+    check_voxels(logits, labels)
+    factor = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([factor], max_iter=200, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        value = F.cross_entropy(logits * factors, labels)
-        value.backward()
-        return value
+        total = torch.zeros((), dtype=torch.float64)
+        for part, target in chunks(logits, labels):
+            value = F.cross_entropy(part * factor, target, reduction="sum") / len(labels)
+            value.backward()
+            total += value.detach()
+        return total
 
     with torch.enable_grad():
         optimizer.step(closure)
-    # A factor of zero or less would turn the order of classes round; perfectly separated labels would send it to
-    # infinity. Both say that the validation voxels cannot carry the fit, and the bounds keep the result usable.
-    return factors.detach().clamp(1e-2, 1e2)
+    return float(factor.detach().clamp(SMALLEST, LARGEST))

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from spectralcal.posthoc._scaling import fit_factors
+from spectralcal.posthoc._scaling import LARGEST, SMALLEST, fit_factor
+from spectralcal.posthoc._step import PostHocStep, limit_reached
 
 
-class TemperatureScaling:
-    """softmax(logits / T), T fitted to the validation voxels by their likelihood.
+class TemperatureScaling(PostHocStep):
+    """softmax(logits / T), T from 0.01 to 100, fitted to the validation voxels by their likelihood.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
 
+    preserves_argmax = True
+    state = ("temperature",)
+
     def __init__(self) -> None:
+        super().__init__()
         self.temperature = 1.0
 
-    def fit(self, logits: Tensor, labels: Tensor) -> None:
+    def estimate(self, logits: Tensor, labels: Tensor) -> None:
         """Fit T to logits (N, C) and labels (N,)."""
-        self.temperature = 1 / float(fit_factors(logits, labels, 1))
+        factor = fit_factor(logits, labels)
+        self.temperature = 1 / factor
+        self.limits = limit_reached("temperature", torch.tensor(1 / factor), 1 / LARGEST, 1 / SMALLEST)
 
-    def __call__(self, logits: Tensor) -> Tensor:
+    def transform(self, logits: Tensor) -> Tensor:
         """Logits (B, C, *spatial) divided by T."""
         return logits / self.temperature
-
-    def parameters(self) -> dict[str, float]:
-        """The fitted temperature."""
-        return {"temperature": self.temperature}
 
 
 POST_HOC = TemperatureScaling

@@ -63,6 +63,11 @@ def fitted(name: str, factor: float) -> dict[str, Any]:
     sharp = torch.from_numpy((factor * (right + rough)).astype(np.float32))
     step = registry.load("posthoc", name)()
     step.fit(sharp.flatten(1).T, torch.from_numpy(label.astype(np.int64)).flatten())
-    parameters = {key: floats(np.atleast_1d(value)) for key, value in step.parameters().items()}
+    parameters = {key: floats(_flat(value)) for key, value in step.parameters().items()}
     others = torch.from_numpy(formula.logits(np.stack([label, label]), 4, 2))
     return {**parameters, "logits": summary(step(others)), "planes": summary(step(others[..., 0]))}
+
+
+def _flat(value: Any) -> list[float]:
+    """A number, or the numbers of lists within lists."""
+    return [number for each in value for number in _flat(each)] if isinstance(value, list) else [value]
