@@ -151,10 +151,47 @@ def test_price_of_calibration(make):
         )
 
     assert loses(0.0).findings("C06")["acdc"].verdict == f.SUPPORTED
-    assert loses(0.4).findings("C06")["acdc"].verdict == f.REFUTED  # within the margin, beyond chance
+    assert loses(0.4).findings("C06")["acdc"].verdict == f.SUPPORTED  # beyond chance, and within the margin
     assert loses(3.0).findings("C06")["acdc"].verdict == f.REFUTED
     noisy = make(noise=0.1, datasets=["acdc"])
     assert noisy.findings("C06")["acdc"].verdict == f.INCONCLUSIVE
+
+
+def test_the_window_keeps_segmentation_within_the_same_margin(make):
+    def loses(points):
+        def value(method, metric, **_):
+            return 0.85 - points / 100 if (method, metric) == ("spectral", "DSC") else None
+
+        return make(value, further=ABLATION, datasets=["hippocampus"]).findings("C59")["hippocampus"]
+
+    assert loses(0.2).verdict == f.SUPPORTED
+    assert loses(0.2).value == pytest.approx(-0.2, abs=0.1)
+    assert loses(3.0).verdict == f.REFUTED
+
+
+def test_a_voxel_is_asked_of_good_networks_only(make):
+    def found(dice, distance):
+        chosen = {"DSC": dice, "HD95": distance}
+        made = make(lambda method, metric, **_: chosen.get(metric) if method == "ce" else None, datasets=["acdc"])
+        return made.findings("C56")["acdc"]
+
+    assert found(0.91, 0.8).verdict == f.SUPPORTED
+    assert found(0.91, 5.0).verdict == f.REFUTED
+    assert found(0.77, 23.0).verdict == f.NOT_MEASURED
+    assert "the claim is about networks at a Dice of 91 %; cross-entropy's is 7" in found(0.77, 23.0).found
+
+
+def test_a_faint_weight_with_most_of_the_gain(make):
+    further = {"weight": ("ce", "spectral@weight=0.001", "spectral")}
+
+    def found(faint):
+        ece = {"ce": 0.03, "spectral@weight=0.001": faint, "spectral": 0.01}
+        made = make(lambda method, metric, **_: ece.get(method) if metric == "ECE" else None, further=further,
+                    datasets=["hippocampus"])  # fmt: skip
+        return made.findings("C55")["hippocampus"]
+
+    assert (found(0.012).verdict, found(0.028).verdict) == (f.SUPPORTED, f.REFUTED)
+    assert found(0.012).value == pytest.approx(8, abs=0.5)
 
 
 def test_crac_pays(make):
@@ -166,6 +203,7 @@ def test_crac_pays(make):
     assert crac(0.8, 0.01) == f.SUPPORTED
     assert crac(0.9, 0.01) == f.REFUTED
     assert crac(0.8, 0.06) == f.REFUTED  # nothing was bought
+    assert set(make(datasets=["acdc", "hippocampus"]).findings("C05")) == {"acdc", "promise12", "printed tables"}
 
 
 def test_spread_of_cases(make):
@@ -221,21 +259,42 @@ def test_ablation_out_of_order(make):
     )["brats2020"].found  # fmt: skip
 
 
-MAPS = {"confidence": ("spectral", *(f"spectral@confidence={kind}" for kind in ("max_prob", "max_log_prob", "margin")))}
+PROBABILITIES = ("max_prob", "max_log_prob", "entropy")
 
 
-@pytest.mark.parametrize(("other", "verdict"), [(0.03, f.SUPPORTED), (0.01, f.REFUTED), (0.02, f.INCONCLUSIVE)])
-def test_choice_of_the_map(make, other, verdict):
+def with_maps(make, errors):
+    """ECE of the loss on each map of probabilities; 0.02 on the maximum logit and with cross-entropy."""
+
     def value(method, metric, **_):
-        kinds = {"margin": 0.001, "max_log_prob": other, "max_prob": 0.04}
-        return next((v for kind, v in kinds.items() if kind in method), None) if metric == "ECE" else None
+        kinds = {"margin": 0.001, **errors}
+        return next((v for kind, v in kinds.items() if f"={kind}" in method), None) if metric == "ECE" else None
 
-    made = make(value, further=MAPS, datasets=["hippocampus"], noise=0.01)
+    methods = ("ce", "spectral", *(f"spectral@confidence={kind}" for kind in (*errors, "margin")))
+    return make(value, further={"confidence": methods}, datasets=["hippocampus"], noise=0.01)
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ((0.04, 0.03, 0.05), f.SUPPORTED),
+        ((0.01, 0.015, 0.012), f.REFUTED),
+        ((0.04, 0.01, 0.05), f.INCONCLUSIVE),  # one map is better than the logit: probabilities are not
+        ((0.04, 0.02, 0.05), f.INCONCLUSIVE),
+    ],
+)
+def test_choice_of_the_map(make, errors, verdict):
+    made = with_maps(make, dict(zip(PROBABILITIES, errors, strict=True)))
     found = made.findings("C24")["hippocampus"]
     assert found.verdict == verdict
-    assert ("max_log_prob" if verdict != f.SUPPORTED else "max_prob") in found.effect
     assert "margin" not in found.found  # a map of logits says nothing of probabilities
+    assert "ECE, max_logit - CE" in found.found
     assert made.entry("C24").verdict == verdict
+
+
+def test_a_map_that_was_not_run_leaves_the_choice_open(make):
+    found = with_maps(make, {"max_prob": 0.04, "max_log_prob": 0.03}).findings("C24")["hippocampus"]
+    assert found.verdict == f.INCONCLUSIVE
+    assert found.found.endswith("The map entropy was not run")
 
 
 WEIGHTS = {"weight": tuple(f"spectral@weight={w}" for w in (0.001, 0.005, 0.01, 0.05, 0.1, 1.0))}
@@ -339,13 +398,21 @@ def test_architectures(make, ahead):
     assert make(value("nnunet"), architectures=ARCHITECTURES[:2], **options).entry("C34").verdict == f.REFUTED
 
 
-@pytest.mark.parametrize(("scaled", "verdict"), [(1.5, f.SUPPORTED), (0.5, f.REFUTED)])
-def test_temperature(make, scaled, verdict):
+@pytest.mark.parametrize(
+    ("plain", "scaled", "verdict"),
+    [(2.0, 1.5, f.SUPPORTED), (2.0, 0.5, f.REFUTED), (0.9, 1.5, f.MOOT), (0.9, 0.5, f.MOOT)],
+)
+def test_temperature(make, plain, scaled, verdict):
+    """Where cross-entropy alone is as good, there is no effect that could be more than a temperature."""
+
     def value(method, metric, **_):
-        return LEVEL[metric] * scaled if method == "ce+temperature" and metric in ("ECE", "SCE", "TACE") else None
+        share = {"ce": plain, "ce+temperature": scaled}.get(method)
+        return LEVEL[metric] * share if share and metric in ("ECE", "SCE", "TACE") else None
 
     further = {"post_hoc": ("ce", "ce+temperature", "spectral")}
-    assert make(value, further=further, datasets=["hippocampus"]).entry("C49").verdict == verdict
+    made = make(value, further=further, datasets=["hippocampus"])
+    assert made.entry("C49").verdict == verdict
+    assert ("there is no effect to explain" in made.findings("C49")["hippocampus"].found) == (verdict == f.MOOT)
 
 
 @pytest.mark.parametrize(("tuned", "verdict"), [(0.02, f.SUPPORTED), (0.005, f.REFUTED)])

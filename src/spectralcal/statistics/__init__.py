@@ -14,6 +14,7 @@ from spectralcal.statistics.compare import (
     win_tie_loss,
 )
 from spectralcal.statistics.paired import PairedDifference, holm, paired_difference, wilcoxon_p
+from spectralcal.statistics.permutation import spearman_permutation
 from spectralcal.statistics.ranks import (
     FriedmanTest,
     RankStability,
@@ -53,6 +54,7 @@ __all__ = [
     "ranks",
     "resampled_means",
     "seed_spread",
+    "spearman_permutation",
     "wilcoxon_p",
     "win_tie_loss",
 ]

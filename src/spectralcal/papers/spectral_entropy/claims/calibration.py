@@ -58,7 +58,7 @@ def tace_pattern(study: Study, claim: Claim) -> list[Finding]:
         if conceded:
             lead = (cell["Ours"] - cell["CRaC"]).measure
             parts.append(Part(f"{data_set}, TACE, Ours - CRaC", lead, above(0), below(0), TACE.unit))
-    return [*study.each(claim, "main", on, elsewhere=False), print_finding(parts, "Table 2")]
+    return [*study.each(claim, "main", on, elsewhere=False), print_finding(parts, ("table2",))]
 
 
 def lowest(study: Study, data_set: str, score: Score) -> Finding:
@@ -88,7 +88,7 @@ def _printed_lowest(score: Score, data_sets) -> Finding:
         margin = rest - printed("table2", data_set, score.metric, "Ours")
         parts.append(Part(f"{data_set}, {score.metric}, best baseline - Ours", margin.measure, above(0), below(0),
                           score.unit))  # fmt: skip
-    return print_finding(parts, "Table 2")
+    return print_finding(parts, ("table2",))
 
 
 GROUP = {"C01": lowest_ece, "C02": lowest_sce, "C04": tace_pattern}

@@ -133,6 +133,18 @@ def sharper_boundaries(study: Study, claim: Claim) -> list[Finding]:
     return study.each(claim, "main", on)
 
 
+def broken_boundaries(study: Study, claim: Claim) -> list[Finding]:
+    """C58: the uncertain band of cross-entropy is in pieces."""
+
+    def on(name: str) -> Finding:
+        raise NotMeasured(
+            "the connected parts of a region of low confidence need the maps of all test cases, of which results keep "
+            "one"
+        )
+
+    return study.each(claim, "main", on)
+
+
 def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], str]:
     """Hotspot files of all seeds."""
     results, architecture = study.results, study.architecture("main")
@@ -145,7 +157,15 @@ def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], s
         found.append(arrays)
     if any(not np.array_equal(arrays["cases"], found[0]["cases"]) for arrays in found):
         raise NotMeasured("the hotspots of the seeds are of other cases; run `spectralcal hotspots` again")
-    return found, str(results.paths.hotspots(data_set, architecture, seeds[0])).replace(f"seed={seeds[0]}", "seed=*")
+    return found, _place(study, "hotspots", data_set, seeds[0])
+
+
+def _place(study: Study, kind: str, data_set: str, seed: int) -> str:
+    """Where files of maps or hotspots lie: what is published of them, or the whole ones, which stay local."""
+    paths, architecture = study.results.paths, study.architecture("main")
+    shared = paths.numbers(kind, data_set, architecture, seed)
+    path = shared if shared.is_file() else getattr(paths, kind)(data_set, architecture, seed)
+    return str(path).replace(f"seed={seed}", "seed=*") + ("" if shared.is_file() else " (local)")
 
 
 def _chosen(arrays: dict[str, np.ndarray], values: np.ndarray, strength: str = "signed") -> np.ndarray:
@@ -178,5 +198,5 @@ def _doubt_near_boundary(study: Study, data_set: str, methods: list[str]) -> tup
     return shares, str(maps["case"])
 
 
-GROUP = {"C38": hotspots_are_errors, "C39": lowered_at_hotspots, "C45": sharper_boundaries}
+GROUP = {"C38": hotspots_are_errors, "C39": lowered_at_hotspots, "C45": sharper_boundaries, "C58": broken_boundaries}
 CLAIM = GROUP
