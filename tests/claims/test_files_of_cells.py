@@ -1,10 +1,13 @@
 """Claims on spectra, histograms, histories and hotspots, in files whose content is chosen."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
+from spectralcal.metrics import CalibrationHistogram
+from spectralcal.metrics.curve import curve_arrays
 from spectralcal.papers.spectral_entropy.claims.correlation import pearson
 from spectralcal.papers.spectral_entropy.claims.scale import common_share
 from spectralcal.papers.spectral_entropy.claims.spectra import (
@@ -243,13 +246,29 @@ def test_premise(make, off, region, temperature, verdict):
 
 
 def test_premise_of_what_there_is(make):
+    """Cells without the region give it from the curve of all voxels."""
     made = histograms(make(datasets=["hippocampus"], **PAIR), lambda method, lower: -0.02, region="boundary")
+    assert "has no pooled voxels" in made.findings("C57")["hippocampus"].found
+    random = np.random.default_rng(0)
+    shares = random.dirichlet((1.0, 0.5, 0.4), 4000).T.reshape(3, 20, 20, 10)
+    label = random.integers(0, 3, shares.shape[1:])
+    histogram = CalibrationHistogram(num_classes=3)
+    histogram.update(shares[None].astype(np.float32), label[None])
+    for cell in study_cells(made.results.config):
+        path = made.paths.cell(cell).calibration
+        pooled = {f"all/pooled/{key}": value for key, value in curve_arrays(histogram).items()}
+        np.savez(path, **dict(np.load(path)), **pooled)
     found = made.findings("C57")["hippocampus"]
     assert found.value == pytest.approx(20, abs=10)
-    assert "Not measured: predicted foreground" in found.found
     assert "no experiment for the role 'post_hoc'" in found.found
     # confidences are the middles of the bins, so that half of all voxels are wrong, and 20 thousandths more
     assert f"Of {1e3 * 0.5 + found.value:.1f} ×10⁻³ of the voxels that are wrong" in found.found
+    shown = shares[0] <= 0.5
+    gap = 1e3 * (shares.max(0) - (shares.argmax(0) == label))[shown].mean()
+    value = float(re.search(r"predicted foreground, voxels pooled: (-?[\d.]+)", found.found)[1])
+    background = (shown & (shares.argmax(0) == 0)).mean()
+    assert background > 0.02  # here many are predicted background below one half; they count as foreground
+    assert value == pytest.approx(gap, rel=0.01)
 
 
 def test_histograms_that_are_missing_are_named(make):
