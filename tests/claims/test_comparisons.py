@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from claims_study import LEVEL, SIX
 
+from spectralcal.papers.spectral_entropy.claims._design import standard_error
 from spectralcal.papers.spectral_entropy.claims.generality import (
     TOGETHER,
     mean_rank,
@@ -72,6 +73,30 @@ def test_effect_is_that_of_the_best_baseline(make):
     assert found.effect == "ECE, best baseline (MbLS) - Ours"
     assert found.value == pytest.approx(1.0)
     assert (found.seeds, found.patients, found.cases) == (3, 8, 8)
+
+
+def test_standard_error_of_one_training_on_a_few_subjects():
+    """Against the spread of simulated designs whose variances are known."""
+    random = np.random.default_rng(0)
+    training, patient, rest = 0.5, 0.8, 1.5
+    found = standard_error(
+        training * random.standard_normal((400, 1)) + patient * random.standard_normal(400)
+        + rest * random.standard_normal((400, 400)), 8)  # fmt: skip
+    designs = training * random.standard_normal(4000) + (
+        patient * random.standard_normal((4000, 8)) + rest * random.standard_normal((4000, 8))
+    ).mean(1)
+    assert found == pytest.approx(designs.std(), rel=0.05)
+    assert standard_error(np.zeros((3, 5)), 2) == 0
+    with pytest.raises(ValueError, match="two or more trainings"):
+        standard_error(np.zeros((1, 5)), 2)
+
+
+def test_a_margin_stands_beside_what_the_papers_design_could_see(make):
+    found = make(noise=0.05, datasets=["acdc"]).findings("C01")["acdc"].found
+    assert "% of the baseline's" in found
+    # printed: 11.7 and 10.8 on PROMISE12, 2.1 and 2.0 on iSeg-2017
+    assert "with the 8 test subjects of PROMISE2012 (printed margin 8 %)" in found
+    assert "with the 2 test subjects of iSeg2017 (printed margin 5 %)" in found
 
 
 def test_data_sets_that_were_not_run_are_not_measured(make, ahead):
