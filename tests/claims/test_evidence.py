@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spectralcal.jobs.steps import collect_step
+from spectralcal.report.claims.catalogue import catalogue
 from spectralcal.report.claims.ledger import ledger, table
 from spectralcal.report.results import Results
 from spectralcal.study.config import load_config
@@ -49,7 +50,7 @@ def evidence(tmp_path_factory):
         config = load_config("config/open.yaml")
         collect_step(config, allow_missing=True)
         frame = table(ledger(Results(config)))
-    return frame[["id", "where", "verdict", "evidence"]].fillna("")
+    return frame[["id", "where", "verdict", "found", "evidence"]].fillna("")
 
 
 def test_every_path_of_the_ledger_is_in_the_repository(evidence, tracked):
@@ -71,3 +72,30 @@ def test_every_path_of_the_ledger_is_in_the_repository(evidence, tracked):
 def test_what_was_measured_has_evidence(evidence):
     measured = evidence[(evidence.verdict != "not measured") & (evidence["where"] != "claim")]
     assert (measured.evidence != "").all()
+
+
+def test_the_audits_answers_name_claims_that_there_are():
+    page = (ROOT / "docs/audit.md").read_text()
+    named = set(re.findall(r"\b[CT]\d\d\b", page))
+    assert named - {"T02"} <= set(catalogue("spectral_entropy"))
+    assert "T02 is dropped" in page
+    for point in (*(f"| **E{n}** " for n in range(1, 7)), "### E7", "## Sections 1 and 2", "## Sections 3 and 4",
+                  *(f"## Section {n}" for n in (5, 6, 7))):  # fmt: skip
+        assert point in page
+
+
+def test_the_premise_of_the_audits_answers_is_that_of_the_cells(evidence):
+    said = re.search(r"<!-- premise -->(.*?)<!-- end -->", (ROOT / "docs/audit.md").read_text(), re.S)[1]
+    found = {row["where"]: row.found for _, row in evidence[evidence.id == "C57"].iterrows()}
+    numbers = {
+        name: {
+            key: float(re.search(rf"{text}: (-?[\d.]+)", found[name])[1])
+            for key, text in {"gap": "all voxels", "foreground": "voxels pooled"}.items()
+        }
+        for name in ("hippocampus", "acdc")
+    }
+    wrong = float(re.search(r"Of ([\d.]+) ", found["hippocampus"])[1])
+    temperature = float(re.search(r"validation cases: ([\d.]+)", found["hippocampus"])[1])
+    ours, other = numbers["hippocampus"], numbers["acdc"]
+    expected = [ours["gap"], wrong, temperature, ours["foreground"], -other["gap"], -other["foreground"]]
+    assert [float(text) for text in re.findall(r"\d+\.\d+", said)] == expected
