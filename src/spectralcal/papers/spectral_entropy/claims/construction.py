@@ -145,7 +145,7 @@ def loss_is_bounded(study: Study, claim: Claim) -> list[Finding]:
 
 
 def equal_powers_are_the_highest(study: Study, claim: Claim) -> list[Finding]:
-    """T06: the entropy is highest when the bands hold the same power, which is no flat density."""
+    """T06: the entropy is highest when the bands have the same power, which is no flat density."""
     noise = np.random.default_rng(0).standard_normal((FIELD,) * 3)
     level, flat, most = _entropy(equal_bands(noise, BANDS)), _entropy(noise), np.log(BANDS)
     part = Part("entropy of a field with equal band powers / log K", exact(level / most), at_least(1 - 1e-4),

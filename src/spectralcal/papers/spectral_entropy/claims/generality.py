@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -41,6 +41,13 @@ from spectralcal.report.claims.study import DSC, ECE, SIX, Study
 from spectralcal.study.methods import parse_method
 
 TITLE = "Generality"
+#: what C47 asks of every data set
+GAINS = {
+    "C01": "lowest ECE",
+    "C02": "lowest SCE",
+    "C03": "first or second in segmentation",
+    "C06": "no loss of segmentation quality",
+}
 #: 1 for metrics where higher is better, else -1
 HIGHER = np.array([1.0 if score.higher else -1.0 for score in SIX])
 ARCHITECTURES = ("unet", "nnunet", "swin_unetr", "unetpp", "attention_unet", "transunet")
@@ -136,7 +143,7 @@ def generalises(study: Study, claim: Claim) -> list[Finding]:
             "C03": near_best(study, name),
             "C06": not_worse(study, name),
         }
-        said = ", ".join(f"{identity} {finding.verdict}" for identity, finding in parts.items())
+        said = _said(parts)
         verdict = every(finding.verdict for finding in parts.values())
         shown = next((f for f in parts.values() if f.verdict == verdict), parts["C01"])
         return Finding(name, verdict, seeds=shown.seeds, patients=shown.patients, cases=shown.cases, found=said,
@@ -145,11 +152,15 @@ def generalises(study: Study, claim: Claim) -> list[Finding]:
     prints = {}
     for identity, function in (("C01", lowest_ece), ("C02", lowest_sce), ("C03", best_or_second), ("C06", no_price)):
         prints[identity] = next(f for f in function(Study(study.results, {}), claim) if f.where == WHERE)
-    said = ", ".join(f"{identity} {finding.verdict}" for identity, finding in prints.items())
+    said = _said(prints)
     verdict = every(finding.verdict for finding in prints.values())
     files = "; ".join(map(file_of, ("table1", "table2")))
     in_print = Finding(WHERE, verdict, "printed", found=said, evidence=files)
     return [*study.each(claim, "main", on), in_print]
+
+
+def _said(findings: Mapping[str, Finding]) -> str:
+    return ", ".join(f"{GAINS[identity]} ({identity}): {finding.verdict}" for identity, finding in findings.items())
 
 
 def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
