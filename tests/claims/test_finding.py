@@ -114,7 +114,7 @@ def test_printed_numbers_contradict_and_do_not_refute():
                                                      (0.27, 0.5, f.INCONCLUSIVE)])  # fmt: skip
 def test_a_permutation_decides_by_its_p_value(p, value, verdict):
     """Neither seeds nor patients make more units of what is permuted."""
-    measure = Measure(value, math.nan, math.nan, "permutation", (value,), 43, 43, p)
+    measure = Measure(value, math.nan, math.nan, "permutation", (value,), 43, 43, p_value=p)
     assert part(measure).verdict == verdict
     assert part(measure).words == f"effect: {value:g} (exact permutation, p = {p:g})"
 

@@ -184,7 +184,12 @@ def test_page_opens_with_counts_that_add_up(phantom, entries):
     lines = text.splitlines()
     assert lines[0] == "# Claims ledger"
     counts = {verdict: sum(entry.verdict == verdict for entry in entries) for verdict in f.VERDICTS}
-    assert lines[2].endswith(", ".join(f"**{number} {verdict}**" for verdict, number in counts.items()) + ".")
+    several = {f.CONTRADICTED: "contradict their own table"}
+    said = (
+        f"**{number} {verdict if number == 1 else several.get(verdict, verdict)}**"
+        for verdict, number in counts.items()
+    )
+    assert lines[2].endswith(", ".join(said) + ".")
     assert sum(counts.values()) == len(catalogue(PAPER))
     rows = [line.split("|")[3:-1] for line in lines if line.startswith(("| on ", "| decided "))]
     assert [sum(map(int, column)) for column in zip(*rows, strict=True)] == list(counts.values())
@@ -193,7 +198,8 @@ def test_page_opens_with_counts_that_add_up(phantom, entries):
     for entry in entries:
         if entry.verdict in DECISIVE:
             link = f"[{entry.claim.id}](#{entry.claim.id.lower()})"
-            assert any(f"**{entry.verdict.capitalize()}** {link}: {entry.claim.claim}" in line for line in first)
+            mark = f" {DAMAGED}" if entry.claim.damaged else ""
+            assert any(f"**{entry.verdict.capitalize()}** {link}{mark}: {entry.claim.claim}" in line for line in first)
     for claim in catalogue(PAPER):
         assert f"### {claim}" in lines
         assert f"[{claim}](#{claim.lower()})" in text

@@ -1,58 +1,40 @@
-"""The exact permutation test against scipy and by hand."""
+"""Claims over a handful of losses: exact by going through all orders."""
 
-import itertools
+from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
-from spectralcal.statistics import spearman_permutation
-
-ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=6)
+from spectralcal.statistics.permutation import exact_correlation_p
 
 
-def test_the_least_p_value_is_two_orders_of_all():
-    rho, p = spearman_permutation(np.arange(7), np.arange(7) ** 3)
-    assert (rho, p) == (pytest.approx(1), pytest.approx(2 / 5040))
+def test_perfect_agreement_of_seven_has_two_of_all_orders():
+    x = np.arange(7.0)
+    assert exact_correlation_p(x, x**3) == pytest.approx(2 / math.factorial(7))
+    assert exact_correlation_p(x, -x) == pytest.approx(2 / math.factorial(7))
 
 
-def test_seven_units_at_one_half_say_little():
-    """The critical value of n = 7 at 5 %, two-sided, is 0.786 in every table."""
-    order = np.array([1, 3, 2, 5, 6, 4, 0])
-    rho, p = spearman_permutation(np.arange(7), order)
-    assert rho == pytest.approx(stats.spearmanr(np.arange(7), order).statistic)
-    values = [stats.spearmanr(np.arange(7), o).statistic for o in itertools.permutations(range(7))]
-    values = np.abs(values)
-    assert p == pytest.approx((values >= abs(rho) - 1e-9).mean())
-    assert (values >= 0.786 - 5e-4).mean() == pytest.approx(0.048, abs=5e-4)
+def test_a_correlation_of_one_half_over_seven_losses_says_little():
+    x, y = np.arange(7), np.array([1, 0, 3, 5, 2, 6, 4.0])
+    y = np.array([2, 0, 1, 6, 3, 5, 4.0]) if stats.spearmanr(x, y).statistic != 0.5 else y
+    rho = stats.spearmanr(x, y).statistic
+    assert 0.4 < rho < 0.8
+    expected = stats.permutation_test(
+        (y,), lambda z: stats.spearmanr(x, z).statistic, permutation_type="pairings", n_resamples=np.inf
+    ).pvalue
+    assert exact_correlation_p(x, y) == pytest.approx(expected)
+    assert exact_correlation_p(x, y) > 0.05
 
 
-@settings(max_examples=30, deadline=None)
-@given(ROWS)
-def test_ties_and_signs(rows):
-    x, y = np.array(rows, float).T
-    rho, p = spearman_permutation(x, y)
-    if len(set(x)) == 1 or len(set(y)) == 1:
-        assert np.isnan(rho)
-        assert np.isnan(p)
-        return
-    assert rho == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
-    assert 0 < p <= 1
-    assert spearman_permutation(x, -y) == (pytest.approx(-rho), pytest.approx(p))
-    assert spearman_permutation(y, x) == (pytest.approx(rho), pytest.approx(p))
+def test_ties_and_constants():
+    assert exact_correlation_p(np.array([1, 1, 1, 1.0]), np.arange(4.0)) == 1
+    assert 0 < exact_correlation_p(np.array([1, 1, 2, 3, 3.0]), np.array([1, 2, 2, 4, 5.0])) < 0.2
 
 
-def test_under_the_null_it_decides_at_most_as_often_as_it_says():
-    random = np.random.default_rng(0)
-    values = [spearman_permutation(*random.standard_normal((2, 5)))[1] for _ in range(400)]
-    assert np.mean(np.array(values) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
-
-
-def test_missing_values_and_shapes():
-    assert np.isnan(spearman_permutation(np.array([1, 2, np.nan]), np.arange(3))).all()
-    with pytest.raises(ValueError, match="expected two rows of 3 to 9 values"):
-        spearman_permutation(np.arange(10), np.arange(10))
-    with pytest.raises(ValueError, match="shapes"):
-        spearman_permutation(np.arange(4), np.arange(5))
+@pytest.mark.parametrize("n", [2, 10])
+def test_too_few_and_too_many_are_refused(n):
+    with pytest.raises(ValueError, match="3 to 9 units"):
+        exact_correlation_p(np.arange(n), np.arange(n))

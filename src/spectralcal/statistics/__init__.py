@@ -14,7 +14,7 @@ from spectralcal.statistics.compare import (
     win_tie_loss,
 )
 from spectralcal.statistics.paired import PairedDifference, holm, paired_difference, wilcoxon_p
-from spectralcal.statistics.permutation import spearman_permutation
+from spectralcal.statistics.permutation import exact_correlation_p
 from spectralcal.statistics.ranks import (
     FriedmanTest,
     RankStability,
@@ -43,6 +43,7 @@ __all__ = [
     "compare_with",
     "critical_difference",
     "distinguishable_best",
+    "exact_correlation_p",
     "fewest_to_rank",
     "friedman_test",
     "group_means",
@@ -54,7 +55,6 @@ __all__ = [
     "ranks",
     "resampled_means",
     "seed_spread",
-    "spearman_permutation",
     "wilcoxon_p",
     "win_tie_loss",
 ]

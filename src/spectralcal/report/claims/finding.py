@@ -51,7 +51,7 @@ class Measure:
             numbers, or "exact" for a computation without sampling; none with "permutation", whose p-value decides.
         by_seed: the estimate of each training alone; empty where nothing was trained.
         patients, cases: how many it rests on; 0 where there are none.
-        p: exact p-value of a permutation of the units compared, where these are neither seeds nor patients.
+        p_value: two-sided, of a true value of 0; nan where there is no test.
     """
 
     value: float
@@ -61,7 +61,7 @@ class Measure:
     by_seed: tuple[float, ...] = ()
     patients: int = 0
     cases: int = 0
-    p: float = float("nan")
+    p_value: float = float("nan")
 
     @property
     def shortage(self) -> str:
@@ -138,7 +138,7 @@ class Part:
             return INCONCLUSIVE
         if m.interval == "permutation":
             sides = {REFUTED: self.fails, SUPPORTED: self.holds}
-            chosen = [verdict for verdict, side in sides.items() if m.p <= SIGNIFICANT and side(m.value)]
+            chosen = [verdict for verdict, side in sides.items() if m.p_value <= SIGNIFICANT and side(m.value)]
             return chosen[0] if chosen else INCONCLUSIVE
         points = (m.value, m.low, m.high, *m.by_seed)
         # A small loss that is beyond chance may be within a margin and a loss all the same: it counts as a loss.
@@ -161,7 +161,7 @@ class Part:
         if np.isnan(m.value):
             return f"{self.text}: {'lost in print' if m.interval == 'rounding' else 'no value'}"
         if m.interval == "permutation":
-            return f"{self.text}: {number(m.value)} (exact permutation, p = {number(m.p)})"
+            return f"{self.text}: {number(m.value)} (exact permutation, p = {number(m.p_value)})"
         return f"{self.text}: {with_spread(m.value, m.low, m.high, self.unit, m.interval, m.by_seed)}"
 
 

@@ -34,6 +34,8 @@ DECISIVE = (SUPPORTED, REFUTED, CONTRADICTED, MOOT)
 OF_RUNS = (SUPPORTED, REFUTED, MOOT, INCONCLUSIVE)
 #: what a finding can say
 OF_FINDINGS = (SUPPORTED, REFUTED, CONTRADICTED, MOOT, INCONCLUSIVE, NOT_MEASURED)
+#: verdicts that read differently of several claims
+SEVERAL = {CONTRADICTED: "contradict their own table"}
 #: beside the verdict on a claim that was read from damaged text
 DAMAGED = "†"
 SOURCES = {
@@ -64,11 +66,17 @@ def page(entries: Sequence[Entry], results: Results) -> str:
 
 
 def _opening(entries: Sequence[Entry], results: Results) -> str:
-    counts = ", ".join(f"**{sum(e.verdict == v for e in entries)} {v}**" for v in VERDICTS)
+    counts = ", ".join(f"**{counted(entries, verdict)}**" for verdict in VERDICTS)
     config = results.config
     named = ", ".join(results.title(name) for name in config.datasets)
     claims = f"{len(entries)} claim{'' if len(entries) == 1 else 's'} of the paper"
     return f"Study {config.study} ({named}): {claims}, {counts}."
+
+
+def counted(entries: Sequence[Entry], verdict: str) -> str:
+    """``3 refuted``, ``2 contradict their own table``."""
+    number = sum(entry.verdict == verdict for entry in entries)
+    return f"{number} {verdict if number == 1 else SEVERAL.get(verdict, verdict)}"
 
 
 def _decided(entries: Sequence[Entry]) -> str:
@@ -79,7 +87,7 @@ def _decided(entries: Sequence[Entry]) -> str:
         chosen = [entry for entry in entries if entry.verdict == verdict]
         if in_full and verdict in DECISIVE:
             lines += [
-                f"* **{verdict.capitalize()}** {_link(entry)}: {entry.claim.claim} "
+                f"* **{verdict.capitalize()}** {_link(entry)}{_mark(entry)}: {entry.claim.claim} "
                 f"*({_basis(entry, _measured(entry))})*"
                 for entry in chosen
             ]
@@ -101,6 +109,10 @@ def _by_data_set(entries: Sequence[Entry], results: Results) -> list[str]:
             rows.append(f"| {title} | up to {seeds}, {patients} | {' | '.join(links)} |")
     head = f"| | seeds, patients | {' | '.join(OF_RUNS)} |\n|---|---{'|---' * len(OF_RUNS)}|\n"
     return ["## On each data set by itself", head + "\n".join(rows)] if rows else []
+
+
+def _mark(entry: Entry) -> str:
+    return f" {DAMAGED}" if entry.claim.damaged else ""
 
 
 def _link(entry: Entry) -> str:
@@ -187,7 +199,7 @@ def _table(entries: Sequence[Entry]) -> str:
     for entry in entries:
         claim, measured = entry.claim, _measured(entry)
         effect = _effect(measured[0]) if len(measured) == 1 else ""
-        verdict = f"**{entry.verdict}**{f' {DAMAGED}' if claim.damaged else ''}"
+        verdict = f"**{entry.verdict}**{_mark(entry)}"
         cells = [_link(entry), claim.claim, claim.place, verdict, effect, _basis(entry, measured)]
         rows.append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n".join(rows)

@@ -21,7 +21,7 @@ from spectralcal.report.claims.finding import (
 )
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ECE, Study
-from spectralcal.statistics import spearman_permutation
+from spectralcal.statistics import exact_correlation_p
 
 TITLE = "Entropy and calibration"
 
@@ -58,7 +58,7 @@ def entropy_tells_calibration(study: Study, claim: Claim) -> list[Finding]:
 def _short(part: Part, kind: str) -> str:
     """``entropy of the margin 0.68 (0.11)``."""
     quantity = "entropy" if "entropy" in part.text else "power"
-    return f"{quantity} of the {kind} {part.measure.value:.2f} ({number(part.measure.p)})"
+    return f"{quantity} of the {kind} {part.measure.value:.2f} ({number(part.measure.p_value)})"
 
 
 def _two_correlations(found: Sample, errors: Sample, quantity: int, label: str, kind: str) -> list[Part]:
@@ -66,9 +66,9 @@ def _two_correlations(found: Sample, errors: Sample, quantity: int, label: str, 
     both = np.concatenate([found.values[:, [quantity]], errors.values[:, [0]]], axis=1)
     over_losses = Sample(found.methods, both, found.patients, found.cases)
     means = over_losses.means
-    rho, p = spearman_permutation(means[:, 0], means[:, 1])
-    seeds = tuple(float(pearson(_ranks(m[:, 0]), _ranks(m[:, 1]))) for m in over_losses.by_seed)
-    losses = Measure(rho, np.nan, np.nan, "permutation", seeds, len(found.patients), found.cases, p)
+    rho, *seeds = (float(pearson(_ranks(m[:, 0]), _ranks(m[:, 1]))) for m in (means, *over_losses.by_seed))
+    p = exact_correlation_p(means[:, 0], means[:, 1])
+    losses = Measure(rho, np.nan, np.nan, "permutation", tuple(seeds), len(found.patients), found.cases, p_value=p)
     cases = _moments(both, found).measure(_mean_correlation)
     return [
         Part(f"{label} and ECE over losses, {kind}", losses, below(0), above(0)),
