@@ -190,6 +190,7 @@ def test_ece_is_at_most_classes_times_sce_but_in_one_cell(empty):
     assert "42 conditions: 41 supported, 1 refuted (ACDC, CRaC" in found.found
     row, other = printed_row("table2", "ACDC", "SCE"), printed_row("table2", "ACDC", "ECE")
     assert found.value == pytest.approx(4 * row.CRaC - other.CRaC)
+    assert "2.4 % of all would have to be such" in found.found
     assert empty.entry("C52").verdict == f.CONTRADICTED
 
 
