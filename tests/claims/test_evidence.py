@@ -1,4 +1,4 @@
-"""What the ledger names as evidence is in the repository, or said to be local."""
+"""What the ledger names as evidence is in the repository."""
 
 import re
 import subprocess
@@ -58,7 +58,7 @@ def test_every_path_of_the_ledger_is_in_the_repository(evidence, tracked):
     for row in evidence.itertuples():
         for entry in filter(None, row.evidence.split("; ")):
             place, _, inside = entry.partition(": ")
-            if place.endswith((" (local)", " of this ledger")):
+            if place.endswith(" of this ledger"):
                 continue
             for name in spread(place):
                 assert PATH.fullmatch(name), f"{row.id}, {row.where}: {entry}: a path and no sentence was expected"

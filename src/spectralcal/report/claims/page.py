@@ -167,7 +167,8 @@ def _reading(config: StudyConfig) -> str:
         f"{DAMAGED}: the claim, or the printed numbers behind it, were read from damaged text; its paragraph says what "
         "is damaged.",
         "Evidence names a file, or the folder of a cell and, after a colon, the file in it; a published cell has that "
-        "file inside its light.zip.",
+        "file inside its light.zip. Files below numbers/ are made when a study is published, of local ones with "
+        "images.",
         "Where a claim is not about architectures, the first of the experiment is taken.",
         "Intervals allow for few patients and for picking the best of several methods, not for the number of data sets "
         "and claims: were all methods equal, chance alone would refute about one in ten claims on six data sets.",

@@ -168,11 +168,9 @@ def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], s
 
 
 def _place(study: Study, kind: str, data_set: str, seed: int) -> str:
-    """Where files of maps or hotspots lie: what is published of them, or the whole ones, which stay local."""
-    paths, architecture = study.results.paths, study.architecture("main")
-    shared = paths.numbers(kind, data_set, architecture, seed)
-    path = shared if shared.is_file() else getattr(paths, kind)(data_set, architecture, seed)
-    return str(path).replace(f"seed={seed}", "seed=*") + ("" if shared.is_file() else " (local)")
+    """Where the numbers of maps or hotspots are published; the ledger is the same where they were made."""
+    path = study.results.paths.numbers(kind, data_set, study.architecture("main"), seed)
+    return str(path).replace(f"seed={seed}", "seed=*")
 
 
 def _chosen(arrays: dict[str, np.ndarray], values: np.ndarray, strength: str = "signed") -> np.ndarray:
