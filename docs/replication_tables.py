@@ -41,7 +41,7 @@ VARIANTS = {
     "tuned": ("_tuned", "hippocampus"),
     "long": ("_long", "acdc"),
 }
-VERDICTS = ("refuted", "supported", "inconclusive")
+VERDICTS = ("refuted", "supported", "moot", "inconclusive")
 
 
 def filled(page: str, results: Path = RESULTS) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from claims_study import LEVEL, SIX
 
+from spectralcal.papers.spectral_entropy.claims._design import standard_error
 from spectralcal.papers.spectral_entropy.claims.generality import (
     TOGETHER,
     mean_rank,
@@ -72,6 +73,30 @@ def test_effect_is_that_of_the_best_baseline(make):
     assert found.effect == "ECE, best baseline (MbLS) - Ours"
     assert found.value == pytest.approx(1.0)
     assert (found.seeds, found.patients, found.cases) == (3, 8, 8)
+
+
+def test_standard_error_of_one_training_on_a_few_subjects():
+    """Against the spread of simulated designs whose variances are known."""
+    random = np.random.default_rng(0)
+    training, patient, rest = 0.5, 0.8, 1.5
+    found = standard_error(
+        training * random.standard_normal((400, 1)) + patient * random.standard_normal(400)
+        + rest * random.standard_normal((400, 400)), 8)  # fmt: skip
+    designs = training * random.standard_normal(4000) + (
+        patient * random.standard_normal((4000, 8)) + rest * random.standard_normal((4000, 8))
+    ).mean(1)
+    assert found == pytest.approx(designs.std(), rel=0.05)
+    assert standard_error(np.zeros((3, 5)), 2) == 0
+    with pytest.raises(ValueError, match="two or more trainings"):
+        standard_error(np.zeros((1, 5)), 2)
+
+
+def test_a_margin_stands_beside_what_the_papers_design_could_see(make):
+    found = make(noise=0.05, datasets=["acdc"]).findings("C01")["acdc"].found
+    assert "% of the baseline's" in found
+    # printed: 11.7 and 10.8 on PROMISE12, 2.1 and 2.0 on iSeg-2017
+    assert "with the 8 test subjects of PROMISE2012 (printed margin 8 %)" in found
+    assert "with the 2 test subjects of iSeg2017 (printed margin 5 %)" in found
 
 
 def test_data_sets_that_were_not_run_are_not_measured(make, ahead):
@@ -151,10 +176,49 @@ def test_price_of_calibration(make):
         )
 
     assert loses(0.0).findings("C06")["acdc"].verdict == f.SUPPORTED
-    assert loses(0.4).findings("C06")["acdc"].verdict == f.REFUTED  # within the margin, beyond chance
+    little = loses(0.2).findings("C06")["acdc"]  # beyond chance, and within the margin
+    assert little.verdict == f.SUPPORTED
+    assert -0.5 < little.low < little.high < 0
     assert loses(3.0).findings("C06")["acdc"].verdict == f.REFUTED
     noisy = make(noise=0.1, datasets=["acdc"])
     assert noisy.findings("C06")["acdc"].verdict == f.INCONCLUSIVE
+
+
+def test_the_window_keeps_segmentation_within_the_same_margin(make):
+    def loses(points):
+        def value(method, metric, **_):
+            return 0.85 - points / 100 if (method, metric) == ("spectral", "DSC") else None
+
+        return make(value, further=ABLATION, datasets=["hippocampus"]).findings("C59")["hippocampus"]
+
+    assert loses(0.2).verdict == f.SUPPORTED
+    assert loses(0.2).value == pytest.approx(-0.2, abs=0.1)
+    assert loses(3.0).verdict == f.REFUTED
+
+
+def test_a_voxel_is_asked_of_good_networks_only(make):
+    def found(dice, distance):
+        chosen = {"DSC": dice, "HD95": distance}
+        made = make(lambda method, metric, **_: chosen.get(metric) if method == "ce" else None, datasets=["acdc"])
+        return made.findings("C56")["acdc"]
+
+    assert found(0.91, 0.8).verdict == f.SUPPORTED
+    assert found(0.91, 5.0).verdict == f.REFUTED
+    assert found(0.77, 23.0).verdict == f.NOT_MEASURED
+    assert "the claim is about networks at a Dice of 91 %; cross-entropy's is 7" in found(0.77, 23.0).found
+
+
+def test_a_faint_weight_with_most_of_the_gain(make):
+    further = {"weight": ("ce", "spectral@weight=0.001", "spectral")}
+
+    def found(faint):
+        ece = {"ce": 0.03, "spectral@weight=0.001": faint, "spectral": 0.01}
+        made = make(lambda method, metric, **_: ece.get(method) if metric == "ECE" else None, further=further,
+                    datasets=["hippocampus"])  # fmt: skip
+        return made.findings("C55")["hippocampus"]
+
+    assert (found(0.012).verdict, found(0.028).verdict) == (f.SUPPORTED, f.REFUTED)
+    assert found(0.012).value == pytest.approx(8, abs=0.5)
 
 
 def test_crac_pays(make):
@@ -166,6 +230,7 @@ def test_crac_pays(make):
     assert crac(0.8, 0.01) == f.SUPPORTED
     assert crac(0.9, 0.01) == f.REFUTED
     assert crac(0.8, 0.06) == f.REFUTED  # nothing was bought
+    assert set(make(datasets=["acdc", "hippocampus"]).findings("C05")) == {"acdc", "promise12", "printed tables"}
 
 
 def test_spread_of_cases(make):
@@ -221,21 +286,42 @@ def test_ablation_out_of_order(make):
     )["brats2020"].found  # fmt: skip
 
 
-MAPS = {"confidence": ("spectral", *(f"spectral@confidence={kind}" for kind in ("max_prob", "max_log_prob", "margin")))}
+PROBABILITIES = ("max_prob", "max_log_prob", "entropy")
 
 
-@pytest.mark.parametrize(("other", "verdict"), [(0.03, f.SUPPORTED), (0.01, f.REFUTED), (0.02, f.INCONCLUSIVE)])
-def test_choice_of_the_map(make, other, verdict):
+def with_maps(make, errors):
+    """ECE of the loss on each map of probabilities; 0.02 on the maximum logit and with cross-entropy."""
+
     def value(method, metric, **_):
-        kinds = {"margin": 0.001, "max_log_prob": other, "max_prob": 0.04}
-        return next((v for kind, v in kinds.items() if kind in method), None) if metric == "ECE" else None
+        kinds = {"margin": 0.001, **errors}
+        return next((v for kind, v in kinds.items() if f"={kind}" in method), None) if metric == "ECE" else None
 
-    made = make(value, further=MAPS, datasets=["hippocampus"], noise=0.01)
+    methods = ("ce", "spectral", *(f"spectral@confidence={kind}" for kind in (*errors, "margin")))
+    return make(value, further={"confidence": methods}, datasets=["hippocampus"], noise=0.01)
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ((0.04, 0.03, 0.05), f.SUPPORTED),
+        ((0.01, 0.015, 0.012), f.REFUTED),
+        ((0.04, 0.01, 0.05), f.INCONCLUSIVE),  # one map is better than the logit: probabilities are not
+        ((0.04, 0.02, 0.05), f.INCONCLUSIVE),
+    ],
+)
+def test_choice_of_the_map(make, errors, verdict):
+    made = with_maps(make, dict(zip(PROBABILITIES, errors, strict=True)))
     found = made.findings("C24")["hippocampus"]
     assert found.verdict == verdict
-    assert ("max_log_prob" if verdict != f.SUPPORTED else "max_prob") in found.effect
     assert "margin" not in found.found  # a map of logits says nothing of probabilities
+    assert "ECE, max_logit - CE" in found.found
     assert made.entry("C24").verdict == verdict
+
+
+def test_a_map_that_was_not_run_leaves_the_choice_open(make):
+    found = with_maps(make, {"max_prob": 0.04, "max_log_prob": 0.03}).findings("C24")["hippocampus"]
+    assert found.verdict == f.INCONCLUSIVE
+    assert found.found.endswith("The map entropy was not run")
 
 
 WEIGHTS = {"weight": tuple(f"spectral@weight={w}" for w in (0.001, 0.005, 0.01, 0.05, 0.1, 1.0))}
@@ -339,13 +425,21 @@ def test_architectures(make, ahead):
     assert make(value("nnunet"), architectures=ARCHITECTURES[:2], **options).entry("C34").verdict == f.REFUTED
 
 
-@pytest.mark.parametrize(("scaled", "verdict"), [(1.5, f.SUPPORTED), (0.5, f.REFUTED)])
-def test_temperature(make, scaled, verdict):
+@pytest.mark.parametrize(
+    ("plain", "scaled", "verdict"),
+    [(2.0, 1.5, f.SUPPORTED), (2.0, 0.5, f.REFUTED), (0.9, 1.5, f.MOOT), (0.9, 0.5, f.MOOT)],
+)
+def test_temperature(make, plain, scaled, verdict):
+    """Where cross-entropy alone is as good, there is no effect that could be more than a temperature."""
+
     def value(method, metric, **_):
-        return LEVEL[metric] * scaled if method == "ce+temperature" and metric in ("ECE", "SCE", "TACE") else None
+        share = {"ce": plain, "ce+temperature": scaled}.get(method)
+        return LEVEL[metric] * share if share and metric in ("ECE", "SCE", "TACE") else None
 
     further = {"post_hoc": ("ce", "ce+temperature", "spectral")}
-    assert make(value, further=further, datasets=["hippocampus"]).entry("C49").verdict == verdict
+    made = make(value, further=further, datasets=["hippocampus"])
+    assert made.entry("C49").verdict == verdict
+    assert ("there is no effect to explain" in made.findings("C49")["hippocampus"].found) == (verdict == f.MOOT)
 
 
 @pytest.mark.parametrize(("tuned", "verdict"), [(0.02, f.SUPPORTED), (0.005, f.REFUTED)])

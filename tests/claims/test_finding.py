@@ -83,12 +83,14 @@ def test_supported_and_refuted_exchange_with_the_sign(seeds, half, bound):
 
 
 def test_every_and_agreed():
-    s, r, i, n = f.VERDICTS
+    s, r, i, n = f.SUPPORTED, f.REFUTED, f.INCONCLUSIVE, f.NOT_MEASURED
     assert f.every([s, s]) == s
     assert f.every([s, i]) == i
     assert f.every([s, i, n]) == n
     assert f.every([s, i, n, r]) == r
     assert f.every([]) == n
+    assert f.every([s, f.CONTRADICTED, n]) == f.CONTRADICTED
+    assert f.every([s, i, f.MOOT]) == f.MOOT
     assert f.agreed([r, r]) == r
     assert f.agreed([s, r]) == i
     assert f.agreed([s, n]) == n
@@ -99,6 +101,22 @@ def test_a_finding_shows_the_part_that_decided_it():
     found = f.conclude("here", [good, bad], "table1", f.CONSTRUCTION, note="A note")
     assert (found.verdict, found.effect, found.value, found.unit) == (f.REFUTED, "the other", -3, "mm")
     assert found.found == "effect: 2; the other: -3 mm. A note"
+
+
+def test_printed_numbers_contradict_and_do_not_refute():
+    odd = [Part("odd", f.exact(-1), f.above(0), f.below(0))]
+    assert f.conclude("printed tables", odd, "", f.PRINTED).verdict == f.CONTRADICTED
+    assert f.conclude("printed tables", odd, "", f.PRINTED).value == -1
+    assert f.conclude("here", odd, "", f.CONSTRUCTION).verdict == f.REFUTED
+
+
+@pytest.mark.parametrize(("p", "value", "verdict"), [(0.04, 0.8, f.SUPPORTED), (0.04, -0.8, f.REFUTED),
+                                                     (0.27, 0.5, f.INCONCLUSIVE)])  # fmt: skip
+def test_a_permutation_decides_by_its_p_value(p, value, verdict):
+    """Neither seeds nor patients make more units of what is permuted."""
+    measure = Measure(value, math.nan, math.nan, "permutation", (value,), 43, 43, p_value=p)
+    assert part(measure).verdict == verdict
+    assert part(measure).words == f"effect: {value:g} (exact permutation, p = {p:g})"
 
 
 def test_many_parts_are_counted_and_the_odd_ones_named():

@@ -20,7 +20,7 @@ from spectralcal.report.claims import finding as f
 from spectralcal.report.claims import ledger as module
 from spectralcal.report.claims.catalogue import ANY, FILE, NAMED, OWN, catalogue
 from spectralcal.report.claims.ledger import WHOLE, functions, ledger, table
-from spectralcal.report.claims.page import page
+from spectralcal.report.claims.page import DAMAGED, DECISIVE, page
 from spectralcal.report.results import Results
 from spectralcal.study.config import load_config, parse_config
 
@@ -100,8 +100,8 @@ def test_a_phantom_decides_no_claim_on_real_data(entries):
     assert {f.SUPPORTED, f.REFUTED} <= {finding.verdict for finding in on_phantom}
     for entry in entries:
         if entry.claim.kind in (NAMED, ANY):
-            assert entry.verdict in (f.NOT_MEASURED, f.REFUTED), entry.claim.id
-            if entry.verdict == f.REFUTED:
+            assert entry.verdict in (f.NOT_MEASURED, f.CONTRADICTED), entry.claim.id
+            if entry.verdict == f.CONTRADICTED:
                 assert "printed numbers" in entry.reason
             assert not any(c for finding, c in zip(entry.findings, entry.counted, strict=True)
                            if finding.verdict != f.NOT_MEASURED)  # fmt: skip
@@ -186,28 +186,60 @@ def test_page_opens_with_counts_that_add_up(phantom, entries):
     lines = text.splitlines()
     assert lines[0] == "# Claims ledger"
     counts = {verdict: sum(entry.verdict == verdict for entry in entries) for verdict in f.VERDICTS}
-    assert lines[2].endswith(", ".join(f"**{number} {verdict}**" for verdict, number in counts.items()) + ".")
+    several = {f.CONTRADICTED: "contradict their own table"}
+    said = (
+        f"**{number} {verdict if number == 1 else several.get(verdict, verdict)}**"
+        for verdict, number in counts.items()
+    )
+    assert lines[2].endswith(", ".join(said) + ".")
     assert sum(counts.values()) == len(catalogue(PAPER))
-    rows = [line.split("|")[3:7] for line in lines if line.startswith(("| on ", "| decided "))]
-    assert [sum(int(row[i]) for row in rows) for i in range(4)] == list(counts.values())
+    rows = [line.split("|")[3:-1] for line in lines if line.startswith(("| on ", "| decided "))]
+    assert [sum(map(int, column)) for column in zip(*rows, strict=True)] == list(counts.values())
     first = lines[: lines.index("## How to read it")]
     assert len(first) < 40
     for entry in entries:
-        if entry.verdict != f.NOT_MEASURED:
+        if entry.verdict in DECISIVE:
             link = f"[{entry.claim.id}](#{entry.claim.id.lower()})"
-            assert any(f"**{entry.verdict.capitalize()}** {link}: {entry.claim.claim}" in line for line in first)
+            mark = f" {DAMAGED}" if entry.claim.damaged else ""
+            assert any(f"**{entry.verdict.capitalize()}** {link}{mark}: {entry.claim.claim}" in line for line in first)
     for claim in catalogue(PAPER):
         assert f"### {claim}" in lines
         assert f"[{claim}](#{claim.lower()})" in text
 
 
 def test_first_screen_stays_one_screen_when_everything_is_decided(entries, phantom):
-    decided = [dataclasses.replace(entry, verdict=f.INCONCLUSIVE) for entry in entries]
+    decided = [dataclasses.replace(entry, verdict=f.REFUTED) for entry in entries]
     lines = page(decided, phantom).splitlines()
     first = lines[: lines.index("## How to read it")]
     assert len(first) < 40
-    (line,) = (line for line in first if line.startswith("* **Inconclusive**"))
+    (line,) = (line for line in first if line.startswith("* **Refuted**"))
     assert line.count("](#") == len(entries)
+
+
+def test_what_was_read_from_damaged_text_says_so(entries, phantom):
+    text = page(entries, phantom)
+    damaged = {entry.claim.id for entry in entries if entry.claim.damaged}
+    assert {"T01", "C04"} <= damaged
+    for entry in entries:
+        row = next(line for line in text.splitlines() if line.startswith(f"| [{entry.claim.id}]("))
+        assert (f"** {DAMAGED} |" in row) == bool(entry.claim.damaged)
+        part = text.split(f"### {entry.claim.id}\n")[1].split("\n### ")[0]
+        assert (f"{DAMAGED} Read from damaged text: {entry.claim.damaged}" in part) == bool(entry.claim.damaged)
+    frame = table(entries)
+    assert set(frame[frame.damaged != ""].id) == damaged
+
+
+def test_trivial_claims_are_not_counted_as_support(entries):
+    trivial = {entry.claim.id: entry for entry in entries if entry.claim.trivial}
+    assert set(trivial) == {"C41", "T05", "T06"}
+    for entry in trivial.values():
+        assert (entry.verdict, entry.reason) == (f.TRIVIAL, entry.claim.trivial)
+
+
+def test_claims_about_print_alone_do_not_wait_for_runs(entries):
+    by_id = {entry.claim.id: entry for entry in entries}
+    assert by_id["C54"].reason == "The paper's own printed numbers contradict it."
+    assert {f.source for f in by_id["C54"].findings} == {"printed"}
 
 
 def test_claims_can_be_read_alone():

@@ -14,6 +14,7 @@ from spectralcal.statistics.compare import (
     win_tie_loss,
 )
 from spectralcal.statistics.paired import PairedDifference, holm, paired_difference, wilcoxon_p
+from spectralcal.statistics.permutation import exact_correlation_p
 from spectralcal.statistics.ranks import (
     FriedmanTest,
     RankStability,
@@ -42,6 +43,7 @@ __all__ = [
     "compare_with",
     "critical_difference",
     "distinguishable_best",
+    "exact_correlation_p",
     "fewest_to_rank",
     "friedman_test",
     "group_means",

@@ -16,6 +16,8 @@ OWN = "printed/hypotheses.csv"
 #: in the column "data_sets": the claim is about training in general, or about no data at all
 ANY, NONE = "any", "none"
 NAMED = "named"
+#: columns that a list may lack
+OPTIONAL = ("damaged", "trivial")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Claim:
         supported_if, refuted_if: the rule.
         printed: what the paper's own numbers say, where it prints any.
         data_sets: the data sets that it is about; empty if it names none.
+        damaged: what is known to be damaged in the text that the claim or its printed numbers were read from; empty if
+            nothing is. Optional column.
+        trivial: why the claim holds whatever the method does; empty if it could fail. Optional column.
         kind: "named" (about these data sets), "any" (about training in general) or "none" (computed without data).
     """
 
@@ -42,6 +47,8 @@ class Claim:
     printed: str
     data_sets: tuple[str, ...]
     kind: str
+    damaged: str = ""
+    trivial: str = ""
 
 
 @functools.cache
@@ -75,8 +82,12 @@ def _read(file: Path) -> dict[str, Claim]:
     except OSError as error:
         raise ConfigError(f"{file}: cannot read the list of the paper's claims: {error.strerror}") from error
     columns = [field.name for field in fields(Claim) if field.name != "kind"]
-    if sorted(columns) != sorted(reader.fieldnames or ()):
-        raise ConfigError(f"{file}: expected columns {', '.join(columns)}, found {', '.join(reader.fieldnames or ())}")
+    present = reader.fieldnames or ()
+    if sorted(columns) != sorted({*present, *OPTIONAL}) or len(present) != len(set(present)):
+        raise ConfigError(
+            f"{file}: expected columns {', '.join(columns)} ({' and '.join(OPTIONAL)} may be left out), found "
+            f"{', '.join(present)}"
+        )
     return {row["id"]: _claim(row) for row in rows}
 
 

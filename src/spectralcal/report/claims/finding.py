@@ -1,4 +1,4 @@
-"""What a measurement says about a claim: a number with its interval, a rule with two sides, one of four verdicts."""
+"""What a measurement says about a claim: a number with its interval, a rule with two sides, a verdict."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ import numpy as np
 from spectralcal.statistics import FEWEST_TO_RANK
 
 SUPPORTED, REFUTED, INCONCLUSIVE, NOT_MEASURED = "supported", "refuted", "inconclusive", "not measured"
-VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_MEASURED)
+#: the paper's printed numbers do not say what its text says of them: no statement about the method
+CONTRADICTED = "contradicts its own table"
+#: a claim as a whole that holds whatever the method does; only a claim whose line in the list says so
+TRIVIAL = "true by definition"
+#: there is no effect that the claim could be about: a control already does what is claimed
+MOOT = "moot"
+VERDICTS = (SUPPORTED, REFUTED, CONTRADICTED, TRIVIAL, MOOT, INCONCLUSIVE, NOT_MEASURED)
 
 #: Trainings that a verdict on a method takes. With three, chance alone puts all on one side in one of four studies;
 #: the interval over patients must exclude the other side as well.
 FEWEST_SEEDS = 3
+
+#: p-value of an exact permutation up to which it decides
+SIGNIFICANT = 0.05
 
 #: name of a finding over all data sets of a claim
 TOGETHER = "all data sets together"
@@ -39,23 +48,25 @@ class Measure:
         value: the estimate; nan if there is none.
         low, high: ends of the interval.
         interval: what it covers: 95 % bootstrap over "patients", the range over "seeds", the "rounding" of printed
-            numbers, or "exact" for a computation without sampling.
+            numbers, or "exact" for a computation without sampling; none with "permutation", whose p-value decides.
         by_seed: the estimate of each training alone; empty where nothing was trained.
         patients, cases: how many it rests on; 0 where there are none.
+        p_value: two-sided, of a true value of 0; nan where there is no test.
     """
 
     value: float
     low: float
     high: float
-    interval: Literal["patients", "seeds", "rounding", "exact"]
+    interval: Literal["patients", "seeds", "rounding", "exact", "permutation"]
     by_seed: tuple[float, ...] = ()
     patients: int = 0
     cases: int = 0
+    p_value: float = float("nan")
 
     @property
     def shortage(self) -> str:
         """Why it cannot decide anything, or an empty text."""
-        if self.interval in ("rounding", "exact"):
+        if self.interval in ("rounding", "exact", "permutation"):
             return ""
         if len(self.by_seed) < FEWEST_SEEDS:
             number = len(self.by_seed)
@@ -125,6 +136,10 @@ class Part:
             return NOT_MEASURED if m.interval != "rounding" else INCONCLUSIVE
         if m.shortage:
             return INCONCLUSIVE
+        if m.interval == "permutation":
+            sides = {REFUTED: self.fails, SUPPORTED: self.holds}
+            chosen = [verdict for verdict, side in sides.items() if m.p_value <= SIGNIFICANT and side(m.value)]
+            return chosen[0] if chosen else INCONCLUSIVE
         points = (m.value, m.low, m.high, *m.by_seed)
         # A small loss that is beyond chance may be within a margin and a loss all the same: it counts as a loss.
         if all(map(self.fails, points)):
@@ -145,6 +160,8 @@ class Part:
         m = self.measure
         if np.isnan(m.value):
             return f"{self.text}: {'lost in print' if m.interval == 'rounding' else 'no value'}"
+        if m.interval == "permutation":
+            return f"{self.text}: {number(m.value)} (exact permutation, p = {number(m.p_value)})"
         return f"{self.text}: {with_spread(m.value, m.low, m.high, self.unit, m.interval, m.by_seed)}"
 
 
@@ -183,7 +200,7 @@ class Finding:
 def every(verdicts: Iterable[str]) -> str:
     """Verdict of a claim all of whose parts must hold: one refuted part refutes it, one hole leaves it open."""
     found = list(verdicts)
-    for verdict in (REFUTED, NOT_MEASURED, INCONCLUSIVE):
+    for verdict in (REFUTED, CONTRADICTED, NOT_MEASURED, MOOT, INCONCLUSIVE):
         if verdict in found:
             return verdict
     return SUPPORTED if found else NOT_MEASURED
@@ -218,6 +235,8 @@ def conclude(
     verdicts = [part.verdict for part in parts]
     verdict = rule(verdicts)
     shown = next((part for part, one in zip(parts, verdicts, strict=True) if one == verdict), parts[0])
+    if source == PRINTED and verdict == REFUTED:
+        verdict = CONTRADICTED
     if len(parts) <= SPELT_OUT:
         said = "; ".join(part.words for part in parts)
     else:
@@ -248,7 +267,7 @@ def with_spread(value: float, low: float, high: float, unit: str, interval: str,
     seeds = ", ".join(map(number, by_seed))
     if interval == "seeds":
         return f"{said} (seeds {seeds})" if len(by_seed) > 1 else f"{said} (one seed)"
-    if interval == "exact":
+    if interval in ("exact", "permutation"):
         return said
     return f"{said} [{number(low)}, {number(high)}]" + (f", seeds {seeds}" if len(by_seed) > 1 else "")
 

@@ -13,6 +13,7 @@ from spectralcal.base import registry
 from spectralcal.report.claims.catalogue import ANY, FILE, NONE, OWN, Claim, catalogue, hypotheses
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
+    CONTRADICTED,
     INCONCLUSIVE,
     NOT_MEASURED,
     PRINTED,
@@ -20,6 +21,8 @@ from spectralcal.report.claims.finding import (
     STUDY,
     SUPPORTED,
     TOGETHER,
+    TRIVIAL,
+    VERDICTS,
     Finding,
     agreed,
     every,
@@ -30,6 +33,10 @@ from spectralcal.study.config import StudyConfig
 
 Function = Callable[[Study, Claim], list[Finding]]
 
+COLUMNS = (
+    "id", "group", "claim", "place", "damaged", "where", "source", "counts", "verdict", "effect", "value", "low",
+    "high", "unit", "interval", "by_seed", "seeds", "patients", "cases", "found", "evidence",
+)  # fmt: skip
 #: in the column "where" of the table: the claim as a whole
 WHOLE = "claim"
 
@@ -129,15 +136,16 @@ def table(entries: list[Entry]) -> pd.DataFrame:
     """One row for each claim as a whole and one for each of its findings.
 
     Returns:
-        id, group, claim, place, where (data set, construction, "printed tables", or "claim" for the whole), source
-        (study, printed, construction), counts (does the whole rest on it), verdict, effect, value, low, high, unit,
-        interval (what low and high span), by_seed (each training's number, separated by spaces), seeds, patients,
-        cases, found, evidence.
+        id, group, claim, place, damaged (what is damaged in the text that it was read from), where (data set,
+        construction, "printed tables", or "claim" for the whole), source (study, printed, construction), counts (does
+        the whole rest on it), verdict, effect, value, low, high, unit, interval (what low and high span), by_seed (each
+        training's number, separated by spaces), seeds, patients, cases, found, evidence.
     """
     rows = []
     for entry in entries:
         claim = entry.claim
-        common = {"id": claim.id, "group": entry.group, "claim": claim.claim, "place": claim.place}
+        common = {"id": claim.id, "group": entry.group, "claim": claim.claim, "place": claim.place,
+                  "damaged": claim.damaged}  # fmt: skip
         resting = [f for f, counts in zip(entry.findings, entry.counted, strict=True) if counts]
         measured = [f for f in resting if f.verdict != NOT_MEASURED]
         whole = {"where": WHOLE, "source": "", "counts": True, "verdict": entry.verdict, "found": entry.reason}
@@ -149,9 +157,7 @@ def table(entries: list[Entry]) -> pd.DataFrame:
             one = {"where": finding.where, "source": finding.source, "counts": counts, "verdict": finding.verdict,
                    "found": finding.found, "evidence": finding.evidence}  # fmt: skip
             rows.append(common | one | _number_of(finding))
-    columns = ["id", "group", "claim", "place", "where", "source", "counts", "verdict", "effect", "value", "low",
-               "high", "unit", "interval", "by_seed", "seeds", "patients", "cases", "found", "evidence"]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=COLUMNS)
     counts = ["seeds", "patients", "cases"]
     return frame.assign(**frame[counts].fillna(0).astype(int))
 
@@ -175,8 +181,8 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
     """Verdict and reason of a claim.
 
     The claim must hold on every data set that counts; where a claim is about several together, their joint finding
-    decides, and one about training in general must hold on all that were run. Printed numbers can refute what is said
-    about them, but never support a claim: that takes a measurement.
+    decides, and one about training in general must hold on all that were run. Printed numbers can contradict what is
+    said about them, but neither support nor refute a claim about the method: that takes a measurement.
     """
     resting = [finding for finding, counts in zip(findings, counted, strict=True) if counts]
     if claim.kind == NONE:
@@ -184,6 +190,8 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
         if contradicted:
             return REFUTED, f"Contradicted by the cells of {', '.join(contradicted)}."
         verdict = agreed(finding.verdict for finding in resting)
+        if claim.trivial and verdict == SUPPORTED:
+            return TRIVIAL, claim.trivial
         split = "Constructions disagree" if verdict == INCONCLUSIVE and len(resting) > 1 else "From first principles"
         return verdict, f"{split}: {_listed(resting, study)}."
     joint = [finding for finding in resting if finding.where == TOGETHER]
@@ -194,14 +202,17 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
     reason = f"{_listed(joint or resting, study)}." if resting else _why_nothing_counts(findings)
     reason = reason[0].upper() + reason[1:]
     in_print = next((finding for finding in findings if finding.source == PRINTED), None)
-    if in_print and in_print.verdict == REFUTED and verdict in (NOT_MEASURED, INCONCLUSIVE):
-        return REFUTED, f"The paper's own printed numbers contradict it. By our runs: {reason}"
-    if in_print and in_print.verdict == REFUTED and verdict == SUPPORTED:
+    if in_print and in_print.verdict == CONTRADICTED:
+        if verdict in (NOT_MEASURED, INCONCLUSIVE):
+            ran = any(finding.source == STUDY for finding in findings)
+            return CONTRADICTED, f"The paper's own printed numbers contradict it.{f' By our runs: {reason}' * ran}"
         return verdict, f"{reason} The paper's own printed numbers contradict it."
     return verdict, reason
 
 
 def _why_nothing_counts(findings: tuple[Finding, ...]) -> str:
+    if all(finding.source == PRINTED for finding in findings):
+        return "It is about the printed numbers alone, which support nothing by themselves."
     holes = [finding.found for finding in findings if finding.where == THIS_STUDY]
     return f"{holes[0]}." if holes else "Only synthetic data were run."
 
@@ -210,8 +221,7 @@ def _listed(findings: list[Finding], study: Study) -> str:
     by_verdict: dict[str, list[str]] = {}
     for finding in findings:
         by_verdict.setdefault(finding.verdict, []).append(place(study.results, finding))
-    order = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_MEASURED)
-    return "; ".join(f"{verdict} on {', '.join(by_verdict[verdict])}" for verdict in order if verdict in by_verdict)
+    return "; ".join(f"{verdict} on {', '.join(by_verdict[verdict])}" for verdict in VERDICTS if verdict in by_verdict)
 
 
 def place(results: Results, finding: Finding) -> str:

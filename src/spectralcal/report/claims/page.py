@@ -9,10 +9,15 @@ import numpy as np
 from spectralcal.report.claims.catalogue import ANY, NAMED, hypotheses
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
+    CONTRADICTED,
     FEWEST_SEEDS,
+    INCONCLUSIVE,
+    MOOT,
     NOT_MEASURED,
     PRINTED,
+    REFUTED,
     STUDY,
+    SUPPORTED,
     VERDICTS,
     Finding,
     with_spread,
@@ -22,8 +27,17 @@ from spectralcal.report.results import Results
 from spectralcal.statistics import FEWEST_TO_RANK
 from spectralcal.study.config import StudyConfig
 
-#: decided claims that the first screen has room to spell out
+#: decided claims that the first screen has room to spell out, and the verdicts that decide something
 IN_FULL = 16
+DECISIVE = (SUPPORTED, REFUTED, CONTRADICTED, MOOT)
+#: what our runs can say of one data set
+OF_RUNS = (SUPPORTED, REFUTED, MOOT, INCONCLUSIVE)
+#: what a finding can say
+OF_FINDINGS = (SUPPORTED, REFUTED, CONTRADICTED, MOOT, INCONCLUSIVE, NOT_MEASURED)
+#: verdicts that read differently of several claims
+SEVERAL = {CONTRADICTED: "contradict their own table"}
+#: beside the verdict on a claim that was read from damaged text
+DAMAGED = "†"
 SOURCES = {
     STUDY: "this study's runs",
     PRINTED: "the paper's printed numbers",
@@ -52,7 +66,7 @@ def page(entries: Sequence[Entry], results: Results) -> str:
 
 
 def _opening(entries: Sequence[Entry], results: Results) -> str:
-    counts = ", ".join(f"**{sum(e.verdict == v for e in entries)} {v}**" for v in VERDICTS)
+    counts = ", ".join(f"**{counted(entries, verdict)}**" for verdict in VERDICTS)
     config = results.config
     named = ", ".join(results.title(name) for name in config.datasets)
     own = sum(entry.claim.id in hypotheses(config.paper) for entry in entries)
@@ -65,15 +79,21 @@ def _many(number: int, one: str, several: str) -> str:
     return f"{number} {one if number == 1 else words} of {whose}" if number else ""
 
 
+def counted(entries: Sequence[Entry], verdict: str) -> str:
+    """``3 refuted``, ``2 contradict their own table``."""
+    number = sum(entry.verdict == verdict for entry in entries)
+    return f"{number} {verdict if number == 1 else SEVERAL.get(verdict, verdict)}"
+
+
 def _decided(entries: Sequence[Entry]) -> str:
     """What a reader looks for first: which claims have a verdict, and from what; in full if they fit on a screen."""
     lines = []
-    in_full = sum(entry.verdict != NOT_MEASURED for entry in entries) <= IN_FULL
+    in_full = sum(entry.verdict in DECISIVE for entry in entries) <= IN_FULL
     for verdict in VERDICTS:
         chosen = [entry for entry in entries if entry.verdict == verdict]
-        if in_full and verdict != NOT_MEASURED:
+        if in_full and verdict in DECISIVE:
             lines += [
-                f"* **{verdict.capitalize()}** {_link(entry)}: {entry.claim.claim} "
+                f"* **{verdict.capitalize()}** {_link(entry)}{_mark(entry)}: {entry.claim.claim} "
                 f"*({_basis(entry, _measured(entry))})*"
                 for entry in chosen
             ]
@@ -88,13 +108,17 @@ def _by_data_set(entries: Sequence[Entry], results: Results) -> list[str]:
     for name in results.config.datasets:
         title = results.title(name)
         found = [(e, f) for e in entries for f in e.findings if f.source == STUDY and place(results, f) == title]
-        links = [", ".join(_link(e) for e, f in found if f.verdict == verdict) for verdict in VERDICTS[:-1]]
+        links = [", ".join(_link(e) for e, f in found if f.verdict == verdict) for verdict in OF_RUNS]
         if any(links):
             measured = [f for _, f in found if f.verdict != NOT_MEASURED]
             seeds, patients = max(f.seeds for f in measured), max(f.patients for f in measured)
             rows.append(f"| {title} | up to {seeds}, {patients} | {' | '.join(links)} |")
-    head = "| | seeds, patients | supported | refuted | inconclusive |\n|---|---|---|---|---|\n"
+    head = f"| | seeds, patients | {' | '.join(OF_RUNS)} |\n|---|---{'|---' * len(OF_RUNS)}|\n"
     return ["## On each data set by itself", head + "\n".join(rows)] if rows else []
+
+
+def _mark(entry: Entry) -> str:
+    return f" {DAMAGED}" if entry.claim.damaged else ""
 
 
 def _link(entry: Entry) -> str:
@@ -102,7 +126,7 @@ def _link(entry: Entry) -> str:
 
 
 def _by_verdict(entries: Sequence[Entry]) -> str:
-    rows = ["| | claims | supported | refuted | inconclusive | not measured |", "|---|---:|---:|---:|---:|---:|"]
+    rows = [f"| | claims | {' | '.join(VERDICTS)} |", f"|---|---:{'|---:' * len(VERDICTS)}|"]
     kinds = {
         "on data sets that the paper names": [e for e in entries if e.claim.kind == NAMED],
         "on training in general": [e for e in entries if e.claim.kind == ANY],
@@ -121,9 +145,9 @@ def _by_place(entries: Sequence[Entry], results: Results) -> str:
         for finding in entry.findings:
             name = SOURCES[finding.source] if finding.source != STUDY else place(results, finding)
             places.setdefault(name, []).append(finding)
-    rows = ["| findings by source | supported | refuted | inconclusive | not measured |", "|---|---:|---:|---:|---:|"]
+    rows = [f"| findings by source | {' | '.join(OF_FINDINGS)} |", f"|---{'|---:' * len(OF_FINDINGS)}|"]
     for name in sorted(places, key=lambda name: (name in SOURCES.values(), name.lower())):
-        counts = [str(sum(f.verdict == verdict for f in places[name])) for verdict in VERDICTS]
+        counts = [str(sum(f.verdict == verdict for f in places[name])) for verdict in OF_FINDINGS]
         rows.append(f"| {name} | {' | '.join(counts)} |")
     return "\n".join(rows)
 
@@ -141,8 +165,16 @@ def _reading(config: StudyConfig) -> str:
         "that was not run leaves it not measured. Claims about training in general rest on the real data that were "
         "run.",
         "Synthetic data never count; they show that the measurement works.",
-        "Printed numbers stand for everything that rounds to them: they can refute what the text says about them, and "
-        "never support a claim.",
+        "Printed numbers stand for everything that rounds to them. They can contradict what the text says about them, "
+        f"which is a verdict of its own (*{CONTRADICTED}*) and says nothing about the method; they never support a "
+        "claim.",
+        "*True by definition* holds whatever the method does, and *moot* means that there is no effect which the claim "
+        "could be about: a control already does what is claimed.",
+        f"{DAMAGED}: the claim, or the printed numbers behind it, were read from damaged text; its paragraph says what "
+        "is damaged.",
+        "Evidence names a file, or the folder of a cell and, after a colon, the file in it; a published cell has that "
+        "file inside its light.zip. Files below numbers/ are made when a study is published, of local ones with "
+        "images.",
         "Where a claim is not about architectures, the first of the experiment is taken.",
         "Intervals allow for few patients and for picking the best of several methods, not for the number of data sets "
         "and claims: were all methods equal, chance alone would refute about one in ten claims on six data sets.",
@@ -174,8 +206,8 @@ def _table(entries: Sequence[Entry]) -> str:
     for entry in entries:
         claim, measured = entry.claim, _measured(entry)
         effect = _effect(measured[0]) if len(measured) == 1 else ""
-        cells = [_link(entry), claim.claim, claim.place, f"**{entry.verdict}**", effect,
-                 _basis(entry, measured)]  # fmt: skip
+        verdict = f"**{entry.verdict}**{_mark(entry)}"
+        cells = [_link(entry), claim.claim, claim.place, verdict, effect, _basis(entry, measured)]
         rows.append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n".join(rows)
 
@@ -212,6 +244,7 @@ def _paragraph(entry: Entry, results: Results) -> str:
         f"{claim.claim} ({claim.place}; {entry.group.lower()}.) **{entry.verdict.capitalize()}.** {entry.reason}",
         f"Rule: {claim.measured_by}; supported if {claim.supported_if}, refuted if {claim.refuted_if}. In print: "
         f"{claim.printed}",
+        *([f"{DAMAGED} Read from damaged text: {claim.damaged}"] if claim.damaged else []),
     ]
     lines = []
     holes: dict[str, list[str]] = {}

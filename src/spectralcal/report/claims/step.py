@@ -7,7 +7,7 @@ from spectralcal.base.errors import ConfigError
 from spectralcal.base.files import write_text
 from spectralcal.report.claims.finding import VERDICTS
 from spectralcal.report.claims.ledger import ledger, table
-from spectralcal.report.claims.page import page
+from spectralcal.report.claims.page import counted, page
 from spectralcal.report.results import Results
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.paths import StudyPaths
@@ -30,5 +30,5 @@ def claims_step(config: StudyConfig) -> None:
     path = StudyPaths(config).claims
     write_text(path, table(entries).to_csv(index=False))
     write_text(path.with_suffix(".md"), page(entries, results))
-    counts = ", ".join(f"{sum(entry.verdict == verdict for entry in entries)} {verdict}" for verdict in VERDICTS)
+    counts = ", ".join(counted(entries, verdict) for verdict in VERDICTS)
     say(f"{len(entries)} claims ({counts}): {path}")

@@ -289,13 +289,22 @@ class Study:
                 named = (output.experiment, *output.options.get("experiments", ()))
                 if experiment in named:
                     return f"{self.results.paths.table(name)}"
-        return f"{self.results.paths.cases}, experiment {experiment}"
+        return f"{self.results.config.results / 'cells'}: cases.csv of experiment {experiment}"
 
-    def files(self, role: str, data_set: str, methods: Sequence[str], name: str) -> str:
-        """Where a reader finds files of cells."""
-        listed = methods[0] if len(methods) == 1 else "{" + ",".join(methods) + "}"
+    def files(
+        self, role: str, data_set: str, methods: Sequence[str], name: str, architectures: Sequence[str] = ()
+    ) -> str:
+        """Where a reader finds files of cells: the cells' folders, and after a colon the file.
+
+        In published cells it lies inside of their light.zip, so that the folder alone is a path in every tree.
+        """
         folder = self.results.config.results / "cells"
-        return f"{folder}/dataset={data_set}/arch={self.architecture(role)}/method={listed}/seed=*/{name}"
+        networks = _braced(architectures or [self.architecture(role)])
+        return f"{folder}/dataset={data_set}/arch={networks}/method={_braced(methods)}/seed=*: {name}"
+
+
+def _braced(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else "{" + ",".join(names) + "}"
 
 
 def _entry(arrays: Mapping[str, np.ndarray] | None, name: str, where: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spectralcal.report.claims.finding import PRINTED, Finding, Measure, Part, conclude
+from spectralcal.report.printed import FOLDER as FOLDER_OF_TABLES
 from spectralcal.report.printed import paper_values
 from spectralcal.study.config import read_paper
 
@@ -73,17 +74,32 @@ def ratio(a: Rounded, b: Rounded) -> Rounded:
 
 
 def rank_range(own: Rounded, others: Sequence[Rounded]) -> Rounded:
-    """Rank of a number where lower is better: from the others that are surely lower to those that may be."""
+    """Rank of a number where lower is better: from the others that are surely lower to those that may be.
+
+    Numbers that are printed alike share their rank, as everywhere in this project (docs/ambiguities.md, E9).
+    """
     surely = sum(other.high <= own.low for other in others)
     perhaps = sum(not other.low >= own.high for other in others)
     known = [other.value for other in others if np.isfinite(other.value)]
-    value = 1.0 + sum(entry < own.value for entry in known) if np.isfinite(own.value) else float("nan")
+    ahead, level = sum(entry < own.value for entry in known), sum(entry == own.value for entry in known)
+    value = 1.0 + ahead + level / 2 if np.isfinite(own.value) else float("nan")
     return Rounded(value, 1.0 + surely, 1.0 + perhaps)
 
 
-def print_finding(parts: Sequence[Part], tables: str, note: str = "") -> Finding:
-    """What the printed numbers say, all parts together."""
-    return conclude(WHERE, parts, f"the paper's {tables} (src/spectralcal/paper)", PRINTED, note=note)
+def print_finding(parts: Sequence[Part], tables: Sequence[str], note: str = "") -> Finding:
+    """What the printed numbers say, all parts together.
+
+    Args:
+        parts: as of :func:`~spectralcal.report.claims.finding.conclude`.
+        tables: files of printed numbers that they rest on, ``"table1"`` ... ``"table4"``.
+        note: a further sentence.
+    """
+    return conclude(WHERE, parts, "; ".join(map(file_of, tables)), PRINTED, note=note)
+
+
+def file_of(table: str) -> str:
+    """Where a transcribed table lies in the repository."""
+    return f"src/spectralcal/papers/{FOLDER.name}/{FOLDER_OF_TABLES}/{table}.csv"
 
 
 @functools.cache

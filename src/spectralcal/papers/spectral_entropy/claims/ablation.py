@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from spectralcal.papers.spectral_entropy.claims._printed import DATA_SETS, Rounded, print_finding, printed, ratio
+from spectralcal.papers.spectral_entropy.claims.segmentation import THREE, gain, kept
 from spectralcal.report.claims.catalogue import Claim
-from spectralcal.report.claims.finding import Finding, NotMeasured, Part, above, at_least, at_most, below, conclude
+from spectralcal.report.claims.finding import (
+    INCONCLUSIVE,
+    REFUTED,
+    SUPPORTED,
+    Finding,
+    NotMeasured,
+    Part,
+    above,
+    agreed,
+    at_least,
+    at_most,
+    below,
+    conclude,
+)
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ASD, ECE, HD95, SIX, Score, Study
 
@@ -22,7 +38,10 @@ HALF = 0.5
 
 
 def logits_best(study: Study, claim: Claim) -> list[Finding]:
-    """C24: the maximum logit calibrates better than the maps that are made of probabilities."""
+    """C24: the maximum logit calibrates better than the maps that are made of probabilities.
+
+    All of them must say the same: that one map is better than the logit does not make probabilities the better signal.
+    """
 
     def on(name: str) -> Finding:
         methods = study.variants("confidence", "spectral", "confidence")
@@ -30,14 +49,28 @@ def logits_best(study: Study, claim: Claim) -> list[Finding]:
         if "max_logit" not in methods or not others:
             lacking = "the maximum logit" if others else "a map of probabilities"
             raise NotMeasured(f"experiment '{study.experiment('confidence')}' has no spectral loss on {lacking}")
+        (ce,) = study.named("confidence", "CE")
         order = ["max_logit", *others]
-        sample = study.scores("confidence", name, [methods[kind] for kind in order], [ECE])
+        sample = study.scores("confidence", name, [*(methods[kind] for kind in order), ce], [ECE])
         parts = [
             Part(f"ECE, {kind} - maximum logit",
                  sample.measure(lambda m, i=i: m[..., i, 0] - m[..., 0, 0], len(others)), above(0), below(0), ECE.unit)
             for i, kind in enumerate(others, 1)
         ]  # fmt: skip
-        return conclude(name, parts, study.table("confidence", "table2"))
+        beside = [
+            Part(f"ECE, {kind} - CE", sample.measure(lambda m, i=i: m[..., i, 0] - m[..., -1, 0]), above(0), below(0),
+                 ECE.unit)
+            for i, kind in enumerate(order)
+        ]  # fmt: skip
+        absent = [kind for kind in PROBABILITIES if kind not in methods]
+        notes = [f"Beside it: {'; '.join(part.words for part in beside)}"]
+        notes += [f"The map {', '.join(absent)} was not run"] if absent else []
+
+        def rule(verdicts: Iterable[str]) -> str:
+            verdict = agreed(verdicts)
+            return INCONCLUSIVE if absent and verdict in (SUPPORTED, REFUTED) else verdict
+
+        return conclude(name, parts, study.table("confidence", "table2"), rule=rule, note=". ".join(notes))
 
     return study.each(claim, "confidence", on)
 
@@ -61,7 +94,7 @@ def ordered(study: Study, claim: Claim) -> list[Finding]:
                                            strict=False):  # fmt: skip
                 gain = after - before if sign > 0 else before - after
                 parts.append(Part(f"{data_set}, {score.metric}, {step}", gain.measure, above(0), below(0)))
-    return [*study.each(claim, "ablation", on), print_finding(parts, "Table 3")]
+    return [*study.each(claim, "ablation", on), print_finding(parts, ("table3",))]
 
 
 def modest_without(study: Study, claim: Claim) -> list[Finding]:
@@ -81,7 +114,7 @@ def modest_without(study: Study, claim: Claim) -> list[Finding]:
             left = ratio(*(printed("table3", data_set, score.metric, row) for row in (ROWS[1], ROWS[0])))
             gain = Rounded(100 * (1 - left.value), 100 * (1 - left.high), 100 * (1 - left.low))
             parts.append(_modest(score, gain.measure, f"{data_set}, "))
-    return [*study.each(claim, "ablation", on), print_finding(parts, "Table 3")]
+    return [*study.each(claim, "ablation", on), print_finding(parts, ("table3",))]
 
 
 def window_calibrates(study: Study, claim: Claim) -> list[Finding]:
@@ -97,7 +130,28 @@ def window_calibrates(study: Study, claim: Claim) -> list[Finding]:
     for data_set in _named(claim):
         left = ratio(*(printed("table3", data_set, "ECE", row) for row in (ROWS[2], ROWS[1])))
         parts.append(Part(f"{data_set}, ECE, full / w/o W", left.measure, at_most(HALF), above(HALF)))
-    return [*study.each(claim, "ablation", on), print_finding(parts, "Table 3")]
+    return [*study.each(claim, "ablation", on), print_finding(parts, ("table3",))]
+
+
+def window_keeps_segmentation(study: Study, claim: Claim) -> list[Finding]:
+    """C59: with the window, segmentation is no worse than without."""
+
+    def on(name: str) -> Finding:
+        sample = _three(study, name, THREE)
+        parts = [
+            kept("", score, sample.measure(gain(index, 1, 2)), "full", "w/o W") for index, score in enumerate(THREE)
+        ]
+        return conclude(name, parts, study.table("ablation", "table3"))
+
+    parts = []
+    for data_set in _named(claim):
+        for score in THREE:
+            without, full = (printed("table3", data_set, score.metric, row) for row in ROWS[1:])
+            less = without - full
+            scale = 100 if score.higher else 100 / without.value
+            better = Rounded(*(scale * end for end in (-less if score.higher else less)))
+            parts.append(kept(f"{data_set}, ", score, better.measure, "full", "w/o W"))
+    return [*study.each(claim, "ablation", on), print_finding(parts, ("table3",))]
 
 
 def _three(study: Study, data_set: str, scores: tuple[Score, ...]) -> Sample:
@@ -118,5 +172,11 @@ def _named(claim: Claim) -> list[str]:
     return [DATA_SETS[name] for name in claim.data_sets]
 
 
-GROUP = {"C24": logits_best, "C26": ordered, "C27": modest_without, "C28": window_calibrates}
+GROUP = {
+    "C24": logits_best,
+    "C26": ordered,
+    "C27": modest_without,
+    "C28": window_calibrates,
+    "C59": window_keeps_segmentation,
+}
 CLAIM = GROUP

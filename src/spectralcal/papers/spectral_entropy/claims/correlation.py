@@ -5,36 +5,75 @@ from __future__ import annotations
 import numpy as np
 
 from spectralcal.papers.spectral_entropy.claims._printed import LOSSES
-from spectralcal.papers.spectral_entropy.claims.spectra import ENTROPY, TOTAL, spectra
+from spectralcal.papers.spectral_entropy.claims.spectra import ENTROPY, MAPS, TOTAL, spectra
 from spectralcal.report.claims.catalogue import Claim
-from spectralcal.report.claims.finding import Finding, NotMeasured, Part, above, below, conclude
+from spectralcal.report.claims.finding import (
+    Finding,
+    Measure,
+    NotMeasured,
+    Part,
+    above,
+    agreed,
+    below,
+    conclude,
+    every,
+    number,
+)
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ECE, Study
+from spectralcal.statistics import exact_correlation_p
 
 TITLE = "Entropy and calibration"
 
 
 def entropy_tells_calibration(study: Study, claim: Claim) -> list[Finding]:
-    """C18: the more balanced the spectrum, the lower the ECE, over losses and over cases."""
+    """C18: the more power and balance a spectrum has, the lower the ECE, over losses and over cases, in three maps.
+
+    Over losses the unit is the loss, of which there are seven: their order is permuted, and neither more patients nor
+    more seeds make them more. Over cases the correlation is taken within each training and averaged.
+    """
 
     def on(name: str) -> Finding:
-        found, evidence = spectra(study, "main", name, LOSSES, "max_logit")
         errors = study.scores("main", name, study.named("main", *LOSSES), [ECE])
-        if found.patients != errors.patients:
-            raise NotMeasured("spectra and scores are of other test cases")
-        parts = []
-        for quantity, text in ((ENTROPY, "entropy"), (TOTAL, "total power")):
-            both = np.concatenate([found.values[:, [quantity]], errors.values[:, [0]]], axis=1)
-            losses = Sample(found.methods, both, found.patients, found.cases).measure(
-                lambda m: pearson(_ranks(m[..., 0]), _ranks(m[..., 1]))
-            )
-            cases = _moments(both, found).measure(_mean_correlation)
-            label = f"Spearman's correlation of {text} and ECE"
-            parts += [Part(f"{label} over losses", losses, below(0), above(0)),
-                      Part(f"{label} over cases", cases, below(0), above(0))]  # fmt: skip
-        return conclude(name, parts, evidence)
+        listed, verdicts, said, evidence = [], [], [], ""
+        for kind, text in MAPS.items():
+            found, evidence = spectra(study, "main", name, LOSSES, kind)
+            if found.patients != errors.patients:
+                raise NotMeasured("spectra and scores are of other test cases")
+            parts = [
+                part
+                for quantity, what in ((ENTROPY, "entropy"), (TOTAL, "total power"))
+                for part in _two_correlations(found, errors, quantity, f"Spearman's correlation of {what}", text)
+            ]
+            verdicts.append(every(part.verdict for part in parts))
+            listed += parts
+            said += [_short(part, text) for part in parts if part.measure.interval == "permutation"]
+        by_map = ", ".join(f"{text}: {verdict}" for text, verdict in zip(MAPS.values(), verdicts, strict=True))
+        note = f"By map, {by_map}. Over the losses, correlation with exact p-value: {'; '.join(said)}"
+        return conclude(name, listed, evidence, rule=lambda _: agreed(verdicts), note=note)
 
     return study.each(claim, "main", on)
+
+
+def _short(part: Part, kind: str) -> str:
+    """``entropy of the margin 0.68 (0.11)``."""
+    quantity = "entropy" if "entropy" in part.text else "power"
+    return f"{quantity} of the {kind} {part.measure.value:.2f} ({number(part.measure.p_value)})"
+
+
+def _two_correlations(found: Sample, errors: Sample, quantity: int, label: str, kind: str) -> list[Part]:
+    """Of a spectral quantity of one map with ECE: over losses, by permutation, and over cases."""
+    both = np.concatenate([found.values[:, [quantity]], errors.values[:, [0]]], axis=1)
+    over_losses = Sample(found.methods, both, found.patients, found.cases)
+    means = over_losses.means
+    rho, *seeds = (float(pearson(_ranks(m[:, 0]), _ranks(m[:, 1]))) for m in (means, *over_losses.by_seed))
+    p = exact_correlation_p(means[:, 0], means[:, 1])
+    losses = Measure(rho, np.nan, np.nan, "permutation", tuple(seeds), len(found.patients), found.cases, p_value=p)
+    cases = _moments(both, found).measure(_mean_correlation)
+    return [
+        Part(f"{label} and ECE over losses, {kind}", losses, below(0), above(0)),
+        Part(f"{label} and ECE over cases, {kind}", cases, below(0), above(0)),
+    ]
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:

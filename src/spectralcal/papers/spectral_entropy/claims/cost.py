@@ -67,7 +67,7 @@ def _no_parameters() -> Finding:
     parameters = sum(p.numel() for p in SpectralEntropyCELoss().parameters())
     part = Part("trainable parameters of the loss", exact(parameters), lambda v: v == 0, lambda v: v > 0)
     note = "The loss is not part of the network that predicts"
-    return conclude("the loss module", [part], "spectralcal.losses.SpectralEntropyCELoss", CONSTRUCTION, note=note)
+    return conclude("the loss module", [part], "src/spectralcal/losses/spectral.py", CONSTRUCTION, note=note)
 
 
 def _parameters(study: Study, cell) -> int:

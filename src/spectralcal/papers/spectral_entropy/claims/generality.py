@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from spectralcal.papers.spectral_entropy.claims._printed import (
     LOSSES,
     WHERE,
     Rounded,
+    file_of,
     print_finding,
     printed,
     rank_range,
@@ -21,6 +22,7 @@ from spectralcal.papers.spectral_entropy.claims.calibration import lowest, lowes
 from spectralcal.papers.spectral_entropy.claims.segmentation import best_or_second, near_best, no_price, not_worse
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
+    MOOT,
     NOT_MEASURED,
     TOGETHER,
     Finding,
@@ -39,6 +41,13 @@ from spectralcal.report.claims.study import DSC, ECE, SIX, Study
 from spectralcal.study.methods import parse_method
 
 TITLE = "Generality"
+#: what C47 asks of every data set
+GAINS = {
+    "C01": "lowest ECE",
+    "C02": "lowest SCE",
+    "C03": "first or second in segmentation",
+    "C06": "no loss of segmentation quality",
+}
 #: 1 for metrics where higher is better, else -1
 HIGHER = np.array([1.0 if score.higher else -1.0 for score in SIX])
 ARCHITECTURES = ("unet", "nnunet", "swin_unetr", "unetpp", "attention_unet", "transunet")
@@ -71,7 +80,8 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
         def rule(verdicts) -> str:
             return every([*verdicts, *([NOT_MEASURED] if holes else [])])
 
-        return conclude(name, parts, study.table("architectures", "table2"), rule=rule, note=note)
+        evidence = study.files("architectures", name, methods, "cases.csv", present)
+        return conclude(name, parts, evidence, rule=rule, note=note)
 
     return study.each(claim, "architectures", on)
 
@@ -90,7 +100,7 @@ def narrower(study: Study, claim: Claim) -> list[Finding]:
             parts += [Part(f"variance of {score.metric} over patients, Ours / CE", sample.measure(_variance_ratio(q)),
                            below(1), at_least(1)),
                       Part(f"gain in mean {score.metric}", gain, above(0), below(0), score.unit)]  # fmt: skip
-        return conclude(name, parts, f"{study.results.paths.cases}, experiment {study.experiment('main')}")
+        return conclude(name, parts, study.files("main", name, scores.methods, "cases.csv"))
 
     return study.each(claim, "main", on)
 
@@ -111,7 +121,7 @@ def best_rank(study: Study, claim: Claim) -> list[Finding]:
     text = f"mean rank over the {len(cells)} complete rows, best baseline - Ours"
     return [
         *_one_and_all(study, claim, {"mean rank over six metrics, best baseline - Ours": mean_rank}),
-        print_finding([Part(text, margin.measure, above(0), below(0))], "Tables 1 and 2"),
+        print_finding([Part(text, margin.measure, above(0), below(0))], ("table1", "table2")),
     ]
 
 
@@ -133,7 +143,7 @@ def generalises(study: Study, claim: Claim) -> list[Finding]:
             "C03": near_best(study, name),
             "C06": not_worse(study, name),
         }
-        said = ", ".join(f"{identity} {finding.verdict}" for identity, finding in parts.items())
+        said = _said(parts)
         verdict = every(finding.verdict for finding in parts.values())
         shown = next((f for f in parts.values() if f.verdict == verdict), parts["C01"])
         return Finding(name, verdict, seeds=shown.seeds, patients=shown.patients, cases=shown.cases, found=said,
@@ -142,10 +152,15 @@ def generalises(study: Study, claim: Claim) -> list[Finding]:
     prints = {}
     for identity, function in (("C01", lowest_ece), ("C02", lowest_sce), ("C03", best_or_second), ("C06", no_price)):
         prints[identity] = next(f for f in function(Study(study.results, {}), claim) if f.where == WHERE)
-    said = ", ".join(f"{identity} {finding.verdict}" for identity, finding in prints.items())
+    said = _said(prints)
     verdict = every(finding.verdict for finding in prints.values())
-    in_print = Finding(WHERE, verdict, "printed", found=said, evidence="the paper's Tables 1 and 2")
+    files = "; ".join(map(file_of, ("table1", "table2")))
+    in_print = Finding(WHERE, verdict, "printed", found=said, evidence=files)
     return [*study.each(claim, "main", on), in_print]
+
+
+def _said(findings: Mapping[str, Finding]) -> str:
+    return ", ".join(f"{GAINS[identity]} ({identity}): {finding.verdict}" for identity, finding in findings.items())
 
 
 def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
@@ -170,7 +185,11 @@ def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
 
 
 def not_just_temperature(study: Study, claim: Claim) -> list[Finding]:
-    """C49: cross-entropy scaled after training does not match the loss."""
+    """C49: cross-entropy scaled after training does not match the loss.
+
+    Moot where cross-entropy without any scaling is as good in the mean: there is no effect that could be more than a
+    temperature.
+    """
 
     def on(name: str) -> Finding:
         experiment = study.experiment("post_hoc")
@@ -179,13 +198,21 @@ def not_just_temperature(study: Study, claim: Claim) -> list[Finding]:
         if not scaled:
             raise NotMeasured(f"experiment '{experiment}' has no {ce}+temperature")
         scores = SIX[3:]
-        sample = study.scores("post_hoc", name, [scaled, ours], scores)
-        parts = [
-            Part(f"{score.metric}, CE + temperature - Ours",
-                 sample.measure(lambda m, q=q: m[..., 0, q] - m[..., 1, q]), above(0), below(0), score.unit)
-            for q, score in enumerate(scores)
-        ]  # fmt: skip
-        return conclude(name, parts, study.table("post_hoc", "table2"))
+        sample = study.scores("post_hoc", name, [scaled, ours, ce], scores)
+
+        def beyond(method: int, text: str) -> list[Part]:
+            return [
+                Part(f"{score.metric}, {text} - Ours",
+                     sample.measure(lambda m, q=q: m[..., method, q] - m[..., 1, q]), above(0), below(0), score.unit)
+                for q, score in enumerate(scores)
+            ]  # fmt: skip
+
+        controls = beyond(2, "CE without a temperature")
+        parts = [*beyond(0, "CE + temperature"), *controls]
+        moot = all(part.measure.value <= 0 for part in controls)
+        note = "Cross-entropy without a temperature has the lower mean in all three: there is no effect to explain"
+        return conclude(name, controls if moot else parts, study.table("post_hoc", "table2"),
+                        rule=(lambda _: MOOT) if moot else every, note=note if moot else "")  # fmt: skip
 
     return study.each(claim, "post_hoc", on)
 
@@ -232,7 +259,7 @@ def _one_and_all(study: Study, claim: Claim, scores: dict[str, Statistic]) -> li
     def concluded(where: str, chosen: list[Sample]) -> Finding:
         means = np.stack([sample.means for sample in chosen])
         parts = [Part(text, _lead(chosen, score, means), above(0), below(0)) for text, score in scores.items()]
-        return conclude(where, parts, f"{study.table('main', 'table1')}, {study.table('main', 'table2')}")
+        return conclude(where, parts, f"{study.table('main', 'table1')}; {study.table('main', 'table2')}")
 
     def on(name: str) -> Finding:
         samples[name] = study.scores("main", name, study.named("main", *LOSSES), SIX)

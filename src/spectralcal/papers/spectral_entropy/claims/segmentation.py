@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from spectralcal.papers.spectral_entropy.claims._printed import (
     BASELINES,
     DATA_SETS,
@@ -35,7 +33,7 @@ def best_or_second(study: Study, claim: Claim) -> list[Finding]:
             cells = [-cell for cell in cells] if score.higher else cells
             rank = rank_range(cells[-1], cells[:-1])
             parts.append(Part(f"{data_set}, rank in {score.metric}", rank.measure, at_most(2), at_least(3)))
-    return [*study.each(claim, "main", lambda name: near_best(study, name)), print_finding(parts, "Table 1")]
+    return [*study.each(claim, "main", lambda name: near_best(study, name)), print_finding(parts, ("table1",))]
 
 
 def crac_pays(study: Study, claim: Claim) -> list[Finding]:
@@ -57,7 +55,7 @@ def crac_pays(study: Study, claim: Claim) -> list[Finding]:
         parts.append(Part(f"{data_set}, DSC, CE - CRaC", cost.measure, above(0), below(0), DSC.unit))
         bought = printed("table2", data_set, "TACE", "CE") - printed("table2", data_set, "TACE", "CRaC")
         parts.append(Part(f"{data_set}, TACE, CE - CRaC", bought.measure, above(0), below(0), TACE.unit))
-    return [*study.each(claim, "main", on), print_finding(parts, "Tables 1 and 2")]
+    return [*study.each(claim, "main", on, elsewhere=False), print_finding(parts, ("table1", "table2"))]
 
 
 def no_price(study: Study, claim: Claim) -> list[Finding]:
@@ -67,9 +65,9 @@ def no_price(study: Study, claim: Claim) -> list[Finding]:
         for score in THREE:
             base = printed("table1", data_set, score.metric, "CE")
             less = base - printed("table1", data_set, score.metric, "Ours")
-            gain = -less if score.higher else Rounded(*(100 * end / base.value for end in less))
-            parts.append(_kept(f"{data_set}, ", score, gain.measure))
-    return [*study.each(claim, "main", lambda name: not_worse(study, name)), print_finding(parts, "Table 1")]
+            better = -less if score.higher else Rounded(*(100 * end / base.value for end in less))
+            parts.append(kept(f"{data_set}, ", score, better.measure, "Ours", "CE"))
+    return [*study.each(claim, "main", lambda name: not_worse(study, name)), print_finding(parts, ("table1",))]
 
 
 def near_best(study: Study, data_set: str) -> Finding:
@@ -91,26 +89,28 @@ def near_best(study: Study, data_set: str) -> Finding:
 def not_worse(study: Study, data_set: str) -> Finding:
     """Is our loss not worse than cross-entropy in three scores on one data set?"""
     sample = study.scores("main", data_set, study.named("main", "CE", "Ours"), THREE)
-    parts = []
-    for index, score in enumerate(THREE):
-        gain = _gain_in_dice if score.higher else _gain_in_distance(index)
-        parts.append(_kept("", score, sample.measure(gain)))
+    parts = [kept("", score, sample.measure(gain(index, 0, 1)), "Ours", "CE") for index, score in enumerate(THREE)]
     return conclude(data_set, parts, study.table("main", "table1"))
 
 
-def _gain_in_dice(means: np.ndarray) -> np.ndarray:
-    return means[..., 1, 0] - means[..., 0, 0]
+def gain(index: int, before: int, after: int) -> Statistic:
+    """What one method gains on another in a score of :data:`THREE`: points of Dice, or percent of a distance.
+
+    Args:
+        index: of the score, the quantity of the sample.
+        before, after: of the methods.
+    """
+    if THREE[index].higher:
+        return lambda m: m[..., after, index] - m[..., before, index]
+    return lambda m: 100 * (m[..., before, index] - m[..., after, index]) / m[..., before, index]
 
 
-def _gain_in_distance(index: int) -> Statistic:
-    return lambda m: 100 * (m[..., 0, index] - m[..., 1, index]) / m[..., 0, index]
-
-
-def _kept(prefix: str, score: Score, gain: Measure) -> Part:
-    """A gain over cross-entropy that must not be a loss, but for a margin."""
+def kept(prefix: str, score: Score, better: Measure, after: str, before: str) -> Part:
+    """A gain that must not be a loss, but for a margin on which both sides of the rule turn."""
     if score.higher:
-        return Part(f"{prefix}DSC, Ours - CE", gain, at_least(-MARGIN), below(0), "pp")
-    return Part(f"{prefix}{score.metric}, (CE - Ours) / CE", gain, at_least(-FARTHER), below(0), "%")
+        return Part(f"{prefix}DSC, {after} - {before}", better, at_least(-MARGIN), below(-MARGIN), "pp")
+    text = f"{prefix}{score.metric}, ({before} - {after}) / {before}"
+    return Part(text, better, at_least(-FARTHER), below(-FARTHER), "%")
 
 
 GROUP = {"C03": best_or_second, "C05": crac_pays, "C06": no_price}

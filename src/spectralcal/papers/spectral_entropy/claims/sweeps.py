@@ -55,7 +55,7 @@ def weight_trades(study: Study, claim: Claim) -> list[Finding]:
             Part(f"{data_set}, ECE, weight 0.001 - 0.01", (error[0.001] - error[0.01]).measure, above(0), below(0)),
             Part(f"{data_set}, DSC, weight 0.01 - 0.1", (dice[0.01] - dice[0.1]).measure, above(0), below(0)),
         ]
-    return [*study.each(claim, "weight", on), print_finding(parts, "Table 4")]
+    return [*study.each(claim, "weight", on), print_finding(parts, ("table4",))]
 
 
 def named_weight_best(study: Study, claim: Claim) -> list[Finding]:
@@ -81,7 +81,7 @@ def named_weight_best(study: Study, claim: Claim) -> list[Finding]:
         lead = smallest(total for key, total in totals.items() if key != best) - totals[best]
         text = f"{DATA_SETS[name]}, sum of ranks in DSC and ECE, best other weight - {best:g}"
         parts.append(Part(text, lead.measure, above(0), below(0)))
-    return [*study.each(claim, "weight", on, elsewhere=False), print_finding(parts, "Table 4")]
+    return [*study.each(claim, "weight", on, elsewhere=False), print_finding(parts, ("table4",))]
 
 
 def window_optimum(study: Study, claim: Claim) -> list[Finding]:
@@ -119,7 +119,7 @@ def smooth(study: Study, claim: Claim) -> list[Finding]:
             least = _sure_second_falls(errors)
             parts += [_flat(f"{data_set}, {option}: ", spread.measure),
                       _single(f"{data_set}, {option}: ", Rounded(float(value), least, most).measure)]  # fmt: skip
-    return [*study.each(claim, "weight", on), print_finding(parts, "Table 4")]
+    return [*study.each(claim, "weight", on), print_finding(parts, ("table4",))]
 
 
 def second_falls(errors: np.ndarray) -> np.ndarray:
@@ -148,7 +148,7 @@ def _interior(study: Study, claim: Claim, option: str) -> list[Finding]:
         cells = list(_printed(data_set, "ECE", option).values())
         margin = smallest([cells[0], cells[-1]]) - smallest(cells[1:-1])
         parts.append(Part(f"{data_set}, ECE, better end - best inside", margin.measure, above(0), below(0)))
-    return [*study.each(claim, option, on), print_finding(parts, "Table 4")]
+    return [*study.each(claim, option, on), print_finding(parts, ("table4",))]
 
 
 def _swept(study: Study, data_set: str, option: str) -> tuple[list[float], Sample]:

@@ -113,14 +113,18 @@ def loss_matters(study: Study, claim: Claim) -> list[Finding]:
 
     def on(name: str) -> Finding:
         (method,) = study.named("main", "Ours")
-        ratios = [_ratio(h) for h in study.histories("main", name, method, ["gradient_ce", "gradient_spectral"])]
+        seen = seen_by_softmax(1 + len(study.results.classes(name)))
+        histories = study.histories("main", name, method, ["gradient_ce", "gradient_spectral"])
+        ratios = [seen * _ratio(history) for history in histories]
         weight = loss_options(study.results.config, method)["weight"]
         mean = over_seeds([ratio.mean() for ratio in ratios])
         greatest = max(ratio.max() for ratio in ratios)
         # "Throughout" negligible: the largest of all steps counts against the claim, the mean for it.
-        part = Part(f"gradient norm at the logits, spectral term (weight {weight}) over cross-entropy, mean of steps",
-                    mean, above(MATTERS), lambda _: greatest < NEGLIGIBLE)  # fmt: skip
-        note = f"The largest ratio of any logged step is {greatest:.2g}"
+        text = (f"gradient norm at the logits that the softmax sees, spectral term (weight {weight}) over "
+                "cross-entropy, mean of steps")  # fmt: skip
+        part = Part(text, mean, above(MATTERS), lambda _: greatest < NEGLIGIBLE)
+        note = (f"The largest ratio of any logged step is {greatest:.2g}. {1 - seen**2:.2g} of the term's squared "
+                "gradient moves the logits of all classes alike and is left out (T07)")  # fmt: skip
         return conclude(name, [part], study.files("main", name, [method], "history.csv"), note=note)
 
     return study.each(claim, "main", on)
@@ -151,6 +155,15 @@ def _spike(history: pd.DataFrame, window: int) -> float:
 def _ratio(history: pd.DataFrame) -> np.ndarray:
     base = history.gradient_ce.to_numpy()
     return np.divide(history.gradient_spectral.to_numpy(), base, out=np.zeros_like(base), where=base > 0)
+
+
+def seen_by_softmax(classes: int) -> float:
+    """Share of the norm of a gradient on one logit a voxel, the largest, that is not common to all classes.
+
+    Of a vector with one entry, 1 / C of the square lies along the direction of equal entries. That of cross-entropy,
+    probabilities minus the label, has none.
+    """
+    return float(np.sqrt(1 - 1 / classes))
 
 
 GROUP: dict[str, Callable[[Study, Claim], list[Finding]]] = {
