@@ -25,6 +25,8 @@ TEMPERATURE = {"ce": 2.2, "focal": 0.6, "ls": 0.75, "mbls": 1.35, "svls": 1.2, "
 CALIBRATION = {"ECE": 0.02, "SCE": 0.012, "TACE": 0.03}
 PROPER = {"Brier": 0.1, "NLL": 0.2, "signed_gap": 0.02}
 PROTOCOLS = ("paper", "crac-legacy", "boundary", "union")
+#: protocols of the cells' scores, in the order of tables
+SCORED = ("paper", "crac-legacy", "nixon", "union", "boundary")
 POOLED = "nixon"
 
 

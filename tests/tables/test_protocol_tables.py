@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_study import SCORED
 
-from spectralcal.metrics.protocols import PROTOCOLS
+from spectralcal.metrics import protocols as known
 from spectralcal.papers.spectral_entropy.tables.table2 import table2
 from spectralcal.report.summary import POOL
 from spectralcal.report.tables.protocols import protocols
+
+PROTOCOLS = {name: known.PROTOCOLS[name] for name in SCORED}
 
 
 def pooled_value(results, method, metric, seed):
