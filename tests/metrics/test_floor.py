@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from calibrated import drawn, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
 
 from spectralcal.metrics import REGIONS, CalibrationHistogram, expected_bins, region_mask, score
 from spectralcal.metrics.distance_bands import BANDS, band_sums, boundary_distance, signed_bands
@@ -12,27 +12,8 @@ from spectralcal.metrics.floor import WITH_FLOOR
 from spectralcal.metrics.regions import CHOSEN_BY_LABELS, CHOSEN_BY_PREDICTION
 
 HEADLINE = ("paper", "predicted_foreground", "predicted_boundary")
-SHAPES = {2: (260, 280), 3: (60, 50, 56)}
 #: coarse, so that a band is the boundary's voxels alone: labels drawn voxel by voxel have boundaries in many places
 SPACING = {2: (3.5, 3.2), 3: (3.5, 3.2, 4.0)}
-
-
-def network(seed, ndim, classes, shape=None):
-    """Probabilities (C, *spatial) of smooth structures in more background, from almost certain to undecided."""
-    rng = np.random.default_rng(seed)
-    shape = shape or SHAPES[ndim]
-    logits = np.stack([gaussian_filter(rng.normal(size=shape), 4) for _ in range(classes)])
-    logits = 4 * logits / logits.std()
-    logits[0] += 4
-    e = np.exp(logits - logits.max(0))
-    return (e / e.sum(0)).astype(np.float32)
-
-
-def drawn(probabilities, seed):
-    """One label per voxel, from its probabilities."""
-    u = np.random.default_rng(seed).random(probabilities.shape[1:])
-    below = np.cumsum(probabilities.astype(float), axis=0)[:-1]
-    return (u >= below).sum(0).astype(np.uint8)
 
 
 def histograms(probabilities, labels, spacing):
