@@ -7,7 +7,7 @@ has background.
 The label map may be the prediction or the reference, and the two do not answer the same question. By distance to the
 *predicted* boundary a calibrated network has no gap in any band. By distance to the *reference's* boundary it has one,
 because the labels choose the band: it looks overconfident next to the boundary, where its errors are gathered, and
-underconfident a little farther away (docs/ambiguities.md, M23).
+underconfident a little farther away (docs/ambiguities.md, E1).
 """
 
 from __future__ import annotations

@@ -114,12 +114,24 @@ class Results:
         Raises:
             ConfigError: the paper names one that there is not.
         """
+        return self._known("protocol", self.paper.protocol)
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Protocols that say whether a network is calibrated, in the order of tables: the paper's.
+
+        Raises:
+            ConfigError: the paper names one that there is not.
+        """
+        return tuple(self._known("headline", name) for name in self.paper.headline)
+
+    def _known(self, key: str, protocol: str) -> str:
         from spectralcal.metrics.protocols import PROTOCOLS
 
-        if self.paper.protocol not in PROTOCOLS:
+        if protocol not in PROTOCOLS:
             file = self.paper_folder / FILE
-            raise ConfigError(f"{file}: protocol: unknown '{self.paper.protocol}'; expected {choices(PROTOCOLS)}")
-        return self.paper.protocol
+            raise ConfigError(f"{file}: {key}: unknown '{protocol}'; expected {choices(PROTOCOLS)}")
+        return protocol
 
     @cached_property
     def style(self) -> Style:
