@@ -73,6 +73,18 @@ def test_what_a_cell_was_scored_with_is_not_derived_again(study):
     assert "signed_gap" in set(mine.metric)
 
 
+def test_damaged_bins_leave_the_scores_and_are_named(study, capsys):
+    paths = StudyPaths(study)
+    broken = paths.cell(study_cells(study)[0]).calibration
+    broken.write_bytes(broken.read_bytes()[:100])
+    assert collect(study) == (4, 4)
+    assert str(broken) in capsys.readouterr().out
+    found = pd.read_parquet(paths.cases)
+    expected = pd.concat([plainly(paths.cell(cell).cases) for cell in study_cells(study)], ignore_index=True)
+    assert len(own(found)) == len(expected)
+    assert found[found.protocol == "predicted_foreground"].groupby(["method", "seed"]).ngroups == 3
+
+
 def test_the_table_is_all_files_one_after_another(study):
     assert collect(study) == (4, 4)
     paths = StudyPaths(study)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import write_text
 from spectralcal.jobs.derived import derived_scores
@@ -108,7 +109,12 @@ def _tables(
             continue
         status.append({**entry, "status": "complete", "fingerprint": fingerprint})
         yield table
-        if more := derived_scores(table, files.calibration):
+        try:
+            more = derived_scores(table, files.calibration)
+        except ResultError as error:  # the scores are sound; whoever shows the bins names the file again
+            say(f"without what follows from its bins: {error}")
+            continue
+        if more:
             yield _table(more)
 
 

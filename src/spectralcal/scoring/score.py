@@ -100,7 +100,7 @@ def score_case(
         exact = exact / exact.sum(0, keepdims=True)
         for protocol, mask in (("truth", None), ("truth-boundary", band)):
             rows.append(
-                _row(POOLED, "true_calibration_error", protocol, distance_to_posterior(probabilities, exact, mask))
+                _row(POOLED, "distance_to_posterior", protocol, distance_to_posterior(probabilities, exact, mask))
             )
             rows.append(_row(POOLED, "excess_brier", protocol, excess_brier(probabilities, exact, mask)))
     bands = band_sums(probabilities, prediction, reference, signed_bands(reference, distance))
