@@ -78,7 +78,7 @@ def test_damaged_bins_leave_the_scores_and_are_named(study, capsys):
     broken = paths.cell(study_cells(study)[0]).calibration
     broken.write_bytes(broken.read_bytes()[:100])
     assert collect(study) == (4, 4)
-    assert str(broken) in capsys.readouterr().out
+    assert str(broken) in capsys.readouterr().err
     found = pd.read_parquet(paths.cases)
     expected = pd.concat([plainly(paths.cell(cell).cases) for cell in study_cells(study)], ignore_index=True)
     assert len(own(found)) == len(expected)
