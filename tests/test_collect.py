@@ -29,12 +29,68 @@ def plainly(path):
     )
 
 
+def own(table):
+    """Scores that stand in the cells' files, without those that follow from their bins."""
+    derived = table.metric.str.contains("_floor|_bound") | (table.protocol == "predicted_foreground")
+    return table[~derived].reset_index(drop=True)
+
+
+def test_what_follows_from_bins_stands_behind_each_cells_scores(study):
+    collect(study)
+    paths = StudyPaths(study)
+    found = pd.read_parquet(paths.cases)
+    cell = study_cells(study)[0]
+    mine = found[(found.method == cell.method) & (found.seed == cell.seed)]
+    chosen = mine[(mine.protocol == "predicted_foreground") & (mine.metric == "ECE")]
+    assert list(chosen.case) == [case for case in dict.fromkeys(mine.case) if case != "pooled"]
+    bounds = mine[(mine.protocol == "predicted_foreground") & (mine.metric == "ECE_bound")]
+    assert (bounds.value >= 0).all()
+    assert set(mine[mine.metric == "ECE_floor"].protocol) == {"union", "crac-legacy"}
+    assert (mine[mine.metric == "ECE_floor"].value > 0).all()
+
+
+def test_what_a_cell_was_scored_with_is_not_derived_again(study):
+    import json
+
+    from spectralcal.base.integrity import file_hashes
+
+    paths = StudyPaths(study)
+    files = paths.cell(study_cells(study)[0])
+    rows = plainly(files.cases)
+    scored = rows[(rows.protocol == "union") & (rows.metric == "ECE")].assign(
+        protocol="predicted_foreground", value=0.5
+    )
+    pd.concat([rows, scored]).to_csv(files.cases, index=False)
+    record = json.loads(files.evaluation.read_text())
+    record["files"] |= file_hashes([files.cases])
+    files.evaluation.write_text(json.dumps(record))
+    collect(study)
+    found = pd.read_parquet(paths.cases)
+    cell = study_cells(study)[0]
+    mine = found[(found.method == cell.method) & (found.seed == cell.seed) & (found.protocol == "predicted_foreground")]
+    assert list(mine[mine.metric == "ECE"].value) == [0.5] * 3
+    assert "ECE_bound" not in set(mine.metric)
+    assert "signed_gap" in set(mine.metric)
+
+
+def test_damaged_bins_leave_the_scores_and_are_named(study, capsys):
+    paths = StudyPaths(study)
+    broken = paths.cell(study_cells(study)[0]).calibration
+    broken.write_bytes(broken.read_bytes()[:100])
+    assert collect(study) == (4, 4)
+    assert str(broken) in capsys.readouterr().err
+    found = pd.read_parquet(paths.cases)
+    expected = pd.concat([plainly(paths.cell(cell).cases) for cell in study_cells(study)], ignore_index=True)
+    assert len(own(found)) == len(expected)
+    assert found[found.protocol == "predicted_foreground"].groupby(["method", "seed"]).ngroups == 3
+
+
 def test_the_table_is_all_files_one_after_another(study):
     assert collect(study) == (4, 4)
     paths = StudyPaths(study)
     expected = pd.concat([plainly(paths.cell(cell).cases) for cell in study_cells(study)], ignore_index=True)
     found = pd.read_parquet(paths.cases)
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    pd.testing.assert_frame_equal(own(found), expected, check_dtype=False)
     assert tuple(found.columns) == CASE_COLUMNS
     cells = pd.read_csv(paths.cells)
     assert list(cells.status) == ["complete"] * 4

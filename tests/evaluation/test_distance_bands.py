@@ -125,5 +125,5 @@ def test_a_reference_of_one_label_has_no_bands():
 
 
 def test_spacing_of_other_dimension_is_refused():
-    with pytest.raises(ValueError, match=r"spacing_mm: expected 3 numbers, one an axis, received \[1\.0, 1\.0\]"):
+    with pytest.raises(ValueError, match=r"spacing_mm must be 3 positive numbers, one an axis, got \(1.0, 1.0\)"):
         boundary_distance(np.zeros((3, 3, 3), np.uint8), (1.0, 1.0))

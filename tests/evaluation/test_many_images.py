@@ -12,10 +12,10 @@ from torch import nn
 from spectralcal.base import registry
 from spectralcal.engine import fit_post_hoc as fitting
 from spectralcal.engine.predict import predict_probabilities
-from spectralcal.metrics import PROTOCOLS, REGIONS, CalibrationHistogram
+from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
 from spectralcal.scoring.evaluate import POOL, evaluate_cases
 from spectralcal.scoring.gather import CaseArrays, ScoreRows
-from spectralcal.scoring.score import calibration_rows, score_case
+from spectralcal.scoring.score import SCORED, calibration_rows, score_case
 from spectralcal.scoring.spectra import case_spectra
 from spectralcal.study.config import EvaluationConfig, InferenceConfig
 
@@ -80,9 +80,9 @@ def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
         histograms.append(one.histograms)
         bands.append(one.bands)
         spectra.append(case_spectra(network, case, PATCH, 5, device=CPU, precision="fp32"))
-    pools = {region: CalibrationHistogram(3) for region in REGIONS}
+    pools = {region: CalibrationHistogram(3) for region in SCORED}
     for case in histograms:
-        for region in REGIONS:
+        for region in SCORED:
             pools[region].merge(case[region])
     for name in [name for name, protocol in PROTOCOLS.items() if protocol.aggregation == "pooled"]:
         rows += [{"case": POOL, "patient": POOL, **row} for row in calibration_rows(pools, name)]
@@ -90,7 +90,7 @@ def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
     assert [list(row) for row in found.rows[:3]] == [list(row) for row in rows[:3]]
 
     expected = {"cases": np.array([case.id for case in cases])}
-    for region in REGIONS:
+    for region in SCORED:
         expected |= {f"{region}/pooled/{key}": value for key, value in pools[region].arrays().items()}
         diagrams = [[case[region].reliability(label) for label in (None, 0, 1, 2)] for case in histograms]
         for name in ("count", "confidence", "accuracy"):
@@ -118,7 +118,7 @@ def test_no_histogram_of_a_finished_case_is_kept(network, monkeypatch):
 
     monkeypatch.setattr(CalibrationHistogram, "__init__", counted)
     scored(network, [Image(number) for number in range(9)], advance=lambda case: most.append(len(alive)))
-    assert most == [2 * len(REGIONS)] * 9
+    assert most == [2 * len(SCORED)] * 9
 
 
 def test_memory_grows_by_the_numbers_of_a_case_and_not_by_its_histograms(network):

@@ -83,7 +83,7 @@ def test_a_region_without_voxels_is_undefined():
 def test_a_prediction_equal_to_the_posterior_has_no_true_error(reference):
     posterior = 0.1 + 0.7 * one_hot(reference, 3)
     rows = score_case(posterior, reference, (1, 1, 1), ("a", "b"), EvaluationConfig(), posterior).rows
-    assert value(rows, "true_calibration_error", "truth")[0] == pytest.approx(0, abs=1e-6)
+    assert value(rows, "distance_to_posterior", "truth")[0] == pytest.approx(0, abs=1e-6)
     assert value(rows, "excess_brier", "truth")[0] == pytest.approx(0, abs=1e-9)
     assert value(rows, "ECE")[0] > 0.1
 

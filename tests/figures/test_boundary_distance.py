@@ -98,3 +98,27 @@ def test_scores_from_before_there_were_bands_are_named(study):
     np.savez(path, **kept)
     with pytest.raises(ResultError, match=r"expected arrays 'distance/\.\.\.', found none; evaluate the cell again"):
         drawn(results)
+
+
+def test_the_predicted_boundary_is_shown_where_every_cell_has_it(study):
+    results = study(methods=("ce", "spectral"), seeds=(0,), predicted=True)
+    made = drawn(results)
+    assert set(made.frame.boundary) == {"prediction"}
+    assert "boundary voxel of the prediction" in made.caption
+    assert "labels choose" not in made.caption
+    stored = np.load(results.paths.cell(CE).calibration)
+    np.testing.assert_array_equal(
+        made.frame[made.frame.method == "ce"]["count"], stored["predicted_distance/count"].sum((0, 2))
+    )
+    assert (stored["predicted_distance/count"] != stored["distance/count"]).any()
+
+
+def test_one_cell_without_it_and_all_show_the_references_with_a_warning(study):
+    results = study(methods=("ce", "spectral"), seeds=(0,), predicted=True)
+    path = results.paths.cell(CE).calibration
+    kept = {key: value for key, value in np.load(path).items() if not key.startswith("predicted_distance/")}
+    np.savez(path, **kept)
+    made = drawn(results)
+    assert set(made.frame.boundary) == {"reference"}
+    assert "The labels choose these bands, so a calibrated network is not at 0 in them" in made.caption
+    np.testing.assert_array_equal(made.frame[made.frame.method == "ce"]["count"], kept["distance/count"].sum((0, 2)))

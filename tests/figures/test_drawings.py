@@ -173,7 +173,7 @@ def test_data_set_without_a_posterior_cannot_show_true_calibration(tmp_path):
 
     results = Study(tmp_path, methods=("ce",), seeds=(0,), truth=False, only_scores=True).write()
     with pytest.raises(
-        ResultError, match="phantom: expected scores true_calibration_error of protocol 'truth', found none"
+        ResultError, match="phantom: expected scores distance_to_posterior of protocol 'truth', found none"
     ):
         registry.load("figures", "true_calibration")(results, "main")
 

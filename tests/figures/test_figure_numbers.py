@@ -184,6 +184,27 @@ def test_errors_name_every_kind_of_mistake():
     np.testing.assert_array_equal(_slices.errors(prediction, reference), [[0, 0, 2, 1, 3]])
 
 
+def test_each_estimate_is_shown_against_the_true_error_of_the_same_probabilities(study):
+    results = study(methods=("ce", "spectral"), seeds=(0,), only_scores=True, predicted=True)
+    table = truth_frame(results, "main", "phantom", "unet", "paper", "truth")
+    measures = table.groupby("metric").measure.unique().map(list)
+    assert dict(measures) == {"ECE": ["true_ECE"], "SCE": ["true_SCE"], "TACE": ["true_SCE"]}
+    scores = results.scores("main")
+    for metric, measure in (("ECE", "true_ECE"), ("TACE", "true_SCE")):
+        cases = table[(table.level == "case") & (table.metric == metric) & (table.method == "ce")].set_index("case")
+        expected = scores[(scores.method == "ce") & (scores.metric == measure)].set_index("case").value
+        np.testing.assert_array_equal(cases.truth.sort_index(), expected.sort_index())
+
+
+def test_scores_of_before_had_another_name_for_the_distance_to_the_posterior(study):
+    def renamed(frame):
+        return frame.assign(metric=frame.metric.replace("distance_to_posterior", "true_calibration_error"))
+
+    results = study(methods=("ce",), seeds=(0,), only_scores=True, edit=renamed)
+    table = truth_frame(results, "main", "phantom", "unet", "paper", "truth")
+    assert set(table.measure) == {"distance_to_posterior"}
+
+
 def test_true_calibration_pairs_cases_and_correlates_ranks(study):
     from scipy.stats import spearmanr
 
@@ -198,7 +219,7 @@ def test_true_calibration_pairs_cases_and_correlates_ranks(study):
     names = [f"phantom_{index:03d}" for index in range(5)]
     truth, estimate = [], []
     for method in ("ce", "spectral"):
-        truth += [mean(method, case, "true_calibration_error", "truth") for case in names]
+        truth += [mean(method, case, "distance_to_posterior", "truth") for case in names]
         estimate += [mean(method, case, "ECE", "paper") for case in names]
     cases = table[(table.level == "case") & (table.metric == "ECE")]
     np.testing.assert_allclose(cases.truth, truth, rtol=1e-12)

@@ -8,9 +8,10 @@ from spectralcal.metrics.cells import cell_grid
 from spectralcal.metrics.curve import CurveHistogram
 from spectralcal.records.light.bands import decode_bands, encode_bands
 from spectralcal.records.light.bins import decode_bins, encode_bins
+from spectralcal.records.light.cell import of_arrays
 from spectralcal.records.light.curves import decode_curves, encode_curves
 from spectralcal.records.light.kept import kept, mean_at, place_of
-from spectralcal.records.light.parcel import to_bytes
+from spectralcal.records.light.parcel import from_bytes, to_bytes
 from spectralcal.study.grid import study_cells
 
 
@@ -42,6 +43,22 @@ def test_what_is_kept_comes_back(full):
     found, names = there_and_back(arrays)
     assert set(arrays) - names == {"cases", "distance/edges_mm"}
     assert_equal(found, {name: arrays[name] for name in names})
+
+
+def test_regions_and_bands_that_the_prediction_chooses_come_back_and_are_coded(tmp_path):
+    results = Study(tmp_path, methods=("ce",), seeds=(0,), predicted=True).write()
+    with np.load(results.paths.cell(study_cells(results.config)[0]).calibration) as content:
+        arrays = kept({name: content[name] for name in content.files})
+    found, names = there_and_back(arrays)
+    coded, predicted = encode_bands(arrays, "predicted_distance")
+    assert set(arrays) - names - predicted == {"cases", "distance/edges_mm", "predicted_distance/edges_mm"}
+    assert not any(array.size for name, array in coded.items() if "odd" in name)
+    assert_equal(found, {name: arrays[name] for name in names})
+    assert any(name.startswith("predicted_foreground/cases") for name in names)
+    assert_equal(decode_bands(coded, found, "predicted_distance"), {name: arrays[name] for name in predicted})
+    part = of_arrays("calibration.npz", arrays, "0" * 64)
+    plain = [name for name in from_bytes(part.content) if name.startswith("plain/")]
+    assert sorted(plain) == ["plain/cases", "plain/distance/edges_mm", "plain/predicted_distance/edges_mm"]
 
 
 def test_the_code_has_no_exceptions_and_is_small(full):

@@ -119,7 +119,9 @@ def test_a_case_without_voxels_is_counted_out():
 
 def test_registered_protocols_are_usable():
     h = histograms(*case(5))
-    assert set(PROTOCOLS) == {"paper", "crac-legacy", "nixon", "union", "boundary"}
+    assert set(PROTOCOLS) == {
+        "paper", "crac-legacy", "nixon", "union", "boundary", "predicted_foreground", "predicted_boundary",
+    }  # fmt: skip
     for name, protocol in PROTOCOLS.items():
         assert protocol.name == name
         assert protocol.source

@@ -15,6 +15,9 @@ def test_regions_by_definition():
     assert masks["all"].all()
     assert masks["reference"].sum() == 12
     assert masks["union"].sum() == 12 + 6
+    np.testing.assert_array_equal(masks["predicted_foreground"], PREDICTION != 0)
+    np.testing.assert_array_equal(masks["predicted_boundary"], boundary_band(PREDICTION, TARGET, (1.0, 1.0)))
+    np.testing.assert_array_equal(masks["boundary"], boundary_band(TARGET, PREDICTION, (1.0, 1.0)))
     assert not (masks["reference"] & ~masks["union"]).any()
     assert all(mask.dtype == bool and mask.shape == TARGET.shape for mask in masks.values())
 

@@ -20,11 +20,15 @@ from spectralcal.study.paths import StudyPaths
 
 CLASSES = ("organ", "lesion", "vessel")
 REGIONS = ("all", "reference", "union", "boundary")
+#: regions and protocols of cells that are scored in what the prediction chooses
+PREDICTED = ("predicted_foreground", "predicted_boundary")
 #: temperature of the probabilities by loss: above 1 is over-confident
 TEMPERATURE = {"ce": 2.2, "focal": 0.6, "ls": 0.75, "mbls": 1.35, "svls": 1.2, "crac": 1.1, "spectral": 1.02}
 CALIBRATION = {"ECE": 0.02, "SCE": 0.012, "TACE": 0.03}
 PROPER = {"Brier": 0.1, "NLL": 0.2, "signed_gap": 0.02}
 PROTOCOLS = ("paper", "crac-legacy", "boundary", "union")
+#: protocols of the cells' scores, in the order of tables
+SCORED = ("paper", "crac-legacy", "nixon", "union", "boundary")
 POOLED = "nixon"
 
 
@@ -38,6 +42,7 @@ class Study:
         further: other experiments by name, with their methods.
         missing: cells (method, seed) without any file.
         missed: structures that a method did not find: (method, case index, class).
+        predicted: cells are scored in the regions that the prediction chooses, and against the posterior by bins.
         truth: write the true calibration error, as for a phantom.
         only_scores: write no histograms, spectra, histories and maps.
         edit: a last change of the table of scores.
@@ -52,6 +57,7 @@ class Study:
     further: Mapping[str, Sequence[str]] = field(default_factory=dict)
     missing: Sequence[tuple[str, int]] = ()
     missed: Sequence[tuple[str, int, str]] = ()
+    predicted: bool = False
     truth: bool = True
     only_scores: bool = False
     shape: tuple[int, int, int] = (14, 14, 14)
@@ -111,6 +117,10 @@ class Study:
         return Results(self.config)
 
     @property
+    def _protocols(self) -> tuple[str, ...]:
+        return (*PROTOCOLS, *(PREDICTED if self.predicted else ()))
+
+    @property
     def names(self) -> list[str]:
         """Names of the test cases."""
         return [f"phantom_{index:03d}" for index in range(self.cases)]
@@ -149,15 +159,19 @@ class Study:
                     for metric, value in values.items()
                 ]
             worse = TEMPERATURE.get(cell.method, 1.5)
-            for protocol in PROTOCOLS:
+            for protocol in self._protocols:
                 rows += [
                     {**one, "class": "all", "metric": metric, "protocol": protocol, "status": "ok",
                      "value": base * worse * random.uniform(0.6, 1.4)}
                     for metric, base in CALIBRATION.items()
                 ]  # fmt: skip
             if self.truth:
-                rows.append({**one, "class": "all", "metric": "true_calibration_error", "protocol": "truth",
-                             "status": "ok", "value": 0.03 * worse * random.uniform(0.7, 1.3)})  # fmt: skip
+                names = ("distance_to_posterior", *(("true_ECE", "true_SCE") if self.predicted else ()))
+                rows += [
+                    {**one, "class": "all", "metric": name, "protocol": "truth", "status": "ok",
+                     "value": 0.03 * worse * random.uniform(0.7, 1.3)}
+                    for name in names
+                ]  # fmt: skip
         pool, random = {**one, "case": "pooled", "patient": "pooled"}, _random(cell, 98)
         rows += [
             {**pool, "class": "all", "metric": metric, "protocol": POOLED, "status": "ok",
@@ -175,18 +189,19 @@ class Study:
                 {**vars(cell), "case": case, "class": "all", "metric": metric, "protocol": protocol, "status": "ok",
                  "patient": case if pooled else f"patient_{index // self.cases_per_patient:03d}",
                  "value": base * TEMPERATURE.get(cell.method, 1.5) * random.uniform(0.6, 1.4)}
-                for protocol in ([POOLED] if pooled else PROTOCOLS)
+                for protocol in ([POOLED] if pooled else self._protocols)
                 for metric, base in PROPER.items()
             ]  # fmt: skip
         return rows
 
     def _calibration(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {"cases": np.array(self.names)}
-        for region in REGIONS:
+        for region in (*REGIONS, *(PREDICTED if self.predicted else ())):
             histograms = []
             for index, volume in enumerate(volumes):
                 probabilities = self._probabilities(cell, index, volume)
-                mask = None if region == "all" else volume.label > 0
+                chosen = volume.label if region in REGIONS else probabilities.argmax(0)
+                mask = None if region == "all" else chosen > 0
                 histograms.append(CalibrationHistogram(len(CLASSES) + 1).update(probabilities, volume.label, mask))
             rows = [[h.reliability(label) for label in (None, *range(h.num_classes))] for h in histograms]
             for key in ("count", "confidence", "accuracy"):
@@ -195,19 +210,21 @@ class Study:
             for histogram in histograms:
                 pooled.merge(histogram)
             arrays |= {f"{region}/pooled/{key}": value for key, value in pooled.arrays().items()}
-        return arrays | self._distance(cell, volumes)
+        arrays |= self._distance(cell, volumes, "distance")
+        return arrays | (self._distance(cell, volumes, "predicted_distance") if self.predicted else {})
 
-    def _distance(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
+    def _distance(self, cell: Cell, volumes, prefix: str) -> dict[str, np.ndarray]:
         from spectralcal.metrics import distance_bands as distance
 
         found = []
         for index, volume in enumerate(volumes):
             probabilities = self._probabilities(cell, index, volume)
-            near = distance.boundary_distance(volume.label, volume.spacing_mm)
-            bands = distance.signed_bands(volume.label, near)
+            labels = volume.label if prefix == "distance" else probabilities.argmax(0)
+            near = distance.boundary_distance(labels, volume.spacing_mm)
+            bands = distance.signed_bands(labels, near)
             found.append(distance.band_sums(probabilities, probabilities.argmax(0), volume.label, bands))
-        arrays = {f"distance/{key}": np.stack([entry[key] for entry in found]) for key in found[0]}
-        return {**arrays, "distance/edges_mm": distance.band_edges()}
+        arrays = {f"{prefix}/{key}": np.stack([entry[key] for entry in found]) for key in found[0]}
+        return {**arrays, f"{prefix}/edges_mm": distance.band_edges()}
 
     def _hotspots(self, methods: Sequence[str], seed: int, volumes) -> dict[str, np.ndarray]:
         trained = [name for name in dict.fromkeys(m.partition("+")[0] for m in methods) if name != "ce"]

@@ -8,9 +8,9 @@ from statistics import fmean, stdev
 import numpy as np
 import pandas as pd
 import pytest
+from small_study import SCORED
 
 from spectralcal.metrics import CalibrationHistogram, score
-from spectralcal.metrics.protocols import PROTOCOLS
 from spectralcal.papers.spectral_entropy.tables.table2 import table2
 from spectralcal.report.tables.proper_scores import proper_scores
 
@@ -53,7 +53,7 @@ def line(table, page, name, below=0):
     block = table.markdown.split(f"| Phantom, {page}")[1].split("\n\n")[0].splitlines()
     index = next(number for number, text in enumerate(block) if text.startswith(f"| {name} |"))
     cells = [cell.strip() for cell in block[index + below].strip("|").split("|")]
-    return dict(zip(PROTOCOLS, cells[1:], strict=True))
+    return dict(zip(SCORED, cells[1:], strict=True))
 
 
 def test_every_number_equals_that_of_plain_loops(study):
@@ -63,7 +63,7 @@ def test_every_number_equals_that_of_plain_loops(study):
         stored[one.metric, one.protocol, one.method, one.seed].append(one.value)
     table = proper_scores(results, "main")
     rows = table.frame.set_index(["metric", "protocol", "method"])
-    assert len(rows) == len(METRICS) * len(PROTOCOLS) * len(METHODS)
+    assert len(rows) == len(METRICS) * len(SCORED) * len(METHODS)
     pages = {"Brier": "Brier ↓ (×10⁻³)", "NLL": "NLL ↓ (×10⁻³)", "signed_gap": "signed gap (×10⁻³)"}
     for name, row in rows.iterrows():
         assert [len(stored[*name, seed]) for seed in (0, 1, 2)] == [1 if name[1] == "nixon" else 7] * 3
@@ -139,4 +139,4 @@ def test_cells_that_are_missing_are_shown(study):
     for page in ("Brier", "NLL", "signed gap"):
         assert set(line(table, page, "FL").values()) == {"missing"}
         assert all(cell.endswith(" †1/2") for cell in line(table, page, "CE").values())
-    assert table.latex.count("\\textit{missing}") == len(METRICS) * len(PROTOCOLS)
+    assert table.latex.count("\\textit{missing}") == len(METRICS) * len(SCORED)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from small_study import SCORED
 
-from spectralcal.metrics.protocols import PROTOCOLS
+from spectralcal.metrics import protocols as known
 from spectralcal.papers.spectral_entropy.tables.table2 import table2
 from spectralcal.report.summary import POOL
 from spectralcal.report.tables.protocols import protocols
+
+PROTOCOLS = {name: known.PROTOCOLS[name] for name in SCORED}
 
 
 def pooled_value(results, method, metric, seed):
@@ -83,3 +87,50 @@ def test_protocols_that_nobody_scored_are_left_out(study):
     table = protocols(study(seeds=(0,), edit=lambda frame: frame[frame.protocol != "crac-legacy"]), "main")
     assert set(table.frame.protocol) == set(PROTOCOLS) - {"crac-legacy"}
     assert "crac-legacy" not in table.markdown
+
+
+def with_floors(frame):
+    """The scores and, as collecting adds them, floors of the union and predicted foreground with their bounds."""
+    ece = frame[(frame.metric == "ECE") & (frame.protocol == "union")]
+    predicted = {"protocol": "predicted_foreground"}
+    more = [
+        ece.assign(metric="ECE_floor", value=0.03),
+        ece.assign(metric="ECE_floor_bound", value=0.004),
+        ece.assign(**predicted, value=np.where(ece.method == "ce", 0.05, 0.06)),
+        ece.assign(**predicted, metric="ECE_bound", value=0.002),
+    ]
+    return pd.concat([frame, *more], ignore_index=True)
+
+
+def test_a_floor_stands_beside_its_value_and_is_not_ranked(study):
+    table = protocols(study(methods=("ce", "spectral"), seeds=(0,), edit=with_floors), "main")
+    pages = table.markdown.split("| Phantom, ")
+    heads = "paper | predicted_foreground | crac-legacy | nixon | union | union, floor | boundary |"
+    assert pages[1].startswith(f"ECE ↓ (×10⁻³) | {heads}")
+    assert "floor" not in pages[2]
+    assert "predicted_foreground" not in pages[2]  # only its ECE is known
+    line = next(line for line in pages[1].splitlines() if line.startswith("| CE |")).split(" | ")
+    assert line[2] == "**50.0**"
+    assert line[6] == "30.0"
+    floors = table.frame[table.frame.metric == "ECE_floor"]
+    assert list(floors["mean"]) == pytest.approx([30.0, 30.0])
+    assert floors["rank"].isna().all()
+    assert not floors.distinct.any()
+    assert "floor: what a calibrated network with the same probabilities would show" in table.markdown
+    said = "a cell's mean is off by at most: ECE of 'predicted_foreground' 2.0, ECE of 'union', floor 4.0."
+    assert said in table.markdown
+    assert table.latex.count("& floor") == 1
+
+
+def test_without_floors_nothing_is_said_of_them(study):
+    table = protocols(study(methods=("ce", "spectral"), seeds=(0,)), "main")
+    assert "floor" not in table.markdown
+    assert "stored bins" not in table.markdown
+
+
+def test_headline_protocols_are_zero_for_a_calibrated_network(study):
+    from spectralcal.metrics.regions import CHOSEN_BY_LABELS
+
+    headline = study(seeds=(0,)).headline
+    assert headline == ("paper", "predicted_foreground", "predicted_boundary")
+    assert not {known.PROTOCOLS[name].region for name in headline} & CHOSEN_BY_LABELS

@@ -1,4 +1,7 @@
-"""Scores of all cells in one Parquet table, written cell by cell: memory does not grow with the study."""
+"""Scores of all cells in one Parquet table, written cell by cell: memory does not grow with the study.
+
+Behind a cell's own scores stand those that follow from its bins (:mod:`spectralcal.jobs.derived`).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import atomic_write, read_json, write_text
+from spectralcal.jobs.derived import derived_scores
 from spectralcal.jobs.scoring import CASE_COLUMNS
 from spectralcal.records.light.files import read_text
 from spectralcal.study.config import StudyConfig
@@ -27,7 +32,8 @@ _STATUS = ("dataset", "architecture", "method", "seed", "status", "fingerprint")
 
 
 def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]:
-    """Gather cases.csv of all cells in cases.parquet, and list every cell with its status in cells.csv.
+    """Gather cases.csv of all cells, and what follows from their bins, in cases.parquet; list every cell with its
+    status in cells.csv.
 
     Args:
         config: the study.
@@ -96,6 +102,13 @@ def _tables(
             continue
         status.append({**entry, "status": "complete", "fingerprint": fingerprint})
         yield table
+        try:
+            more = derived_scores(table, files.calibration)
+        except ResultError as error:  # the scores are sound; whoever shows the bins names the file again
+            say(f"without what follows from its bins: {error}")
+            continue
+        if more:
+            yield _table(more)
 
 
 def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
@@ -111,6 +124,12 @@ def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
         if found != [value]:
             raise ValueError(f"expected scores of {name} {value!r}, found {found[:3]}")
     return table, record["fingerprint"]
+
+
+def _table(rows: list[dict[str, object]]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(rows, schema=_schema())
 
 
 def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -3,6 +3,7 @@
 from spectralcal.metrics.calibration import CalibrationHistogram, OverUnder, Reliability
 from spectralcal.metrics.confidence import confidence_gaps
 from spectralcal.metrics.debiased import Debiased, debiased_ece, debiased_ece_over_cases
+from spectralcal.metrics.floor import ExpectedBins, expected_bins
 from spectralcal.metrics.isotonic import Corp, Isotonic, corp, isotonic_error, isotonic_fit
 from spectralcal.metrics.kolmogorov_smirnov import ks_error, ks_error_bound
 from spectralcal.metrics.overlap import dice, status
@@ -13,7 +14,13 @@ from spectralcal.metrics.selective import RiskCoverage, risk_coverage
 from spectralcal.metrics.sets import dice_match, dice_max, dice_personal, dice_soft, ged
 from spectralcal.metrics.smooth import smooth_ece, smooth_ece_at
 from spectralcal.metrics.surface import SurfaceDistances, surface_distances, surface_distances_by_label
-from spectralcal.metrics.truth import excess_brier, true_calibration_error
+from spectralcal.metrics.truth import (
+    distance_to_posterior,
+    excess_brier,
+    refinement,
+    true_calibration_error,
+    true_top_label_error,
+)
 
 __all__ = [
     "PROTOCOLS",
@@ -21,6 +28,7 @@ __all__ = [
     "CalibrationHistogram",
     "Corp",
     "Debiased",
+    "ExpectedBins",
     "Isotonic",
     "OverUnder",
     "Protocol",
@@ -39,13 +47,16 @@ __all__ = [
     "dice_max",
     "dice_personal",
     "dice_soft",
+    "distance_to_posterior",
     "excess_brier",
+    "expected_bins",
     "ged",
     "isotonic_error",
     "isotonic_fit",
     "ks_error",
     "ks_error_bound",
     "nll_split",
+    "refinement",
     "region_mask",
     "risk_coverage",
     "score",
@@ -56,4 +67,5 @@ __all__ = [
     "surface_distances",
     "surface_distances_by_label",
     "true_calibration_error",
+    "true_top_label_error",
 ]

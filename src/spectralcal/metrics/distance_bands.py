@@ -1,8 +1,13 @@
-"""Calibration by distance to the reference's boundary: which band a voxel is in, and the sums of each band.
+"""Calibration by distance to the boundaries of a label map: which band a voxel is in, and the sums of each band.
 
-A boundary voxel has a face neighbour with another label, as in :func:`spectralcal.metrics.regions.boundary_band`, so
-both sides of every border between two labels are at distance 0; distances run between voxel centres. A voxel is inside
-where the reference has a structure, outside where it has background.
+A boundary voxel has a face neighbour with another label, so both sides of every border between two labels are at
+distance 0; distances run between voxel centres. A voxel is inside where the label map has a structure, outside where it
+has background.
+
+The label map may be the prediction or the reference, and the two do not answer the same question. By distance to the
+*predicted* boundary a calibrated network has no gap in any band. By distance to the *reference's* boundary it has one,
+because the labels choose the band: it looks overconfident next to the boundary, where its errors are gathered, and
+underconfident a little farther away (docs/ambiguities.md, E1).
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import numpy as np
 
 from spectralcal.metrics.boundaries import bounding_box
 from spectralcal.metrics.cells import cell_grid
+from spectralcal.metrics.surface import check_spacing
 
 #: upper ends in mm of the bands on either side; beyond the last is one more. Doubling, because boundaries are where
 #: confidence changes, and starting at 1 mm, the finest voxel of the replicated data sets.
@@ -51,18 +57,17 @@ def boundary_distance(
     """Distances to the boundaries of a label map; None where it has only one label.
 
     Args:
-        reference: (*spatial) integer labels.
+        reference: (*spatial) integer labels, of the reference or of a prediction.
         spacing_mm: distance of neighbouring voxel centres along each axis.
         reach_mm: larger distances need not be told apart; the transform is the costly part, and grows with the reach.
             Infinity keeps the whole volume.
 
     Raises:
-        ValueError: `spacing_mm` is not one number an axis.
+        ValueError: `spacing_mm` is not one positive number per axis.
     """
     from scipy.ndimage import distance_transform_edt
 
-    if len(spacing_mm) != reference.ndim:
-        raise ValueError(f"spacing_mm: expected {reference.ndim} numbers, one an axis, received {list(spacing_mm)}")
+    spacing = check_spacing(spacing_mm, reference.ndim).tolist()
     edge = np.zeros(reference.shape, bool)
     for axis in range(reference.ndim):
         before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
@@ -72,16 +77,17 @@ def boundary_distance(
     box = bounding_box(edge)
     if box is None:
         return None
-    reach = [math.ceil(min(reach_mm / mm, size)) for mm, size in zip(spacing_mm, reference.shape, strict=True)]
+    reach = [math.ceil(min(reach_mm / mm, size)) for mm, size in zip(spacing, reference.shape, strict=True)]
     box = tuple(slice(max(b.start - n, 0), b.stop + n) for b, n in zip(box, reach, strict=True))
-    return BoundaryDistance(box, distance_transform_edt(~edge[box], sampling=tuple(spacing_mm)))
+    return BoundaryDistance(box, distance_transform_edt(~edge[box], sampling=tuple(spacing)))
 
 
 def signed_bands(reference: np.ndarray, distance: BoundaryDistance | None) -> np.ndarray:
     """Band of each voxel, (*spatial) int8: 0 is farthest outside, ``BANDS - 1`` deepest inside, -1 in none.
 
-    A band holds distances above its nearer end up to its farther end; the nearest one also holds 0. A reference of one
-    label has no boundary, and no voxel a band.
+    `reference` is the label map, of the reference or of a prediction, in which `distance` was measured. A band holds
+    distances above its nearer end up to its farther end; the nearest one also holds 0. A map of one label has no
+    boundary, and no voxel a band.
     """
     if distance is None:
         return np.full(reference.shape, -1, np.int8)

@@ -1,4 +1,8 @@
-"""Named evaluation protocols: what a published "ECE", "SCE" or "TACE" means, spelled out."""
+"""Named evaluation protocols: what a published "ECE", "SCE" or "TACE" means, spelled out.
+
+"paper", "predicted_foreground" and "predicted_boundary" are 0 for a calibrated network. The others but "nixon" choose
+voxels by the labels, are not 0 for it (:mod:`spectralcal.metrics.floor`), and stand for comparison with published code.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +61,16 @@ PROTOCOLS: dict[str, Protocol] = {
             source="reference or predicted foreground: false alarms count, easy background does not",
         ),
         Protocol("boundary", region="boundary", source="voxels near a reference boundary, where errors are made"),
+        Protocol(
+            "predicted_foreground",
+            region="predicted_foreground",
+            source="predicted foreground: chosen by the prediction, so that 0 means calibrated",
+        ),
+        Protocol(
+            "predicted_boundary",
+            region="predicted_boundary",
+            source="voxels near a predicted boundary: chosen by the prediction, so that 0 means calibrated",
+        ),
     )
 }
 

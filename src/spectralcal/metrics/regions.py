@@ -1,6 +1,11 @@
 """Which voxels a calibration error is about. The choice moves ECE by two orders of magnitude on one prediction.
 
 Each region is a function ``(target, prediction, spacing_mm) -> mask`` of label maps of one shape; 0 is background.
+
+Calibration is conditional on the prediction: of the voxels that are predicted with confidence p, a share p is right.
+All voxels, and regions that the *prediction* chooses, keep that condition, so a calibrated network scores 0 there.
+Regions that the *labels* choose (:data:`CHOSEN_BY_LABELS`) do not: they keep the misses and drop the correct
+background, and a calibrated network scores well above 0 (:mod:`spectralcal.metrics.floor` says how much).
 """
 
 from __future__ import annotations
@@ -9,8 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from spectralcal.metrics.boundaries import bounding_box
-from spectralcal.metrics.surface import check_spacing
+from spectralcal.metrics.distance_bands import boundary_distance
 
 BOUNDARY_MM = 3.0  # about two voxels on each side at the 1.5 mm of the prepared abdominal and cardiac volumes
 
@@ -18,6 +22,16 @@ BOUNDARY_MM = 3.0  # about two voxels on each side at the 1.5 mm of the prepared
 def all_voxels(target: np.ndarray, prediction: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     """Every voxel: the usual definition, dominated by easy background."""
     return np.ones(np.shape(target), bool)
+
+
+def predicted_foreground(target: np.ndarray, prediction: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
+    """Voxels that the prediction calls foreground: whether a structure that is shown can be trusted."""
+    return np.asarray(prediction) != 0
+
+
+def predicted_boundary(target: np.ndarray, prediction: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
+    """Voxels within :data:`BOUNDARY_MM` of a boundary of the prediction, as :func:`boundary_band` of the reference."""
+    return boundary_band(prediction, target, spacing_mm)
 
 
 def reference_foreground(target: np.ndarray, prediction: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
@@ -39,29 +53,13 @@ def boundary_band(
     it; distances run between voxel centres. A reference of one label has an empty band.
 
     Raises:
-        ValueError: a negative radius, or ``spacing_mm`` is not one positive number an axis.
+        ValueError: a negative radius, or ``spacing_mm`` is not one positive number per axis.
     """
-    from scipy.ndimage import distance_transform_edt
-
     target = np.asarray(target)
-    spacing = check_spacing(spacing_mm, target.ndim)
     if not radius_mm >= 0:
         raise ValueError(f"radius_mm must be at least 0, got {radius_mm}")
-    edge = np.zeros(target.shape, bool)
-    for axis in range(target.ndim):
-        before = (slice(None),) * axis + (slice(None, -1),)
-        after = (slice(None),) * axis + (slice(1, None),)
-        differs = target[before] != target[after]
-        edge[before] |= differs
-        edge[after] |= differs
-    box = bounding_box(edge)
-    band = np.zeros(target.shape, bool)
-    if box is not None:
-        reach = np.ceil(radius_mm / spacing).astype(int)
-        box = tuple(slice(max(b.start - m, 0), b.stop + m) for b, m in zip(box, reach.tolist(), strict=True))
-        # Rounding in the distances must not drop a voxel at exactly the radius.
-        band[box] = distance_transform_edt(~edge[box], sampling=spacing) <= radius_mm * (1 + 1e-9)
-    return band
+    distance = boundary_distance(target, spacing_mm, radius_mm)
+    return np.zeros(target.shape, bool) if distance is None else distance.within(radius_mm, target.shape)
 
 
 REGIONS: dict[str, Callable[[np.ndarray, np.ndarray, Sequence[float]], np.ndarray]] = {
@@ -69,11 +67,17 @@ REGIONS: dict[str, Callable[[np.ndarray, np.ndarray, Sequence[float]], np.ndarra
     "reference": reference_foreground,
     "union": union_foreground,
     "boundary": boundary_band,
+    "predicted_foreground": predicted_foreground,
+    "predicted_boundary": predicted_boundary,
 }
+#: regions in which a calibrated network does not score 0
+CHOSEN_BY_LABELS = frozenset({"reference", "union", "boundary"})
+#: regions that need no label: the prediction chooses them
+CHOSEN_BY_PREDICTION = frozenset({"predicted_foreground", "predicted_boundary"})
 
 
 def region_mask(name: str, target: np.ndarray, prediction: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
-    """Mask of the region ``name``: ``all``, ``reference``, ``union`` or ``boundary``.
+    """Mask of the region ``name``, a key of :data:`REGIONS`.
 
     Args:
         name: key of :data:`REGIONS`.

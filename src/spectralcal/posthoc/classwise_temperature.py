@@ -5,35 +5,42 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spectralcal.posthoc._affine import diagonal, fit_affine, log_probabilities
+from spectralcal.posthoc._affine import diagonal, fit_affine
 from spectralcal.posthoc._scaling import LARGEST, SMALLEST
 from spectralcal.posthoc._step import PostHocStep, by_class, limit_reached
 
 
 class ClasswiseTemperatureScaling(PostHocStep):
-    """softmax(log p_c / T_c), T_c from 0.01 to 100, fitted to the validation voxels by their likelihood.
+    """softmax(z_c / T_c), T_c from 0.01 to 100, fitted to the validation voxels by their likelihood.
 
-    Vector scaling without a bias, on the network's log-probabilities: divided logits would depend on the value that is
-    common to all logits of a voxel, which no probability shows and which a loss on maps of logits can move at will.
+    Vector scaling without a bias, on the logits as they are. Divided logits depend on the value that is common to all
+    logits of a voxel, which no probability shows and which a loss on maps of logits can move at will: do not compare
+    losses of that kind through this step. :mod:`spectralcal.posthoc.vector` works on log-probabilities and ignores the
+    common value.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
 
     state = ("temperatures",)
+    translation_invariant = False
 
     def estimate(self, logits: Tensor, labels: Tensor) -> None:
         """Fit T_c to logits (N, C) and labels (N,)."""
         free = diagonal(logits.shape[1], intercept=False)
         lower, upper = torch.full(free.shape, SMALLEST).double(), torch.full(free.shape, LARGEST).double()
-        fitted = fit_affine(logits, labels, log_probabilities, free, lower, upper, torch.zeros_like(lower))
+        fitted = fit_affine(logits, labels, _as_they_are, free, lower, upper, torch.zeros_like(lower))
         temperatures = 1 / fitted.diagonal()
         self.temperatures = temperatures.tolist()
         self.limits = limit_reached("temperature", temperatures, 1 / LARGEST, 1 / SMALLEST)
 
     def transform(self, logits: Tensor) -> Tensor:
-        """Log-probabilities of logits (B, C, *spatial), each class divided by its T_c."""
-        return log_probabilities(logits) / by_class(self.temperatures, logits)
+        """Logits (B, C, *spatial), each class divided by its T_c."""
+        return logits / by_class(self.temperatures, logits)
+
+
+def _as_they_are(logits: Tensor) -> Tensor:
+    return logits
 
 
 POST_HOC = ClasswiseTemperatureScaling
-NUMERICS = 2  # see spectralcal.study.numerics
+NUMERICS = 1  # see spectralcal.study.numerics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -114,12 +114,24 @@ class Results:
         Raises:
             ConfigError: the paper names one that there is not.
         """
+        return self._known("protocol", self.paper.protocol)
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Protocols that say whether a network is calibrated, in the order of tables: the paper's.
+
+        Raises:
+            ConfigError: the paper names one that there is not.
+        """
+        return tuple(self._known("headline", name) for name in self.paper.headline)
+
+    def _known(self, key: str, protocol: str) -> str:
         from spectralcal.metrics.protocols import PROTOCOLS
 
-        if self.paper.protocol not in PROTOCOLS:
+        if protocol not in PROTOCOLS:
             file = self.paper_folder / FILE
-            raise ConfigError(f"{file}: protocol: unknown '{self.paper.protocol}'; expected {choices(PROTOCOLS)}")
-        return self.paper.protocol
+            raise ConfigError(f"{file}: {key}: unknown '{protocol}'; expected {choices(PROTOCOLS)}")
+        return protocol
 
     @cached_property
     def style(self) -> Style:
@@ -247,10 +259,14 @@ class Results:
             **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},
         }
 
-    def distance_calibration(self, cell: Cell) -> dict[str, np.ndarray] | None:
-        """Top-label bins of each test case in bands of distance to the reference's boundary: ``cases`` (N,),
-        ``edges_mm`` (bands, 2) signed ends, negative outside; ``count``, ``confidence``, ``hits`` (N, bands, bins),
-        sums over voxels.
+    def distance_calibration(
+        self, cell: Cell, by: Literal["reference", "prediction"] = "reference"
+    ) -> dict[str, np.ndarray] | None:
+        """Top-label bins of each test case in bands of distance to the boundary of the reference or the prediction.
+
+        Returns:
+            ``cases`` (N,), ``edges_mm`` (bands, 2) signed ends, negative outside; ``count``, ``confidence``, ``hits``
+            (N, bands, bins), sums over voxels. None if the cell has no results, or was scored without the prediction's.
 
         Raises:
             ResultError: the cell was scored before there were bands.
@@ -258,10 +274,12 @@ class Results:
         arrays = self._arrays(cell, "calibration")
         if arrays is None:
             return None
-        if "distance/count" not in arrays:
+        prefix = {"reference": "distance/", "prediction": "predicted_distance/"}[by]
+        if f"{prefix}count" not in arrays:
+            if by == "prediction":
+                return None
             path = self.paths.cell(cell).calibration
             raise ResultError(f"{path}: expected arrays 'distance/...', found none; evaluate the cell again")
-        prefix = "distance/"
         return {
             "cases": arrays["cases"],
             **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},

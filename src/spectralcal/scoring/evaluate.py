@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from spectralcal.engine.predict import Transform, predict_probabilities, unchanged
-from spectralcal.metrics import PROTOCOLS, REGIONS, CalibrationHistogram
+from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
 from spectralcal.metrics.distance_bands import band_edges
 from spectralcal.preparation.resample import to_original_grid
 from spectralcal.scoring.gather import CaseArrays, ScoreRows
-from spectralcal.scoring.score import calibration_rows, score_case
+from spectralcal.scoring.score import SCORED, calibration_rows, score_case
 from spectralcal.scoring.spectra import case_spectra
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def evaluate_cases(
     model = model.to(device).eval()
     rows = ScoreRows()
     pools: dict[str, CalibrationHistogram] = {}
-    bins = {region: CaseArrays(len(cases)) for region in REGIONS}
+    bins = {region: CaseArrays(len(cases)) for region in SCORED}
     bands, spectra = CaseArrays(len(cases)), CaseArrays(len(cases))
     for case in cases:
         probabilities = predict_probabilities(

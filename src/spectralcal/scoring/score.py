@@ -10,16 +10,15 @@ import numpy as np
 
 from spectralcal.metrics import (
     PROTOCOLS,
-    REGIONS,
     CalibrationHistogram,
     SurfaceDistances,
     dice,
+    distance_to_posterior,
     excess_brier,
     region_mask,
     score,
     surface_distances,
     surface_distances_by_label,
-    true_calibration_error,
 )
 from spectralcal.metrics.distance_bands import band_sums, boundary_distance, signed_bands
 from spectralcal.metrics.regions import BOUNDARY_MM
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 #: protocol metric -> its name in result tables
 NAMES = {"ece": "ECE", "sce": "SCE", "sce_foreground": "SCE_foreground", "tace": "TACE", "mce": "MCE",
          "signed_gap": "signed_gap", "brier": "Brier", "nll": "NLL"}  # fmt: skip
+#: regions that every cell is scored in
+SCORED = ("all", "reference", "union", "boundary")
 #: class name of scores that belong to all classes together
 POOLED = "all"
 #: protocol of scores of regions that unite labels: beside the classes, never averaged with them
@@ -85,21 +86,21 @@ def score_case(
     # The same voxels as the region's own function, without a second distance transform.
     band = np.zeros(reference.shape, bool) if distance is None else distance.within(BOUNDARY_MM, reference.shape)
     histograms = {}
-    for region in REGIONS:
+    for region in SCORED:
         histogram = CalibrationHistogram(len(classes) + 1)
         mask = band if region == "boundary" else region_mask(region, reference, prediction, spacing_mm)
         # With a batch axis there is no doubt which axis holds the classes, however many slices there are.
         histogram.update(probabilities[None], reference[None], mask=mask[None])
         histograms[region] = histogram
     for name, protocol in PROTOCOLS.items():
-        if protocol.aggregation == "case":
+        if protocol.aggregation == "case" and protocol.region in SCORED:
             rows += calibration_rows(histograms, name)
     if posterior is not None:
         exact = np.asarray(posterior, dtype=np.float64)
         exact = exact / exact.sum(0, keepdims=True)
         for protocol, mask in (("truth", None), ("truth-boundary", band)):
             rows.append(
-                _row(POOLED, "true_calibration_error", protocol, true_calibration_error(probabilities, exact, mask))
+                _row(POOLED, "distance_to_posterior", protocol, distance_to_posterior(probabilities, exact, mask))
             )
             rows.append(_row(POOLED, "excess_brier", protocol, excess_brier(probabilities, exact, mask)))
     bands = band_sums(probabilities, prediction, reference, signed_bands(reference, distance))

@@ -15,15 +15,17 @@ from spectralcal.metrics.groups import exact_unit
 from spectralcal.records.light.exact import in_units, odd_ones, pack_sums, put_back, unpack_sums
 
 _NAMES = ("count", "confidence", "hits")
+#: prefixes of the arrays of bands, by distance to the reference's boundary and to the prediction's
+PREFIXES = ("distance", "predicted_distance")
 
 
-def encode_bands(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], set[str]]:
-    """Code the arrays ``distance/{count,confidence,hits}`` (N, bands, bins).
+def encode_bands(arrays: Mapping[str, np.ndarray], prefix: str = PREFIXES[0]) -> tuple[dict[str, np.ndarray], set[str]]:
+    """Code the arrays ``<prefix>/{count,confidence,hits}`` (N, bands, bins).
 
     Returns:
         The coded arrays, and the names of those that they stand for.
     """
-    found = [arrays.get(f"distance/{name}") for name in _NAMES]
+    found = [arrays.get(f"{prefix}/{name}") for name in _NAMES]
     if any(array is None or array.ndim != 3 or array.shape != found[0].shape for array in found):
         return {}, set()
     count, sums, hits = found
@@ -39,15 +41,18 @@ def encode_bands(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray
         "sums": pack_sums(*(np.delete(array, left, axis=1) for array in (count, in_units(sums)))),
     }
     coded |= odd_ones("confidence", sums, _decoded(coded, arrays)["confidence"])
-    return coded, {f"distance/{name}" for name in _NAMES}
+    return coded, {f"{prefix}/{name}" for name in _NAMES}
 
 
-def decode_bands(coded: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def decode_bands(
+    coded: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray], prefix: str = PREFIXES[0]
+) -> dict[str, np.ndarray]:
     """The arrays that :func:`encode_bands` coded.
 
     Args:
         coded: the code.
         arrays: the decoded bins (:func:`spectralcal.records.light.bins.decode_bins`).
+        prefix: of the arrays.
 
     Raises:
         ValueError, KeyError, IndexError: the code is damaged.
@@ -56,7 +61,7 @@ def decode_bands(coded: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarra
         return {}
     found = _decoded(coded, arrays)
     found["confidence"] = put_back("confidence", coded, found["confidence"])
-    return {f"distance/{name}": array for name, array in found.items()}
+    return {f"{prefix}/{name}": array for name, array in found.items()}
 
 
 def _decoded(coded: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -23,7 +23,7 @@ import numpy as np
 from spectralcal.base.errors import ResultError
 from spectralcal.base.integrity import seal_holds, sealed
 from spectralcal.records.light import parcel, tables
-from spectralcal.records.light.bands import decode_bands, encode_bands
+from spectralcal.records.light.bands import PREFIXES, decode_bands, encode_bands
 from spectralcal.records.light.bins import decode_bins, encode_bins
 from spectralcal.records.light.curves import decode_curves, encode_curves
 from spectralcal.records.light.kept import kept
@@ -32,6 +32,8 @@ FORMAT = "spectralcal light cell, version 1"
 ABOUT = "about.json"
 TEXTS = ("cases.csv", "history.csv", "model.json")
 ARRAYS = ("calibration.npz", "spectra.npz")
+#: codes of bands -> the prefix of the arrays that they stand for
+_BANDS = dict(zip(("bands", "predicted_bands"), PREFIXES, strict=True))
 _LIMIT = 2**28  # bytes of a member, unpacked
 _DATE = (1980, 1, 1, 0, 0, 0)
 #: what reading damaged bytes may raise
@@ -63,8 +65,9 @@ def of_arrays(name: str, arrays: Mapping[str, np.ndarray], sha256: str) -> Part:
     done: set[str] = set()
     if name == "calibration.npz":
         arrays = kept(arrays)
-        for kind, encode in (("bins", encode_bins), ("bands", encode_bands), ("curves", encode_curves)):
-            part, names = encode(arrays)
+        codes = {"bins": encode_bins(arrays), "curves": encode_curves(arrays)}
+        codes |= {kind: encode_bands(arrays, prefix) for kind, prefix in _BANDS.items()}
+        for kind, (part, names) in codes.items():
             coded |= {f"{kind}/{key}": value for key, value in part.items()}
             done |= names
     plain = {f"plain/{key}": value for key, value in arrays.items() if key not in done}
@@ -154,7 +157,9 @@ class LightCell:
         try:
             found = parcel.from_bytes(self.part(name).content)
             bins = decode_bins(_under(found, "bins"))
-            bands = decode_bands(_under(found, "bands"), bins)
+            bands: dict[str, np.ndarray] = {}
+            for kind, prefix in _BANDS.items():
+                bands |= decode_bands(_under(found, kind), bins, prefix)
             return bins | bands | decode_curves(_under(found, "curves")) | _under(found, "plain")
         except _BROKEN as error:
             raise self._damaged(error) from error

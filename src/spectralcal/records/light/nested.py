@@ -7,7 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 #: region -> the region that all of its voxels belong to
-AROUND = {"boundary": "all", "union": "all", "reference": "union"}
+AROUND = {
+    "boundary": "all",
+    "union": "all",
+    "reference": "union",
+    "predicted_foreground": "union",
+    "predicted_boundary": "all",
+}
 
 
 def in_order(names: list[str]) -> list[str]:

@@ -1,8 +1,12 @@
-"""Calibration by distance to the reference's boundary: where over- and under-confidence sit."""
+"""Calibration by distance to the predicted boundary: where over- and underconfidence sit.
+
+Cells that were scored without it show the distance to the reference's boundary, which is chosen by the labels: a
+calibrated network is not at 0 there (:mod:`spectralcal.metrics.distance_bands`).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,11 +26,20 @@ if TYPE_CHECKING:
 TITLE = "Calibration by distance to the boundary"
 NEEDS = ()
 PANELS = {"gap": "confidence − accuracy", "ece": "ECE"}
-COLUMNS = ("lower_mm", "upper_mm", "count", "gap", "gap_low", "gap_high", "ece", "ece_low", "ece_high")
+#: whose boundary -> the word for it
+BOUNDARIES = {"prediction": "predicted boundary", "reference": "reference's boundary"}
+#: said of the reference's boundary
+FLOOR = (
+    " The labels choose these bands, so a calibrated network is not at 0 in them: it looks overconfident next to the "
+    "boundary and underconfident a little farther away. How much follows from no stored number; compare methods, and "
+    "read no miscalibration from the shape."
+)
+COLUMNS = ("boundary", "lower_mm", "upper_mm", "count", "gap", "gap_low", "gap_high", "ece", "ece_low", "ece_high")
 
 
 def boundary_distance(results: Results, experiment: str, *, dataset: str = "", architecture: str = "") -> Drawn:
-    """Signed gap and calibration error of the top label in bands of distance to the reference's boundary.
+    """Signed gap and calibration error of the top label in bands of distance to the predicted boundary, or, if a cell
+    was scored without it, to the reference's.
 
     Args:
         results: the study's results.
@@ -37,14 +50,16 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
     dataset = pick(results, experiment, "datasets", dataset)
     architecture = pick(results, experiment, "architectures", architecture)
     table = frame(results, experiment, dataset, architecture)
+    by = next(iter(table.boundary.dropna()), "reference")
     gone = list(dict.fromkeys(table[table.status == "missing"].label))
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} Top label in bands of distance to the nearest "
-        "boundary voxel of the reference, voxels of "
+        f"boundary voxel of the {by}, voxels of "
         f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
         "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % bootstrap intervals over "
-        f"patients. Below: share of all voxels; a band without a voxel has no point.{missing_note(gone)}"
+        f"patients. Below: share of all voxels; a band without a voxel has no point."
+        f"{FLOOR if by == 'reference' else ''}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, results.unit(dataset)), table, caption)
 
@@ -53,19 +68,20 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     """One row a method and band.
 
     Returns:
-        dataset, architecture, method, label, lower_mm, upper_mm (signed ends of the band in the data set's unit,
-        negative outside), count
-        (voxels of all seeds), gap and ece with their 95 % intervals over patients (NaN without a voxel), cases, seeds,
-        status (``ok`` or ``missing``).
+        dataset, architecture, method, label, boundary (whose: ``prediction`` or ``reference``), lower_mm, upper_mm
+        (signed ends of the band in the data set's unit, negative outside), count (voxels of all seeds), gap and ece
+        with their 95 % intervals over patients (NaN without a voxel), cases, seeds, status (``ok`` or ``missing``).
 
     Raises:
         ResultError: a cell was scored before there were bands, or cells have different cases.
     """
     patients = patients_of(results, experiment, dataset)
+    chosen = chosen_cells(results, experiment, dataset, architecture)
+    by = _boundary(results, [cell for cells in chosen.values() for cell in cells])
     rows = []
-    for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
+    for method, cells in chosen.items():
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
-        found = {cell: arrays for cell in cells if (arrays := results.distance_calibration(cell)) is not None}
+        found = {cell: arrays for cell in cells if (arrays := results.distance_calibration(cell, by)) is not None}
         if not found:
             rows.append(pd.DataFrame([{**identity, "cases": 0, "seeds": 0, "status": "missing"}]))
             continue
@@ -77,7 +93,13 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
         for name in PANELS:
             numbers[name] = estimate[name][0]
             numbers[f"{name}_low"], numbers[f"{name}_high"] = interval(samples[name])
-        common = {"lower_mm": edges[:, 0], "upper_mm": edges[:, 1], "cases": len(cases), "seeds": len(found)}
+        common = {
+            "boundary": by,
+            "lower_mm": edges[:, 0],
+            "upper_mm": edges[:, 1],
+            "cases": len(cases),
+            "seeds": len(found),
+        }
         rows.append(pd.DataFrame({**identity, **common, **numbers, "status": "ok"}))
     table = pd.concat(rows, ignore_index=True)
     table = table.assign(**{name: np.nan for name in COLUMNS if name not in table})
@@ -114,6 +136,13 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
     missing = set(table[table.status == "missing"].method)
     legend_below(figure, handles(found, labels, missing, markers=True))
     return figure
+
+
+def _boundary(results: Results, cells: list[Cell]) -> Literal["prediction", "reference"]:
+    """Whose boundary all cells that have results can be shown by."""
+    scored = [cell for cell in cells if results.case_calibration(cell) is not None]
+    known = [results.distance_calibration(cell, "prediction") is not None for cell in scored]
+    return "prediction" if known and all(known) else "reference"
 
 
 def _summed(found: dict[Cell, dict[str, np.ndarray]]) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -166,7 +195,7 @@ def _finish(above: Axes, below: Axes, shown: pd.DataFrame, name: str, unit: str)
     below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: "1" if value == 1 else f"$10^{{{exponent}}}$"))
     ends = bands.upper_mm.to_numpy()[:-1]
     below.set_xticks(np.arange(1, len(bands)), [f"{abs(end):g}" for end in ends])
-    below.set_xlabel(f"distance to the reference's boundary ({unit})")
+    below.set_xlabel(f"distance to the {BOUNDARIES[bands.boundary.iloc[0]]} ({unit})")
     if name == "gap":
         below.set_ylabel("share")
 

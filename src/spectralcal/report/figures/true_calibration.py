@@ -1,4 +1,9 @@
-"""Estimated against true calibration error, where a phantom's posterior is known."""
+"""Estimated against true calibration error, where a phantom's posterior is known.
+
+The true error of a class is E|E[q | p] - p| (:func:`spectralcal.metrics.true_calibration_error`). Cells that were
+scored without it show the mean of |p - q| instead, the distance to the posterior, which is no calibration error: the
+calibrated base rate is far from the posterior.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +27,13 @@ if TYPE_CHECKING:
 TITLE = "Estimated against true calibration error"
 NEEDS = ()
 METRICS = ("ECE", "SCE", "TACE")
-TRUTH = "true_calibration_error"
-COLUMNS = ("metric", "level", "case", "patient", "truth", "truth_low", "truth_high", "estimate", "estimate_low",
-           "estimate_high", "rho")  # fmt: skip
+#: estimate -> the true error of the same probabilities: of the top label, or the mean over classes
+TRUTHS = {"ECE": "true_ECE", "SCE": "true_SCE", "TACE": "true_SCE"}
+DISTANCE = "distance_to_posterior"
+#: what cells of before called it
+_OLD_DISTANCE = "true_calibration_error"
+COLUMNS = ("metric", "measure", "level", "case", "patient", "truth", "truth_low", "truth_high", "estimate",
+           "estimate_low", "estimate_high", "rho")  # fmt: skip
 
 
 def true_calibration(
@@ -56,11 +65,18 @@ def true_calibration(
     table = frame(results, experiment, dataset, architecture, protocol, truth)
     cases = table[table.level == "case"].case.nunique()
     gone = list(table[table.status == "missing"].label)
+    against = (
+        f"the distance to the posterior ('{truth}'), the mean of |p - q| over voxels and classes, which is no "
+        "calibration error: what the network does not know adds to it"
+        if (table.measure == DISTANCE).any()
+        else f"the true error ('{truth}'), E|E[q | p] - p| in the estimates' bins of p: of the top label for ECE, mean "
+        "over classes for SCE and TACE"
+    )
     caption = (
-        f"{opening(results, experiment, [dataset], architecture)} Estimates of protocol '{protocol}' against the mean "
-        f"absolute difference between predicted and true probabilities over voxels and classes ('{truth}'). Small: "
-        f"{counted(cases, f'{results.side} case')}, mean over seeds; large: mean over cases with 95 % "
-        "bootstrap intervals over "
+        f"{opening(results, experiment, [dataset], architecture)} Estimates of protocol '{protocol}' against "
+        f"{against}; p: predicted, q: true probabilities. "
+        f"Small: {counted(cases, f'{results.side} case')}, mean over seeds; large: "
+        "mean over cases with 95 % bootstrap intervals over "
         f"patients; ρ: Spearman's rank correlation over all cases and methods.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style), table, caption)
@@ -72,20 +88,25 @@ def frame(
     """Pairs of truth and estimate.
 
     Returns:
-        dataset, architecture, method, label, metric, level (``case``, ``mean``), case, patient, truth and estimate
-        with their intervals (level ``mean`` only), rho (Spearman's, over all cases and methods of a metric), status.
+        dataset, architecture, method, label, metric, measure (what the truth is), level (``case``, ``mean``), case,
+        patient, truth and estimate with their intervals (level ``mean`` only), rho (Spearman's, over all cases and
+        methods of a metric), status.
     """
     from spectralcal.statistics.bootstrap import bootstrap_mean
 
     scores = results.scores(experiment)
     scores = scores[(scores.dataset == dataset) & (scores.architecture == architecture)]
-    true = _by_case(scores, TRUTH, truth, dataset).rename("truth")
+    scores = scores.assign(metric=scores.metric.replace(_OLD_DISTANCE, DISTANCE))
+    known = set(scores[scores.protocol == truth].metric) >= set(TRUTHS.values())
     parts = []
     for metric in METRICS:
+        measure = TRUTHS[metric] if known else DISTANCE
+        true = _by_case(scores, measure, truth, dataset).rename("truth")
         pairs = pd.concat([_by_case(scores, metric, protocol, dataset).rename("estimate"), true], axis=1, join="inner")
         rho = _spearman(pairs.truth, pairs.estimate)
         for method in chosen_cells(results, experiment, dataset, architecture):
             identity = {"dataset": dataset, "architecture": architecture, "method": method, "metric": metric}
+            identity |= {"measure": measure}
             identity |= {"label": results.label(method), "rho": rho}
             if method not in pairs.index.get_level_values("method"):
                 continue
@@ -125,7 +146,8 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
             _points(axes, rows, found[method])
         rho = shown.rho.iloc[0]
         axes.text(0.97, 0.04, f"ρ = {rho:.2f}", transform=axes.transAxes, ha="right", va="bottom", color=FAINT)
-        axes.set_xlabel("true error ×10⁻³")
+        word = "distance to the posterior" if shown.measure.iloc[0] == DISTANCE else "true error"
+        axes.set_xlabel(f"{word} ×10⁻³")
     grid[0].set_ylabel("estimate ×10⁻³")
     legend_below(figure, handles(found, {m: labels[m] for m in style.ordered(labels)}, missing, markers=True))
     return figure

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from spectralcal.metrics.protocols import PROTOCOLS
@@ -18,6 +19,15 @@ from spectralcal.report.tables.lines import Line, heading
 from spectralcal.report.tables.render import Table
 from spectralcal.report.tables.rows import Head, latex_rows, markdown_pages, sections
 
+#: suffix of the metric that says what a calibrated network with the same probabilities would show
+FLOOR = "_floor"
+#: suffix of the metric that says by how much a metric may be off at most, where it follows from stored bins
+BOUND = "_bound"
+FLOORS = (
+    "floor: what a calibrated network with the same probabilities would show in a region that the labels choose; a "
+    "value says something of calibration only beside its floor."
+)
+
 
 def by_protocol(
     results: Results,
@@ -27,7 +37,11 @@ def by_protocol(
     signed: Collection[str] = (),
     note: str = "",
 ) -> Table:
-    """Metrics of an experiment under every protocol that scored them.
+    """Metrics of an experiment under every protocol that scored them, the headline protocols first.
+
+    Beside a value of a region that labels choose stands its floor, where it is known
+    (:mod:`spectralcal.metrics.floor`). Numbers that follow from stored bins (:mod:`spectralcal.metrics.from_bins`) are
+    known within a bound; the largest is said in the caption.
 
     Args:
         results: the study's results.
@@ -42,28 +56,42 @@ def by_protocol(
         ResultError: scores that cannot be averaged honestly (see :func:`spectralcal.report.summary.summarize`).
     """
     scores = results.scores(experiment)
-    scored = set(scores[scores.metric.isin([column.metric for column in columns])].protocol)
-    shown = [name for name in PROTOCOLS if name in scored or not scored]
-    frame = pd.concat([summarize(results, experiment, columns, name) for name in shown], ignore_index=True)
-    frame.loc[frame.metric.isin(list(signed)), ["rank", *NOTHING]] = [pd.NA, *NOTHING.values()]
+    given = set(zip(scores.metric, scores.protocol, strict=True))
+    floors = {column.metric: replace(column, metric=column.metric + FLOOR) for column in columns}
+    shown = {name: _scored(columns, name, given) for name in _ordered(results)}
+    shown = {name: kept for name, kept in shown.items() if kept}
+    frames = []
+    for name, kept in shown.items():
+        frames.append(summarize(results, experiment, kept, name))
+        beside = [floors[one.metric] for one in kept if (one.metric + FLOOR, name) in given]
+        if beside:
+            frames.append(_unranked(summarize(results, experiment, beside, name)).assign(low=np.nan, high=np.nan))
+    frame = pd.concat(frames, ignore_index=True)
+    signed = {*signed, *(metric + FLOOR for metric in signed)}
+    kept = frame.metric.isin(list(signed))
+    types = frame.dtypes
+    frame = pd.concat([frame[~kept], _unranked(frame[kept])]).sort_index().astype(types)
     names, footnotes = titles(results, frame.dataset), Footnotes()
-    said = " ".join(filter(None, [note, _meaning(shown)]))
+    floored = frame.metric.isin([column.metric for column in floors.values()])
+    parts = [note, _meaning(shown), FLOORS if floored.any() else "", _bounds(scores, columns)]
+    said = " ".join(filter(None, parts))
     markdown, latex = [], []
     for dataset, printed in names.items():
         rows = frame[frame.dataset == dataset].assign(name=lambda kept: kept.label)
         architectures = dict.fromkeys(rows.architecture)
-        found = sections(
-            rows, ("architecture",), columns, {(a,): a if len(architectures) > 1 else "" for a in architectures},
-            footnotes,
-        )  # fmt: skip
+        named = {(a,): a if len(architectures) > 1 else "" for a in architectures}
+        found = sections(rows, ("architecture",), [*columns, *floors.values()], named, footnotes)
         found = [replace(section, lines=[_signed(line, signed) for line in section.lines]) for section in found]
         heads = []
-        for name in shown:
-            for column in columns:
+        for name, kept in shown.items():
+            for column in kept:
                 text = _signed_heading(column) if column.metric in signed else heading(column)
+                page = f"{printed}, {text}"
                 # In LaTeX a unit in each of a dozen columns would leave no room for numbers.
-                under = text.partition(" (")[0]
-                heads.append(Head((dataset, name, column.metric), f"{printed}, {text}", name, name, under))
+                heads.append(Head((dataset, name, column.metric), page, name, name, text.partition(" (")[0]))
+                floor = column.metric + FLOOR
+                if ((frame.protocol == name) & (frame.metric == floor)).any():
+                    heads.append(Head((dataset, name, floor), page, f"{name}, floor", name, "floor"))
         markdown += markdown_pages(heads, found)
         text = f"{caption(results, experiment, rows, 'column')} {said}"
         text = f"{title}, {printed}; all numbers {columns[0].unit}. {text}"
@@ -72,7 +100,37 @@ def by_protocol(
     return Table(frame, "\n\n".join([f"# {title}", text, *markdown]) + "\n", "\n".join(latex))
 
 
-def _meaning(shown: Sequence[str]) -> str:
+def _ordered(results: Results) -> list[str]:
+    """All protocols, those of the headline first."""
+    return [*results.headline, *(name for name in PROTOCOLS if name not in results.headline)]
+
+
+def _scored(columns: Sequence[Column], protocol: str, given: Collection[tuple[str, str]]) -> list[Column]:
+    """Columns that are scored under a protocol; all where nothing is scored at all."""
+    return [column for column in columns if (column.metric, protocol) in given or not given]
+
+
+def _unranked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of numbers of which neither more nor less is better."""
+    frame = frame.copy()
+    frame[["rank", *NOTHING]] = [pd.NA, *NOTHING.values()]
+    return frame
+
+
+def _bounds(scores: pd.DataFrame, columns: Sequence[Column]) -> str:
+    """How far numbers that follow from stored bins can be off, in the units of their columns."""
+    said = []
+    for column in columns:
+        for metric, name in ((column.metric, ""), (column.metric + FLOOR, ", floor")):
+            rows = scores[(scores.metric == metric + BOUND) & np.isfinite(scores.value)]
+            keys = ["dataset", "architecture", "method", "seed"]
+            for protocol, mine in rows.groupby("protocol", sort=False):
+                most = column.scale * mine.groupby(keys).value.mean().max()
+                said.append(f"{column.metric.replace('_', ' ')} of '{protocol}'{name} {most:.{column.decimals}f}")
+    return f"Derived from stored bins, a cell's mean is off by at most: {', '.join(said)}." if said else ""
+
+
+def _meaning(shown: Iterable[str]) -> str:
     return "Protocols: " + "; ".join(f"'{name}': {PROTOCOLS[name].source}" for name in shown) + "."
 
 

@@ -50,6 +50,12 @@ class PaperConfig(Section):
     protocol: str = Field(
         "paper", min_length=1, description="Protocol of calibration scores where nothing else is said."
     )
+    headline: tuple[str, ...] = Field(
+        ("paper", "predicted_foreground", "predicted_boundary"),
+        min_length=1,
+        description="Protocols that say whether a network is calibrated, in the order of tables: those that are 0 for "
+        "one that is (docs/ambiguities.md, E1).",
+    )
     methods: dict[str, PaperMethod] = Field({}, description="Losses in the order of tables and figures.")
     datasets: dict[str, str] = Field({}, description="Registered data set -> its name in the paper's tables.")
     stated: dict[str, Any] = Field({}, description="Keys of `training` that the paper states, with its values.")
