@@ -10,7 +10,7 @@ from typing import Any
 from spectralcal.base.digests import digest
 from spectralcal.base.errors import ResultError
 from spectralcal.base.integrity import altered, seal_holds
-from spectralcal.records.light.cell import ARRAYS, TEXTS
+from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS
 from spectralcal.records.light.files import light_of
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import CellPaths
@@ -116,4 +116,4 @@ def _held(folder: Path) -> Collection[str]:
         light = light_of(CellPaths(folder))
         return () if light is None else light.stands_for
     except ResultError:
-        return (*TEXTS, *ARRAYS)
+        return (*TEXTS, *ARRAYS, *FURTHER)

@@ -12,10 +12,13 @@ from torch import nn
 from spectralcal.engine import fit_post_hoc as fitting
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.metrics import PROTOCOLS, REGIONS, CalibrationHistogram
+from spectralcal.scorers.calibration import calibration_rows
+from spectralcal.scorers.spectra import Spectra
+from spectralcal.scoring.contract import Prediction, ScoredCase
 from spectralcal.scoring.evaluate import POOL, evaluate_cases
 from spectralcal.scoring.gather import CaseArrays, ScoreRows
-from spectralcal.scoring.score import calibration_rows, score_case
-from spectralcal.scoring.spectra import case_spectra
+from spectralcal.scoring.patch import patch_logits
+from spectralcal.scoring.score import score_case
 from spectralcal.study.config import EvaluationConfig, InferenceConfig
 
 CPU = torch.device("cpu")
@@ -76,9 +79,12 @@ def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
         )
         one = score_case(probabilities.numpy(), case.reference(), (1.0, 1.0), CLASSES, EvaluationConfig())
         rows += [{"case": case.id, "patient": case.patient, **row} for row in one.rows]
-        histograms.append(one.histograms)
-        bands.append(one.bands)
-        spectra.append(case_spectra(network, case, PATCH, 5, device=CPU, precision="fp32"))
+        histograms.append(one.by_scorer["calibration"].parts)
+        bands.append(one.by_scorer["distance"].arrays)
+        logits = patch_logits(network, case, PATCH, device=CPU, precision="fp32")
+        prediction = Prediction(probabilities.numpy, lambda logits=logits: logits, case.spacing_mm)
+        seen = ScoredCase(case.reference(), (1.0, 1.0), CLASSES, EvaluationConfig())
+        spectra.append(Spectra().case(prediction, seen).arrays)
     pools = {region: CalibrationHistogram(3) for region in REGIONS}
     for case in histograms:
         for region in REGIONS:
@@ -107,7 +113,7 @@ def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
 
 
 def test_no_histogram_of_a_finished_case_is_kept(network, monkeypatch):
-    """One pool for each region, and the histograms of the case in work."""
+    """One pool for each region, which those of the first case become, and the histograms of the case in work."""
     alive, most = weakref.WeakSet(), []
     original = CalibrationHistogram.__init__
 
@@ -117,7 +123,7 @@ def test_no_histogram_of_a_finished_case_is_kept(network, monkeypatch):
 
     monkeypatch.setattr(CalibrationHistogram, "__init__", counted)
     scored(network, [Image(number) for number in range(9)], advance=lambda case: most.append(len(alive)))
-    assert most == [2 * len(REGIONS)] * 9
+    assert most == [len(REGIONS), *[2 * len(REGIONS)] * 8]
 
 
 def test_memory_grows_by_the_numbers_of_a_case_and_not_by_its_histograms(network):
