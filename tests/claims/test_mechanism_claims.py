@@ -29,7 +29,7 @@ def results(tmp_path, over, under, **options):
         soft = cell.method in SOFT
         if metric == "signed_gap":
             return -0.02 if soft else 0.02
-        if metric == "true_calibration_error":
+        if metric == "true_SCE":
             level = 0.01 + 0.02 * int(cell.dataset.split("_")[1] == "8")
             return level + 1e-3 * (under if soft else over) * 0.2 * position(cell)
         return None
@@ -109,7 +109,7 @@ def test_an_entropy_that_never_varies_has_no_slope():
 @pytest.mark.parametrize(("name", "method"), [("H-14", HEAVY), ("H-15", LEAD)])
 def test_raising_the_entropy(tmp_path, raised, share, expected, name, method):
     def value(cell, metric, protocol):
-        return 0.01 * (1 - share) if (metric, cell.method) == ("true_calibration_error", method) else None
+        return 0.01 * (1 - share) if (metric, cell.method) == ("true_SCE", method) else None
 
     entries = decided(
         write(tmp_path, "mechanism", value, entropy=lambda cell, kind: 1.2 + raised * (cell.method == method))
@@ -120,7 +120,7 @@ def test_raising_the_entropy(tmp_path, raised, share, expected, name, method):
 
 def test_one_size_is_enough_to_refute_and_not_to_support(tmp_path):
     def value(cell, metric, protocol):
-        lower = (metric, cell.method) == ("true_calibration_error", HEAVY) and cell.dataset != "phantom_32"
+        lower = (metric, cell.method) == ("true_SCE", HEAVY) and cell.dataset != "phantom_32"
         return 0.007 if lower else None
 
     entries = decided(

@@ -19,8 +19,10 @@ import spectralcal.jobs.maps as maps
 import spectralcal.preparation._case as case
 import spectralcal.preparation.intensity as intensity
 import spectralcal.preparation.resample as resample
+import spectralcal.scorers.calibration as calibration
+import spectralcal.scorers.segmentation as segmentation
+import spectralcal.scoring.contract as contract
 import spectralcal.scoring.hotspots as hotspots
-import spectralcal.scoring.score as score
 import spectralcal.transforms.intensity as augment
 from golden import posthoc, prediction, preparation, scoring, seen_cases, split, training
 from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
@@ -58,7 +60,7 @@ def other_stream(plain, *parts):
 
 
 def sixteen_bins(patch):
-    patch.setattr(score, "CalibrationHistogram", partial(CalibrationHistogram, bins=16))
+    patch.setattr(calibration, "CalibrationHistogram", partial(CalibrationHistogram, bins=16))
     for name, protocol in PROTOCOLS.items():
         patch.setitem(PROTOCOLS, name, replace(protocol, bins=16))
 
@@ -141,12 +143,12 @@ MUTATIONS = {
         "scoring",
         scenes,
         through(
-            score,
+            segmentation,
             "surface_distances_by_label",
             lambda plain, first, second, labels, spacing: plain(first, second, labels, (1.0,) * first.ndim),
         ),
     ),
-    "a boundary of 3.4 mm": Mutation("scoring", scenes, value(score, "BOUNDARY_MM", 3.4)),
+    "a boundary of 3.4 mm": Mutation("scoring", scenes, value(contract, "BOUNDARY_MM", 3.4)),
     "post-hoc voxels of another stream": Mutation(
         "post-hoc fit", posthoc.fit_values, through(calibrate, "stream_seed", other_stream)
     ),

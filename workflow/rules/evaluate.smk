@@ -1,5 +1,9 @@
 # Scores of a cell on its test cases, and one tidy table of all cells.
 
+FURTHER = (
+    {"scorers": f"{CELL}/scorers.npz"} if study.evaluation.further_scorers else {}
+)
+
 
 rule evaluate:
     input:
@@ -9,6 +13,7 @@ rule evaluate:
         calibration=f"{CELL}/calibration.npz",
         spectra=f"{CELL}/spectra.npz",
         evaluation=f"{CELL}/evaluation.json",
+        **FURTHER,
     log:
         str(
             study.results

@@ -47,6 +47,7 @@ KINDS = {
     "losses": Kind("LOSS", "losses", "method"),
     "models": Kind("MODEL", "models", "architecture"),
     "posthoc": Kind("POST_HOC", "posthoc", "post-hoc step"),
+    "scorers": Kind("SCORER", "scorers", "scorer"),
     "tables": Kind("TABLE", "report/tables", "table"),
     "figures": Kind("FIGURE", "report/figures", "figure"),
     "claims": Kind("CLAIM", "report/claims", "claim"),

@@ -43,9 +43,9 @@ def scoring_seconds(
     by_size = sorted(cases, key=lambda case: np.prod(case.original_shape))
     middle = by_size[len(by_size) // 2]
     voxels = sum(int(np.prod(case.original_shape)) for case in cases)
-    scores = _scores_seconds(config, kind, middle) * voxels / np.prod(middle.original_shape)
-    spectra = _spectra_seconds(config, kind, model, middle, device, precision) * len(cases)
-    return float(windows_of(cases, patch, config.inference.overlap) * window + scores + spectra)
+    by_voxel, by_case = _scores_seconds(config, kind, model, middle, device, precision)
+    scores = by_voxel * voxels / np.prod(middle.original_shape) + by_case * len(cases)
+    return float(windows_of(cases, patch, config.inference.overlap) * window + scores)
 
 
 def windows_of(cases: Sequence[PreparedCase], patch: Sequence[int], overlap: float) -> int:
@@ -59,36 +59,39 @@ def windows_of(cases: Sequence[PreparedCase], patch: Sequence[int], overlap: flo
     return sum(int(np.prod(count)) for count in counts)
 
 
-def _scores_seconds(config: StudyConfig, kind: Kind, case: PreparedCase) -> float:
-    """Seconds of everything after the prediction, for one that is nearly right, as a trained network's is."""
+def _scores_seconds(
+    config: StudyConfig, kind: Kind, model: torch.nn.Module, case: PreparedCase, device: torch.device, precision: str
+) -> tuple[float, float]:
+    """Seconds of the scores of a prediction that is nearly right, as a trained network's is: of those that look at the
+    whole case, and of those that look at its fixed patch."""
     import torch
 
     from spectralcal.preparation.resample import to_original_grid
-    from spectralcal.scoring.score import score_case
+    from spectralcal.scoring.contract import Prediction, ScoredCase
+    from spectralcal.scoring.load import load_scorers
+    from spectralcal.scoring.patch import patch_logits
+    from spectralcal.scoring.score import score_prediction
 
     classes, _ = label_facts(config, kind[0])
-    count = len(classes) + 1
+    count, patch = len(classes) + 1, config.training_of(*kind).patch
     label = torch.from_numpy(np.array(case.label())).long()
     probabilities = torch.stack([0.9 * (label == value) + 0.1 / count for value in range(count)])
+    scorers = load_scorers(config.evaluation.scorers)
 
-    def work() -> None:
-        original = to_original_grid(probabilities, case.crop, case.original_shape).numpy()
-        score_case(original, np.asarray(case.reference()), case.original_spacing_mm, classes, config.evaluation)
+    def work(of_patch: bool) -> None:  # its result is on the CPU: nothing is left to wait for
+        prediction = Prediction(
+            lambda: to_original_grid(probabilities, case.crop, case.original_shape).numpy(),
+            lambda: patch_logits(model, case, patch, device=device, precision=precision),
+            case.spacing_mm,
+        )
+        seen = ScoredCase(np.asarray(case.reference()), case.original_spacing_mm, classes, config.evaluation)
+        chosen = {name: each for name, each in scorers.items() if ("patch_logits" in each.needs) == of_patch}
+        score_prediction(chosen, prediction, seen)
 
-    first = _seconds(work)
-    return first if first > SHORT else _seconds(work)
+    return _typical_seconds(lambda: work(False)), _typical_seconds(lambda: work(True))
 
 
-def _spectra_seconds(
-    config: StudyConfig, kind: Kind, model: torch.nn.Module, case: PreparedCase, device: torch.device, precision: str
-) -> float:
-    from spectralcal.scoring.spectra import case_spectra
-
-    patch, bands = config.training_of(*kind).patch, config.evaluation.spectral_bands
-
-    def work() -> None:  # its result is on the CPU: nothing is left to wait for
-        case_spectra(model, case, patch, bands, device=device, precision=precision)
-
+def _typical_seconds(work: Callable[[], None]) -> float:
     first = _seconds(work)
     return first if first > SHORT else _seconds(work)
 

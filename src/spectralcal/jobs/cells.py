@@ -88,6 +88,8 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
         folder.mkdir(parents=True, exist_ok=True)
         score_network(config, cell, source, data, stamp, folder)
     if not stage:
+        if not config.evaluation.further_scorers:
+            files.scorers.unlink(missing_ok=True)  # of scorers that the study named before
         # Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished
         # job; the checkpoint then gives them back in a moment.
         for file in (source.checkpoint, set_aside(source.checkpoint)):

@@ -25,7 +25,7 @@ from spectralcal.jobs.maps import cells_of, median_case
 from spectralcal.jobs.networks import load_network
 from spectralcal.machine.device import choose_device
 from spectralcal.scoring import hotspots as hot
-from spectralcal.scoring.spectra import patch_logits, patch_start
+from spectralcal.scoring.patch import patch_logits, patch_start
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import StudyPaths

@@ -70,8 +70,9 @@ def score_network(
         )  # fmt: skip
     files = CellPaths(folder)
     write_text(files.cases, cases_text(cell, scores.rows))
-    write_arrays(files.calibration, scores.calibration)
-    write_arrays(files.spectra, scores.spectra)
+    arrays = [name for name in scores.arrays if name != "scorers" or config.evaluation.further_scorers]
+    for name in arrays:
+        write_arrays(getattr(files, name), scores.arrays[name])
     cost = {
         "seconds": round(time.perf_counter() - begun, 2),
         "device": device_name(device),
@@ -85,7 +86,7 @@ def score_network(
         "identity": evaluation_identity(config, cell),
         "code": package_digest(),
         "environment": environment(),
-        "files": file_hashes([files.cases, files.calibration, files.spectra]),
+        "files": file_hashes([files.cases, *(getattr(files, name) for name in arrays)]),
     }
     write_json(files.evaluation, sealed({**stamp, "cases": len(data.scored), **cost, **made}))
 
@@ -99,7 +100,8 @@ def adopt_staged(files: CellPaths, stamp: dict[str, str]) -> bool:
     matches = all(record.get(key) == value for key, value in stamp.items())
     matches = matches and not altered(staged.folder, record.get("files", {}))
     if matches:
-        for name in ("cases", "calibration", "spectra", "evaluation"):
+        further = ["scorers"] if staged.scorers.name in record["files"] else []
+        for name in ("cases", "calibration", "spectra", *further, "evaluation"):
             move(getattr(staged, name), getattr(files, name))
     shutil.rmtree(files.staged, ignore_errors=True)
     return matches

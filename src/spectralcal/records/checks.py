@@ -10,7 +10,7 @@ from spectralcal.base.digests import digest
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
-from spectralcal.records.light.cell import ARRAYS, TEXTS
+from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS
 from spectralcal.records.light.files import light_of
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import CellPaths
@@ -105,4 +105,4 @@ def _in_light(folder: Path) -> Collection[str]:
         light = light_of(CellPaths(folder))
         return () if light is None else light.stands_for
     except ResultError:
-        return (*TEXTS, *ARRAYS)
+        return (*TEXTS, *ARRAYS, *FURTHER)

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from spectralcal.base.errors import ResultError
 from spectralcal.engine.predict import Transform, predict_probabilities, unchanged
-from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
-from spectralcal.metrics.distance_bands import band_edges
 from spectralcal.preparation.resample import to_original_grid
-from spectralcal.scoring.gather import CaseArrays, ScoreRows
-from spectralcal.scoring.score import SCORED, calibration_rows, score_case
-from spectralcal.scoring.spectra import case_spectra
+from spectralcal.scoring.contract import Prediction, ScoredCase
+from spectralcal.scoring.gather import ScoreRows, ScorerPool
+from spectralcal.scoring.load import FILES, load_scorers
+from spectralcal.scoring.patch import patch_logits
+from spectralcal.scoring.score import checked, score_prediction
 
 if TYPE_CHECKING:
     from spectralcal.data.manifest import PreparedCase
@@ -32,19 +33,26 @@ class CellScores:
     """Everything that the evaluation of a cell leaves.
 
     Attributes:
-        rows: tidy scores with case and patient; protocols that pool all voxels give rows of the case "pooled".
-        calibration: arrays of calibration.npz: ``<region>/pooled/<array>``, a whole histogram over all cases (the fine
-            cells of every case would be large); ``<region>/cases/{count,confidence,accuracy}`` (N, 1 + C, bins), the
-            top label first, then each class; ``distance/{count,confidence,hits}`` (N, bands, bins), sums of the top
-            label in bands of distance to the boundary, whose signed ends are ``distance/edges_mm``; ``cases`` (N,).
-        spectra: arrays of spectra.npz: ``frequency``, ``cases`` and, with cases on the first axis, the spectra.
+        rows: tidy scores with case and patient; scores of all voxels together are rows of the case "pooled".
+        arrays: file -> its arrays, those of each scorer that names the file (:attr:`Scorer.file`), and ``cases`` (N,).
+            Where cases are on the first axis they are in that order.
     """
 
-    rows: Sequence[dict[str, Any]]
-    calibration: dict[str, np.ndarray]
-    spectra: dict[str, np.ndarray]
+    rows: Sequence[Mapping[str, Any]]
+    arrays: dict[str, dict[str, np.ndarray]]
+
+    @property
+    def calibration(self) -> dict[str, np.ndarray]:
+        """Arrays of calibration.npz."""
+        return self.arrays["calibration"]
+
+    @property
+    def spectra(self) -> dict[str, np.ndarray]:
+        """Arrays of spectra.npz."""
+        return self.arrays["spectra"]
 
 
+@torch.inference_mode()
 def evaluate_cases(
     model: nn.Module,
     cases: Sequence[PreparedCase],
@@ -67,61 +75,79 @@ def evaluate_cases(
         classes: names of the foreground classes.
         patch: window size in voxels.
         inference: sliding-window settings.
-        evaluation: settings of the scores.
+        evaluation: scorers and their settings.
         device: where to run.
         precision: "bf16" or "fp32".
         transform: applied to the logits; a post-hoc step goes here.
         nested: name -> labels of regions that are scored beside the classes.
         advance: called with the name of each finished case.
+
+    Raises:
+        ConfigError: as :func:`load_scorers`.
+        ResultError: a scorer's results are not what they should be.
     """
     model = model.to(device).eval()
+    scorers = load_scorers(evaluation.scorers)
     rows = ScoreRows()
-    pools: dict[str, CalibrationHistogram] = {}
-    bins = {region: CaseArrays(len(cases)) for region in SCORED}
-    bands, spectra = CaseArrays(len(cases)), CaseArrays(len(cases))
+    pools = {name: ScorerPool(len(cases)) for name in scorers}
     for case in cases:
-        probabilities = predict_probabilities(
-            model, case.image(), patch, inference, device=device, precision=precision, transform=transform
-        )
-        posterior = case.posterior()
-        scores = score_case(
-            to_original_grid(probabilities, case.crop, case.original_shape).numpy(),
-            np.asarray(case.reference()),
-            case.original_spacing_mm,
-            classes,
-            evaluation,
-            None if posterior is None else np.asarray(posterior),
-            nested,
-        )
+        prediction = predicted(model, case, patch, inference, device=device, precision=precision, transform=transform)
+        scores = score_prediction(scorers, prediction, _scored_case(case, classes, evaluation, nested))
         rows.add(case.id, case.patient, scores.rows)
         # The fine cells of a case are some megabytes: they go into the pool at once, in the order of the cases.
-        for region, histogram in scores.histograms.items():
-            if region not in pools:
-                pools[region] = CalibrationHistogram(histogram.num_classes, histogram.bins)
-            pools[region].merge(histogram)
-            bins[region].append(_case_bins(histogram))
-        bands.append(scores.bands)
-        spectra.append(
-            case_spectra(
-                model, case, patch, evaluation.spectral_bands, device=device, precision=precision, transform=transform
-            )
-        )
+        for name, scored in scores.by_scorer.items():
+            pools[name].add(name, scored)
         advance(case.id)
-    for name, protocol in PROTOCOLS.items():
-        if protocol.aggregation == "pooled":
-            rows.add(POOL, POOL, calibration_rows(pools, name))
-    arrays: dict[str, np.ndarray] = {"cases": np.array([case.id for case in cases])}
-    calibration = dict(arrays)
-    for region, pool in pools.items():
-        calibration |= {f"{region}/pooled/{key}": value for key, value in pool.arrays().items()}
-        calibration |= {f"{region}/cases/{key}": value for key, value in bins[region].arrays.items()}
-    calibration |= {f"distance/{key}": value for key, value in bands.arrays.items()}
-    calibration["distance/edges_mm"] = band_edges()
-    frequency = spectra.arrays["frequency"][0]  # the same of every case
-    return CellScores(rows, calibration, {**arrays, **spectra.arrays, "frequency": frequency})
+    arrays = {file: {"cases": np.array([case.id for case in cases])} for file in FILES}
+    for name, scorer in scorers.items():
+        pooled = checked(name, scorer.pool(pools[name].parts, pools[name].arrays()))
+        rows.add(POOL, POOL, pooled.rows)
+        prefix = f"{name}/" if scorer.prefix is None else scorer.prefix
+        for key, value in pooled.arrays.items():
+            if prefix + key in arrays[scorer.file]:
+                raise ResultError(
+                    f"evaluation.scorers: '{name}': {scorer.file}.npz has an array {prefix + key} already"
+                )
+            arrays[scorer.file][prefix + key] = value
+    return CellScores(rows, arrays)
 
 
-def _case_bins(histogram: CalibrationHistogram) -> dict[str, np.ndarray]:
-    """``count``, ``confidence`` and ``accuracy`` (1 + C, bins) of a case: the top label first, then each class."""
-    diagrams = [histogram.reliability(label) for label in (None, *range(histogram.num_classes))]
-    return {name: np.array([getattr(one, name) for one in diagrams]) for name in ("count", "confidence", "accuracy")}
+def predicted(
+    model: nn.Module,
+    case: PreparedCase,
+    patch: Sequence[int],
+    inference: InferenceConfig,
+    *,
+    device: torch.device,
+    precision: str,
+    transform: Transform = unchanged,
+) -> Prediction:
+    """What a network says of a case, when it is asked; arguments as for :func:`evaluate_cases`."""
+
+    def probabilities() -> np.ndarray:
+        found = predict_probabilities(
+            model, case.image(), patch, inference, device=device, precision=precision, transform=transform
+        )
+        return to_original_grid(found, case.crop, case.original_shape).numpy()
+
+    def logits() -> torch.Tensor:
+        return transform(patch_logits(model, case, patch, device=device, precision=precision))
+
+    return Prediction(probabilities, logits, case.spacing_mm)
+
+
+def _scored_case(
+    case: PreparedCase,
+    classes: Sequence[str],
+    evaluation: EvaluationConfig,
+    nested: Mapping[str, Sequence[int]] | None,
+) -> ScoredCase:
+    posterior = case.posterior()
+    return ScoredCase(
+        np.asarray(case.reference()),
+        tuple(case.original_spacing_mm),
+        tuple(classes),
+        evaluation,
+        nested or {},
+        None if posterior is None else np.asarray(posterior),
+    )

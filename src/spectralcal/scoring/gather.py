@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from spectralcal.base.errors import ResultError
+from spectralcal.scoring.contract import Mergeable, Scored
+
 #: what the scores of all cases have in common: a handful of combinations
 _KIND = ("class", "metric", "protocol", "status")
 
@@ -70,3 +73,39 @@ class CaseArrays:
                 raise ValueError(f"{key}: expected shape {self.arrays[key].shape[1:]} as before, got {value.shape}")
             self.arrays[key][self._filled] = value
         self._filled += 1
+
+
+class ScorerPool:
+    """What one scorer says of `count` cases: their arrays, and what their parts add up to."""
+
+    def __init__(self, count: int) -> None:
+        self.parts: dict[str, Mergeable] = {}
+        self._arrays = CaseArrays(count)
+        self._names: tuple[str, ...] | None = None
+
+    def add(self, name: str, scored: Scored) -> None:
+        """Merge the next case. The parts of the first one become the pool.
+
+        Raises:
+            ResultError: it has other arrays than the cases before.
+        """
+        names = tuple(scored.arrays)
+        if self._names is not None and set(names) != set(self._names):
+            raise ResultError(
+                f"evaluation.scorers: '{name}': expected the arrays {sorted(self._names)} in every case, returned "
+                f"{sorted(names)}"
+            )
+        self._names = names
+        try:
+            self._arrays.append(scored.arrays)
+        except ValueError as error:
+            raise ResultError(f"evaluation.scorers: '{name}': {error}") from error
+        for key, part in scored.parts.items():
+            if key in self.parts:
+                self.parts[key].merge(part)
+            else:
+                self.parts[key] = part
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of all cases, cases on the first axis."""
+        return self._arrays.arrays

@@ -1,50 +1,51 @@
-"""Scores of one case on its original grid: overlap, surface distances, calibration, and the truth where it is known."""
+"""Scores of one case by every scorer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spectralcal.metrics import (
-    PROTOCOLS,
-    CalibrationHistogram,
-    SurfaceDistances,
-    dice,
-    distance_to_posterior,
-    excess_brier,
-    region_mask,
-    score,
-    surface_distances,
-    surface_distances_by_label,
-)
-from spectralcal.metrics.distance_bands import band_sums, boundary_distance, signed_bands
-from spectralcal.metrics.regions import BOUNDARY_MM
+from spectralcal.base.errors import ResultError
+from spectralcal.scoring.contract import Prediction, Scored, ScoredCase, Scorer
+from spectralcal.scoring.load import load_scorers
 
 if TYPE_CHECKING:
     from spectralcal.study.config import EvaluationConfig
 
-#: protocol metric -> its name in result tables
-NAMES = {"ece": "ECE", "sce": "SCE", "sce_foreground": "SCE_foreground", "tace": "TACE", "mce": "MCE",
-         "signed_gap": "signed_gap", "brier": "Brier", "nll": "NLL"}  # fmt: skip
-#: regions that every cell is scored in
-SCORED = ("all", "reference", "union", "boundary")
-#: class name of scores that belong to all classes together
-POOLED = "all"
-#: protocol of scores of regions that unite labels: beside the classes, never averaged with them
-NESTED = "nested"
+_KEYS = {"class", "metric", "protocol", "value", "status"}
 
 
 @dataclass
 class CaseScores:
-    """Rows of cases.csv (without the cell's own columns), one histogram per region, and the sums of the bands at
-    several distances to the boundary (see :func:`spectralcal.metrics.distance_bands.band_sums`)."""
+    """What each scorer says of a case."""
 
-    rows: list[dict[str, Any]]
-    histograms: dict[str, CalibrationHistogram]
-    bands: dict[str, np.ndarray]
+    by_scorer: dict[str, Scored]
+
+    @property
+    def rows(self) -> list[Mapping[str, Any]]:
+        """Rows of cases.csv without the cell's own columns, scorer by scorer."""
+        return [row for scored in self.by_scorer.values() for row in scored.rows]
+
+
+def score_prediction(scorers: Mapping[str, Scorer], prediction: Prediction, case: ScoredCase) -> CaseScores:
+    """The scores of one case; a scorer that needs a posterior is left out where there is none.
+
+    Raises:
+        ResultError: a scorer gives no scores, or two of them give one score.
+    """
+    scores = CaseScores({name: _asked(name, scorer, prediction, case) for name, scorer in scorers.items()})
+    names = [(row["class"], row["metric"], row["protocol"]) for row in scores.rows]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        owners = [name for name, scored in scores.by_scorer.items() if double in _names(scored)]
+        raise ResultError(
+            f"evaluation.scorers: {' and '.join(map(repr, owners))} give two scores of one name (class, metric, "
+            f"protocol) {double}; give the protocol the scorer's name"
+        )
+    return scores
 
 
 def score_case(
@@ -56,78 +57,48 @@ def score_case(
     posterior: np.ndarray | None = None,
     nested: Mapping[str, Sequence[int]] | None = None,
 ) -> CaseScores:
-    """All scores of one case.
+    """Scores of one prediction, by all scorers of the settings that need no network.
 
     Args:
         probabilities: (C, *spatial) float32, sums to one.
         reference: (*spatial) integer labels.
         spacing_mm: voxel size per axis.
         classes: names of the foreground classes 1 ... C-1.
-        settings: tolerance of the normalised surface distance.
+        settings: the configuration's `evaluation` section.
         posterior: (C, *spatial) true probabilities, where a phantom knows them.
         nested: name -> labels of regions that a data set's challenge scores, such as the whole tumour.
-
-    Returns:
-        One row per class and segmentation metric, the same per nested region under the protocol "nested", and one row
-        per calibration metric and protocol that scores by case.
     """
-    prediction = probabilities.argmax(0).astype(reference.dtype)
-    rows: list[dict[str, Any]] = []
-    labels = range(1, len(classes) + 1)
-    distances = surface_distances_by_label(prediction, reference, labels, tuple(spacing_mm))
-    for label, name in zip(labels, classes, strict=True):
-        overlap = dice(prediction == label, reference == label)
-        rows += _segmentation_rows(name, overlap, distances[label], settings)
-    for name, united in (nested or {}).items():
-        masks = np.isin(prediction, united), np.isin(reference, united)
-        found = surface_distances(*masks, tuple(spacing_mm))
-        rows += _segmentation_rows(name, dice(*masks), found, settings, NESTED)
-    distance = boundary_distance(reference, spacing_mm)
-    # The same voxels as the region's own function, without a second distance transform.
-    band = np.zeros(reference.shape, bool) if distance is None else distance.within(BOUNDARY_MM, reference.shape)
-    histograms = {}
-    for region in SCORED:
-        histogram = CalibrationHistogram(len(classes) + 1)
-        mask = band if region == "boundary" else region_mask(region, reference, prediction, spacing_mm)
-        # With a batch axis there is no doubt which axis holds the classes, however many slices there are.
-        histogram.update(probabilities[None], reference[None], mask=mask[None])
-        histograms[region] = histogram
-    for name, protocol in PROTOCOLS.items():
-        if protocol.aggregation == "case" and protocol.region in SCORED:
-            rows += calibration_rows(histograms, name)
-    if posterior is not None:
-        exact = np.asarray(posterior, dtype=np.float64)
-        exact = exact / exact.sum(0, keepdims=True)
-        for protocol, mask in (("truth", None), ("truth-boundary", band)):
-            rows.append(
-                _row(POOLED, "distance_to_posterior", protocol, distance_to_posterior(probabilities, exact, mask))
-            )
-            rows.append(_row(POOLED, "excess_brier", protocol, excess_brier(probabilities, exact, mask)))
-    bands = band_sums(probabilities, prediction, reference, signed_bands(reference, distance))
-    return CaseScores(rows, histograms, bands)
+    scorers = load_scorers(settings.scorers)
+    case = ScoredCase(reference, tuple(spacing_mm), tuple(classes), settings, nested or {}, posterior)
+    chosen = {name: scorer for name, scorer in scorers.items() if "patch_logits" not in scorer.needs}
+    return score_prediction(chosen, Prediction(lambda: probabilities), case)
 
 
-def calibration_rows(histograms: Mapping[str, CalibrationHistogram], protocol: str) -> list[dict[str, Any]]:
-    """Rows of one case, or of one pool, under a protocol; `undefined` where its region has no voxel."""
-    return [
-        _row(POOLED, NAMES[metric], protocol, value, "ok" if np.isfinite(value) else "undefined")
-        for metric, value in score(histograms, protocol).items()
-    ]
+def _asked(name: str, scorer: Scorer, prediction: Prediction, case: ScoredCase) -> Scored:
+    if "posterior" in scorer.needs and case.posterior is None:
+        return Scored()
+    try:
+        return checked(name, scorer.case(prediction, case))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if type(scorer).__module__.startswith("spectralcal."):
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ResultError(f"evaluation.scorers: '{name}' failed ({reason}); --debug shows where") from error
 
 
-def _segmentation_rows(
-    name: str, overlap: float, distances: SurfaceDistances, settings: EvaluationConfig, protocol: str = "paper"
-) -> list[dict[str, Any]]:
-    values = {
-        "DSC": overlap,
-        "HD95": distances.hd95,
-        "ASD": distances.asd,
-        "ASSD": distances.assd,
-        "HD": distances.hd,
-        "NSD": distances.nsd(settings.nsd_tolerance_mm),
-    }
-    return [_row(name, metric, protocol, value, distances.status) for metric, value in values.items()]
+def checked(name: str, scored: Any) -> Scored:
+    """What a scorer returned, if it is what it should be.
+
+    Raises:
+        ResultError: it is something else.
+    """
+    if not isinstance(scored, Scored):
+        raise ResultError(f"evaluation.scorers: '{name}': expected Scored, returned {type(scored).__name__}")
+    for row in scored.rows:
+        if set(row) != _KEYS:
+            raise ResultError(f"evaluation.scorers: '{name}': expected rows as scoring.row makes them, returned {row}")
+    return scored
 
 
-def _row(class_name: str, metric: str, protocol: str, value: float, status: str = "ok") -> dict[str, Any]:
-    return {"class": class_name, "metric": metric, "protocol": protocol, "value": float(value), "status": status}
+def _names(scored: Scored) -> Iterator[tuple[str, str, str]]:
+    return ((row["class"], row["metric"], row["protocol"]) for row in scored.rows)

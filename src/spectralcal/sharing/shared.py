@@ -23,7 +23,7 @@ from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import read_record, require_json
 from spectralcal.records.checks import check_cell
-from spectralcal.records.light.cell import ARRAYS, TEXTS, LightCell
+from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell
 from spectralcal.records.light.files import has, lightened
 from spectralcal.scoring.imageless import hotspot_numbers, map_numbers
 from spectralcal.sharing.archive import write_archive
@@ -35,11 +35,13 @@ from spectralcal.study.recipe import evaluation_recipe
 #: what an archive contains of a cell, the history, scores, histograms and spectra in the light file unless it is a full
 #: one; weights are left out because they may give training images away
 TRAINING = ("model", "history", "run")
-SCORES = ("cases", "calibration", "spectra", "evaluation")
+SCORES = ("cases", "calibration", "spectra", "scorers", "evaluation")
 #: folders whose files contain voxels of images
 IMAGES = ("maps", "hotspots")
 _PART = r"[A-Za-z0-9_.,:@=+-]+"
-_FILES = r"light\.zip|cases\.csv|calibration\.npz|spectra\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
+_FILES = (
+    r"light\.zip|cases\.csv|(?:calibration|spectra|scorers)\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
+)
 _NAME = NAME.strip("^$")
 ALLOWED = re.compile(
     rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.(?:csv|facts\.json)|tables/{_NAME}\.(?:csv|md|tex)"
@@ -144,9 +146,11 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
 def _files(files: CellPaths, parts: tuple[str, ...], full: bool) -> Iterator[tuple[str, Path | bytes]]:
     """The files of a cell that are shared, by name. What is there in the light form only is shared in that."""
     places = [getattr(files, part) for part in parts]
+    if not files.scorers.is_file() and files.scorers in places:  # few studies have such scores
+        places.remove(files.scorers)
     if not (full and all(place.is_file() for place in places)):
         light = lightened(files, [place.name for place in places])
-        places = [place for place in places if place.name not in (*TEXTS, *ARRAYS)]
+        places = [place for place in places if place.name not in (*TEXTS, *ARRAYS, *FURTHER)]
         if light is not None:
             yield files.light.name, light
     yield from ((place.name, place) for place in places)

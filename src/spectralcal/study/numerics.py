@@ -5,9 +5,10 @@ moved, renamed, reworded or made faster without making results foreign. Whoever 
 integer: the golden tests (``tests/golden``) record a few values of every part and fail if a number changed and its
 integer did not.
 
-The integer of a registered entry (a loss, network, data set or post-hoc step) stands in its own file as ``NUMERICS``.
-An entry that declares none is identified by what its file says (:func:`spectralcal.base.digests.source_digest`): a loss
-that somebody is still working on is trained again after every change.
+The integer of a registered entry (a loss, network, data set, post-hoc step or scorer) stands in its own file as
+``NUMERICS``. An entry that declares none is identified by what its file says
+(:func:`spectralcal.base.digests.source_digest`): a loss that somebody is still working on is trained again after every
+change. The scorers of the default set have no integer of their own; that of "scoring" is theirs.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def component(kind: str, name: str) -> dict[str, Any]:
     """What identifies the numbers of a registered entry: its declared integer, or else what its file says.
 
     Args:
-        kind: "losses", "models", "datasets" or "posthoc".
+        kind: "losses", "models", "datasets", "posthoc" or "scorers".
         name: the entry.
     """
     declared = registry.constant(kind, name, "NUMERICS")

@@ -56,6 +56,11 @@ class CellPaths:
         return self.folder / "spectra.npz"
 
     @property
+    def scorers(self) -> Path:
+        """Arrays of scorers beyond the usual ones; only where a study names such."""
+        return self.folder / "scorers.npz"
+
+    @property
     def evaluation(self) -> Path:
         """Fingerprint and cost of the evaluation."""
         return self.folder / "evaluation.json"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from spectralcal.base import registry
 from spectralcal.base.digests import code_digest, digest, file_digest, source_digest
 from spectralcal.base.papers import paper_of
-from spectralcal.study.config import StudyConfig
+from spectralcal.study.config import SCORERS, StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.study.methods import loss_options, parse_method
 from spectralcal.study.numerics import component, engine
@@ -117,10 +117,12 @@ def evaluation_identity(config: StudyConfig, cell: Cell) -> dict[str, Any]:
         "weights": training_recipe(config, trained_cell(config, cell)),
         "patch": config.training_of(cell.dataset, cell.architecture).patch,
         "inference": _set(config.inference),
-        "evaluation": _set(config.evaluation),
+        "evaluation": _evaluation(config),
         **_facts(config, cell.dataset),
         "numerics": engine("prediction", "scoring"),
     }
+    if config.evaluation.scorers != SCORERS:
+        identity["scorers"] = _scorers(config)
     if step is not None:
         identity["post_hoc"] = {"name": step, **component("posthoc", step)}
         identity["numerics"] |= engine("post-hoc fit")
@@ -160,7 +162,7 @@ def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int)
     """Digest for the maps of one case by every trained method."""
     weights = _weights_recipes(config, dataset, architecture, seed)
     baseline = config.paper_facts.baseline  # picks the case; the first method, where there is none, is in the weights
-    return digest(weights, baseline, _set(config.inference), _set(config.evaluation), engine("maps", "prediction"))
+    return digest(weights, baseline, _set(config.inference), _evaluation(config), engine("maps", "prediction"))
 
 
 def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
@@ -168,7 +170,7 @@ def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: 
     # All seeds: the baseline of another one is the control.
     seeds = sorted({cell.seed for cell in study_cells(config)})
     weights = [_weights_recipes(config, dataset, architecture, each) for each in seeds]
-    return digest(seed, weights, config.paper_facts.baseline, _set(config.evaluation), engine("hotspots"))
+    return digest(seed, weights, config.paper_facts.baseline, _evaluation(config), engine("hotspots"))
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any], key: str = "") -> list[str]:
@@ -224,6 +226,18 @@ def _set(section: BaseModel, without: frozenset[str] | set[str] = frozenset()) -
     changes unnoticed is held by a golden test.
     """
     return section.model_dump(mode="json", exclude_defaults=True, exclude=set(without))
+
+
+def _evaluation(config: StudyConfig) -> dict[str, Any]:
+    """Settings of the scores but for the list of scorers: what one scorer says does not depend on the others."""
+    return _set(config.evaluation, {"scorers"})
+
+
+def _scorers(config: StudyConfig) -> dict[str, Any]:
+    """How the scorers differ from the usual set, which the integer of "scoring" stands for."""
+    scorers = config.evaluation
+    further = {name: component("scorers", name) for name in scorers.further_scorers}
+    return {"further": further, "without": [name for name in SCORERS if name not in scorers.scorers]}
 
 
 def _given(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

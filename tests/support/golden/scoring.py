@@ -66,10 +66,13 @@ def scored(name: str, **changes: Any) -> dict[str, Any]:
     found = score_case(
         probabilities, reference, classes=CLASSES, settings=EvaluationConfig(), posterior=posterior, **arguments
     )
-    bins = {region: summary(histogram.reliability().count) for region, histogram in found.histograms.items()}
+    bins = {
+        region: summary(histogram.reliability().count)
+        for region, histogram in found.by_scorer["calibration"].parts.items()
+    }
     return {
         **_rows(found.rows),
-        "bands": {key: summary(array) for key, array in found.bands.items()},
+        "bands": {key: summary(array) for key, array in found.by_scorer["distance"].arrays.items()},
         "top-label counts": bins,
     }
 

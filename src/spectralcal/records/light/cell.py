@@ -34,6 +34,8 @@ TEXTS = ("cases.csv", "history.csv", "model.json")
 ARRAYS = ("calibration.npz", "spectra.npz")
 #: codes of bands -> the prefix of the arrays that they stand for
 _BANDS = dict(zip(("bands", "predicted_bands"), PREFIXES, strict=True))
+#: what a cell has only in a study that names further scorers
+FURTHER = ("scorers.npz",)
 _LIMIT = 2**28  # bytes of a member, unpacked
 _DATE = (1980, 1, 1, 0, 0, 0)
 #: what reading damaged bytes may raise
@@ -54,7 +56,7 @@ def of_text(content: bytes) -> Part:
 
 
 def of_arrays(name: str, arrays: Mapping[str, np.ndarray], sha256: str) -> Part:
-    """The part of spectra.npz, exactly, or of calibration.npz, of which it keeps :func:`~.light.kept.kept`.
+    """The part of spectra.npz or scorers.npz, exactly, or of calibration.npz, of which :func:`~.light.kept.kept` stays.
 
     Args:
         name: the file.
@@ -119,7 +121,7 @@ class LightCell:
         try:
             about = json.loads(self._member(ABOUT))
             lists = [about["stands_for"], about["parts"]]
-            known = {*TEXTS, *ARRAYS}
+            known = {*TEXTS, *ARRAYS, *FURTHER}
             if not seal_holds(about) or about["format"] != FORMAT or not set(lists[0]) == set(lists[1]) <= known:
                 raise ValueError(f"its {ABOUT} is altered or not of '{FORMAT}'")
         except _BROKEN as error:
@@ -153,7 +155,7 @@ class LightCell:
         return found
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of spectra.npz, or what is kept of calibration.npz."""
+        """The arrays of spectra.npz or scorers.npz, or what is kept of calibration.npz."""
         try:
             found = parcel.from_bytes(self.part(name).content)
             bins = decode_bins(_under(found, "bins"))

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from spectralcal.base.errors import ResultError
-from spectralcal.records.light.cell import ARRAYS, TEXTS, LightCell, Part, light_file, of_arrays, of_text
+from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell, Part, light_file, of_arrays, of_text
 from spectralcal.records.light.kept import kept
 from spectralcal.study.paths import CellPaths
 
@@ -44,7 +44,7 @@ def read_text(path: Path) -> bytes:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a cell's spectra.npz, or what is published of its calibration.npz; None if there are none.
+    """The arrays of a cell's spectra.npz or scorers.npz, or what is published of its calibration.npz; None: no file.
 
     Raises:
         ResultError: the file is damaged.
@@ -60,7 +60,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
         raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
 
 
-def lightened(files: CellPaths, names: Collection[str] = (*TEXTS, *ARRAYS)) -> bytes | None:
+def lightened(files: CellPaths, names: Collection[str] = (*TEXTS, *ARRAYS, *FURTHER)) -> bytes | None:
     """The light file of a cell as it is now, tried: all that must come back does. None if there is nothing to hold.
 
     Args:
@@ -70,7 +70,7 @@ def lightened(files: CellPaths, names: Collection[str] = (*TEXTS, *ARRAYS)) -> b
     Raises:
         ResultError: a file is damaged.
     """
-    names = [name for name in (*TEXTS, *ARRAYS) if name in names]
+    names = [name for name in (*TEXTS, *ARRAYS, *FURTHER) if name in names]
     here = [name for name in names if (files.folder / name).is_file()]
     light = light_of(files)
     held = [] if light is None else [name for name in names if name in light.stands_for and name not in here]

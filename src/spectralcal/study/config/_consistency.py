@@ -32,6 +32,8 @@ def check_study(study: StudyConfig) -> None:
     for name in study.experiments:
         _check_experiment(study, name)
     _check_side(study)
+    for name in study.evaluation.scorers:
+        registry.require("scorers", name, "evaluation.scorers")
     for role, name in (study.claims or {}).items():
         if name is not None:
             _check_known_experiment(study, name, f"claims.{role}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from spectralcal.study.config.section import Section
+
+#: what a cell is scored by where nothing else is said
+SCORERS = ("segmentation", "nested", "calibration", "truth", "distance", "spectra")
 
 
 class InferenceConfig(Section):
@@ -29,3 +32,29 @@ class EvaluationConfig(Section):
         description="Side of the split that is scored. validation: for a study that chooses between variants, so that "
         "the choice has not seen the test cases.",
     )
+    scorers: tuple[str, ...] = Field(
+        SCORERS,
+        min_length=1,
+        description="Families of scores: registered names, or my_package.module:MyScorer.",
+    )
+
+    @field_validator("scorers")
+    @classmethod
+    def _each_once(cls, scorers: tuple[str, ...]) -> tuple[str, ...]:
+        """The usual ones in their order, then the others as they are named: the order of a list changes no file."""
+        if len(set(scorers)) < len(scorers):
+            raise ValueError(f"expected each scorer once, found {list(scorers)}")
+        return (*(name for name in SCORERS if name in scorers), *(name for name in scorers if name not in SCORERS))
+
+    @model_serializer(mode="wrap")
+    def _without_default_scorers(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings of before scorers could be named say the same as ever, so that digests and records stay valid."""
+        content = handler(self)
+        if self.scorers == SCORERS:
+            content.pop("scorers", None)
+        return content
+
+    @property
+    def further_scorers(self) -> tuple[str, ...]:
+        """Those beyond the usual set."""
+        return tuple(name for name in self.scorers if name not in SCORERS)

@@ -37,7 +37,7 @@ MAPS = {"max_logit": "maximum logit", "max_prob": "largest probability"}
 #: cells and methods that a half needs to have a slope
 FEWEST_CELLS, FEWEST_METHODS = 10, 2
 
-TRUTH = Score("true_calibration_error", 1e3, "×10⁻³", protocol="truth")
+TRUTH = Score("true_SCE", 1e3, "×10⁻³", protocol="truth")
 GAP = Score("signed_gap", 1e3, "×10⁻³", protocol="paper")
 
 

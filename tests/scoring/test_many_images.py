@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from spectralcal.base import registry
 from spectralcal.engine import fit_post_hoc as fitting
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
+from spectralcal.scorers.calibration import SCORED, calibration_rows
+from spectralcal.scorers.spectra import Spectra
+from spectralcal.scoring.contract import Prediction, ScoredCase
 from spectralcal.scoring.evaluate import POOL, evaluate_cases
 from spectralcal.scoring.gather import CaseArrays, ScoreRows
-from spectralcal.scoring.score import SCORED, calibration_rows, score_case
-from spectralcal.scoring.spectra import case_spectra
+from spectralcal.scoring.patch import patch_logits
+from spectralcal.scoring.score import score_case
 from spectralcal.study.config import EvaluationConfig, InferenceConfig
 
 CPU = torch.device("cpu")
@@ -77,9 +79,12 @@ def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
         )
         one = score_case(probabilities.numpy(), case.reference(), (1.0, 1.0), CLASSES, EvaluationConfig())
         rows += [{"case": case.id, "patient": case.patient, **row} for row in one.rows]
-        histograms.append(one.histograms)
-        bands.append(one.bands)
-        spectra.append(case_spectra(network, case, PATCH, 5, device=CPU, precision="fp32"))
+        histograms.append(one.by_scorer["calibration"].parts)
+        bands.append(one.by_scorer["distance"].arrays)
+        logits = patch_logits(network, case, PATCH, device=CPU, precision="fp32")
+        prediction = Prediction(probabilities.numpy, lambda logits=logits: logits, case.spacing_mm)
+        seen = ScoredCase(case.reference(), (1.0, 1.0), CLASSES, EvaluationConfig())
+        spectra.append(Spectra().case(prediction, seen).arrays)
     pools = {region: CalibrationHistogram(3) for region in SCORED}
     for case in histograms:
         for region in SCORED:
@@ -108,7 +113,7 @@ def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
 
 
 def test_no_histogram_of_a_finished_case_is_kept(network, monkeypatch):
-    """One pool for each region, and the histograms of the case in work."""
+    """One pool for each region, which those of the first case become, and the histograms of the case in work."""
     alive, most = weakref.WeakSet(), []
     original = CalibrationHistogram.__init__
 
@@ -118,7 +123,7 @@ def test_no_histogram_of_a_finished_case_is_kept(network, monkeypatch):
 
     monkeypatch.setattr(CalibrationHistogram, "__init__", counted)
     scored(network, [Image(number) for number in range(9)], advance=lambda case: most.append(len(alive)))
-    assert most == [2 * len(SCORED)] * 9
+    assert most == [len(SCORED), *[2 * len(SCORED)] * 8]
 
 
 def test_memory_grows_by_the_numbers_of_a_case_and_not_by_its_histograms(network):
@@ -196,34 +201,3 @@ def test_a_fit_takes_all_voxels_of_few_cases_and_a_share_of_many(network, monkey
     assert many.labels.shape == (600,)
     known = {tuple(row) for row in few.logits[whole : 2 * whole].tolist()}
     assert {tuple(row) for row in many.logits[100:200].tolist()} <= known  # a hundred of each case
-
-
-@pytest.mark.parametrize("limits", [[], ["temperature is at its limit 100", "weight of class 2 is at its limit 0.01"]])
-def test_bounds_that_a_fit_reached_are_said_a_line_each(network, capsys, limits):
-    class Bounded(Fit):
-        pass
-
-    step = Bounded()
-    step.limits = limits
-    fitting.fit_post_hoc(step, network, [Image(1)], PATCH, device=CPU, precision="fp32")
-    assert capsys.readouterr().err.splitlines() == [f"post-hoc step Bounded: {line}" for line in limits]
-
-
-@pytest.mark.parametrize("name", registry.names("posthoc"))
-@pytest.mark.parametrize("shape", [(24, 24), (8, 9, 10)])
-def test_every_step_is_fitted_to_images_and_volumes_and_used_on_them(name, shape):
-    torch.manual_seed(0)
-    convolution = nn.Conv2d if len(shape) == 2 else nn.Conv3d
-    network = nn.Sequential(convolution(1, 6, 3, padding=1), nn.ReLU(), convolution(6, 3, 1)).eval()
-    random = np.random.default_rng(0)
-    label = random.integers(0, 3, shape).astype(np.uint8)
-    image = (label + random.normal(0, 0.4, shape)).astype(np.float32)[None]
-    case = SimpleNamespace(id="case", shape=shape, image=lambda: image, label=lambda: label)
-    step = registry.load("posthoc", name)()
-    fitting.fit_post_hoc(step, network, [case], shape, device=CPU, precision="fp32")
-    options = {"device": CPU, "precision": "fp32"}
-    plain = predict_probabilities(network, image, shape, InferenceConfig(), **options)
-    result = predict_probabilities(network, image, shape, InferenceConfig(), transform=step, **options)
-    torch.testing.assert_close(result.sum(0), torch.ones(shape))
-    truth = torch.from_numpy(label.astype(np.int64))[None]
-    assert result.gather(0, truth).log().mean() > plain.gather(0, truth).log().mean() + 0.01

@@ -110,18 +110,19 @@ def test_a_calibrated_band_has_no_gap():
     top = np.where(wrong, 1 - reference, reference)
     p = np.stack([np.where(top == label, 0.75, 0.25) for label in (0, 1)]).astype(np.float32)
     scores = score_case(p, reference, (1.0, 1.0), ("a",), EvaluationConfig())
-    count = scores.bands["count"].sum(1)
+    bands = scores.by_scorer["distance"].arrays
+    count = bands["count"].sum(1)
     assert (count > 0).all()
-    np.testing.assert_allclose(scores.bands["confidence"].sum(1), scores.bands["hits"].sum(1))
+    np.testing.assert_allclose(bands["confidence"].sum(1), bands["hits"].sum(1))
 
 
 def test_a_reference_of_one_label_has_no_bands():
     reference = np.zeros((6, 6, 6), np.uint8)
     p = probabilities(reference.shape, classes=2)
     scores = score_case(p, reference, (1, 1, 1), ("a",), EvaluationConfig())
-    assert scores.bands["count"].sum() == 0
-    assert scores.histograms["all"].count == reference.size
-    assert scores.histograms["boundary"].count == 0
+    assert scores.by_scorer["distance"].arrays["count"].sum() == 0
+    assert scores.by_scorer["calibration"].parts["all"].count == reference.size
+    assert scores.by_scorer["calibration"].parts["boundary"].count == 0
 
 
 def test_spacing_of_other_dimension_is_refused():

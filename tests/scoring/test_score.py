@@ -68,8 +68,8 @@ def test_ece_of_constant_confidence_is_the_gap(reference):
     assert value(scores.rows, "ECE")[0] == pytest.approx(0.3, abs=1e-6)
     assert value(scores.rows, "ECE", "crac-legacy")[0] == 0.3
     assert value(scores.rows, "signed_gap")[0] == pytest.approx(-0.3, abs=1e-6)
-    assert scores.histograms["all"].count == reference.size
-    assert scores.histograms["reference"].count == (reference > 0).sum()
+    assert scores.by_scorer["calibration"].parts["all"].count == reference.size
+    assert scores.by_scorer["calibration"].parts["reference"].count == (reference > 0).sum()
 
 
 def test_a_region_without_voxels_is_undefined():
