@@ -73,7 +73,7 @@ MUTATIONS = {
     ),
     "networks padded with zeros": of("models/unet", zero_padding),
     "class-wise temperatures 0.1 % lower": of(
-        "posthoc/classwise_temperature", through(classwise, "fit_affine", lambda plain, *args: 1.001 * plain(*args))
+        "posthoc/classwise_temperature", through(classwise, "fit_factors", lambda plain, *args: 1.001 * plain(*args))
     ),
     "matrix scaling at ten times the price of mixing": of(
         "posthoc/matrix", through(full, "fit_affine", lambda plain, *args: plain(*args[:-1], 10 * args[-1]))

@@ -50,7 +50,9 @@ def test_a_matrix_that_made_the_labels_is_found(kind):
 def reference(kind, logits, labels, free, **penalties):
     """Smallest penalised loss by SciPy, written out in NumPy: [W, b] and the loss."""
     z = logits.double().numpy()
-    x = z - z.mean(1, keepdims=True) if kind is MatrixScaling else log_softmax(z, 1)
+    x = z if kind is ClasswiseTemperatureScaling else log_softmax(z, 1)
+    if kind is MatrixScaling:
+        x = z - z.mean(1, keepdims=True)
     classes = z.shape[1]
     identity = np.eye(classes, classes + 1)
     off = ~np.eye(classes, dtype=bool)

@@ -25,7 +25,7 @@ LEVEL = {
     ("signed_gap", "paper"): 0.007,
     ("signed_gap", "predicted_foreground"): 0.12,
     ("signed_gap", "predicted_boundary"): 0.037,
-    ("true_calibration_error", "truth"): 0.01,
+    ("true_SCE", "truth"): 0.01,
 }
 #: spread of a cell and patient around what is chosen, as a share of the level
 NOISE = 0.003

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from spectralcal.posthoc._affine import diagonal, fit_affine
-from spectralcal.posthoc._scaling import LARGEST, SMALLEST
+from spectralcal.posthoc._scaling import LARGEST, SMALLEST, fit_factors
 from spectralcal.posthoc._step import PostHocStep, by_class, limit_reached
 
 
@@ -26,20 +24,13 @@ class ClasswiseTemperatureScaling(PostHocStep):
 
     def estimate(self, logits: Tensor, labels: Tensor) -> None:
         """Fit T_c to logits (N, C) and labels (N,)."""
-        free = diagonal(logits.shape[1], intercept=False)
-        lower, upper = torch.full(free.shape, SMALLEST).double(), torch.full(free.shape, LARGEST).double()
-        fitted = fit_affine(logits, labels, _as_they_are, free, lower, upper, torch.zeros_like(lower))
-        temperatures = 1 / fitted.diagonal()
+        temperatures = 1 / fit_factors(logits, labels, logits.shape[1])
         self.temperatures = temperatures.tolist()
         self.limits = limit_reached("temperature", temperatures, 1 / LARGEST, 1 / SMALLEST)
 
     def transform(self, logits: Tensor) -> Tensor:
         """Logits (B, C, *spatial), each class divided by its T_c."""
         return logits / by_class(self.temperatures, logits)
-
-
-def _as_they_are(logits: Tensor) -> Tensor:
-    return logits
 
 
 POST_HOC = ClasswiseTemperatureScaling

@@ -12,7 +12,6 @@ from spectralcal.metrics import expected_bins
 from spectralcal.scorers.calibration import NAMES
 from spectralcal.scoring.contract import POOLED, Prediction, Scored, ScoredCase, Scorer, row
 
-NUMERICS = 1
 #: protocol -> its region; "crac-legacy" averages classes that are present, so its SCE has no floor here
 PROTOCOLS = {"union": "union", "crac-legacy": "reference"}
 WITHOUT = {("crac-legacy", "sce")}

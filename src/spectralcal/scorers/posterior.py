@@ -13,7 +13,6 @@ from spectralcal.metrics.distance_bands import boundary_distance
 from spectralcal.metrics.regions import BOUNDARY_MM
 from spectralcal.scoring.contract import POOLED, Prediction, Scored, ScoredCase, Scorer, row
 
-NUMERICS = 1
 MEASURES = {"true_ECE": true_top_label_error, "true_SCE": true_calibration_error, "refinement": refinement}
 
 

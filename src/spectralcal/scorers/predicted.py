@@ -15,7 +15,6 @@ from spectralcal.metrics.regions import BOUNDARY_MM
 from spectralcal.scorers.calibration import Calibration, case_bins, protocol_rows
 from spectralcal.scoring.contract import Prediction, Scored, ScoredCase
 
-NUMERICS = 1
 PREFIX = "predicted_distance"
 
 
