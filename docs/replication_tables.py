@@ -93,7 +93,7 @@ def verdicts(results: Path, data_set: str) -> str:
     for row in sorted(rows, key=lambda row: (VERDICTS.index(row["verdict"]), row["id"])):
         name, effect = row["id"], ""
         if row["value"]:
-            ends = (float(row[key]) for key in ("value", "low", "high"))
+            ends = (float(row[key] or "nan") for key in ("value", "low", "high"))
             seeds = [float(text) for text in row["by_seed"].split()]
             effect = f"{row['effect']}: {with_spread(*ends, row['unit'], row['interval'], seeds)}".replace("|", "\\|")
         lines.append(f"| [{name}]({LEDGER}#{name.lower()}) | {row['claim']} | **{row['verdict']}** | {effect} |")

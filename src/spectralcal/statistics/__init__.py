@@ -1,6 +1,6 @@
 """Intervals, paired comparisons and rankings: arrays in, numbers out; nothing is drawn or read here."""
 
-from spectralcal.statistics.bootstrap import Interval, bootstrap_mean, group_means, resampled_means
+from spectralcal.statistics.bootstrap import Interval, bootstrap_mean, resampled_means
 from spectralcal.statistics.compare import (
     FEWEST_TO_RANK,
     Best,
@@ -13,6 +13,9 @@ from spectralcal.statistics.compare import (
     lead,
     win_tie_loss,
 )
+from spectralcal.statistics.crossed import Crossed, NearNull, crossed, near_null
+from spectralcal.statistics.groups import grid_of_patients, group_means
+from spectralcal.statistics.influence import influence, ratio
 from spectralcal.statistics.paired import PairedDifference, holm, paired_difference, wilcoxon_p
 from spectralcal.statistics.permutation import exact_correlation_p
 from spectralcal.statistics.ranks import (
@@ -31,8 +34,10 @@ __all__ = [
     "FEWEST_TO_RANK",
     "Best",
     "Comparison",
+    "Crossed",
     "FriedmanTest",
     "Interval",
+    "NearNull",
     "PairedDifference",
     "RankStability",
     "SeedSpread",
@@ -42,17 +47,22 @@ __all__ = [
     "bootstrap_mean",
     "compare_with",
     "critical_difference",
+    "crossed",
     "distinguishable_best",
     "exact_correlation_p",
     "fewest_to_rank",
     "friedman_test",
+    "grid_of_patients",
     "group_means",
     "holm",
+    "influence",
     "lead",
+    "near_null",
     "nemenyi_p",
     "paired_difference",
     "rank_stability",
     "ranks",
+    "ratio",
     "resampled_means",
     "seed_spread",
     "wilcoxon_p",

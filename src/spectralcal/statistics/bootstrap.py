@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from spectralcal.statistics.groups import group_means
+
 RESAMPLES = 10_000  # the Monte Carlo error of a 95 % end point is then below 2 % of the interval's half-width
 _BLOCK = 1 << 22  # entries of the resampling matrix held at a time
 
@@ -28,30 +30,6 @@ class Interval:
     level: float
     groups: int
     values: int
-
-
-def group_means(values: np.ndarray, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the values of each group, without nan: ``(labels, means)`` of the groups with a value, labels sorted.
-
-    Args:
-        values: (n,) numbers; nan where there is none.
-        groups: (n,) labels, for example patient ids; every value is its own group by default.
-
-    Raises:
-        ValueError: arrays that are not one-dimensional and of one length, or infinite values.
-    """
-    values = np.asarray(values, np.float64)
-    groups = np.arange(values.size) if groups is None else np.asarray(groups)
-    if values.ndim != 1 or groups.shape != values.shape:
-        raise ValueError(f"expected values (n,) and groups (n,), got shapes {values.shape} and {groups.shape}")
-    if np.isinf(values).any():
-        raise ValueError(
-            f"values must be finite or nan, got {np.isinf(values).sum()} infinite: price them before averaging"
-        )
-    known = ~np.isnan(values)
-    labels, index = np.unique(groups[known], return_inverse=True)
-    count = np.bincount(index, minlength=labels.size)
-    return labels, np.bincount(index, weights=values[known], minlength=labels.size) / np.maximum(count, 1)
 
 
 def bootstrap_mean(

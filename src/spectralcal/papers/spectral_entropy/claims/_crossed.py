@@ -7,11 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: seeds and patients from which on a hypothesis is decided
-FEWEST_SEEDS, FEWEST_PATIENTS = 5, 6
-LEVEL = 0.95
-#: power of the smallest difference that a design would have found
-POWER = 0.8
+from spectralcal.statistics.crossed import FEWEST_PATIENTS, FEWEST_SEEDS, LEVEL, POWER, crossed
 
 
 @dataclass(frozen=True)
@@ -36,10 +32,7 @@ class Contrast:
     def of(cls, differences: np.ndarray) -> Contrast:
         """From d (S, P).
 
-        With the mean squares of a two-way analysis of variance without replication and
-        ``v = MSs + max(MSp - MSr, 0)``, ``SE^2 = v / (S P)`` and
-        ``df = v^2 / (MSs^2 / (S - 1) + max(MSp - MSr, 0)^2 / (P - 1))``. Hillis (Statistics in Medicine 26, 2007) has
-        the first term of df alone, as if patients were many. Patients without a value are left out.
+        Patients without a value are left out; see :func:`spectralcal.statistics.crossed.crossed`.
 
         Raises:
             ValueError: fewer than two seeds or two patients.
@@ -48,19 +41,8 @@ class Contrast:
         d = d[:, np.isfinite(d).all(axis=0)]
         if min(d.shape) < 2:
             raise ValueError(f"expected at least two seeds and two patients, got {d.shape}")
-        seeds, patients = d.shape
-        by_seed, by_patient, mean = d.mean(1), d.mean(0), d.mean()
-        ms_seed = patients * by_seed.var(ddof=1)
-        ms_patient = seeds * by_patient.var(ddof=1)
-        rest = d - by_seed[:, None] - by_patient[None] + mean
-        ms_rest = (rest**2).sum() / ((seeds - 1) * (patients - 1))
-        extra = max(ms_patient - ms_rest, 0.0)
-        numerator = ms_seed + extra
-        spread = ms_seed**2 / (seeds - 1) + extra**2 / (patients - 1)
-        freedom = max(numerator**2 / spread, 1.0) if spread > 0 else patients - 1.0
-        return cls(
-            float(mean), float(np.sqrt(numerator / d.size)), float(freedom), tuple(map(float, by_seed)), patients
-        )
+        found = crossed(d)
+        return cls(found.estimate, found.se, found.df, tuple(map(float, d.mean(1))), found.patients)
 
     @property
     def p(self) -> float:

@@ -1,0 +1,61 @@
+"""Cases become patients before anything is compared: two frames of one heart are one observation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def group_means(values: np.ndarray, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the values of each group, without nan: ``(labels, means)`` of the groups with a value, labels sorted.
+
+    Args:
+        values: (n,) numbers; nan where there is none.
+        groups: (n,) labels, for example patient ids; every value is its own group by default.
+
+    Raises:
+        ValueError: arrays that are not one-dimensional and of one length, or infinite values.
+    """
+    values = np.asarray(values, np.float64)
+    groups = np.arange(values.size) if groups is None else np.asarray(groups)
+    if values.ndim != 1 or groups.shape != values.shape:
+        raise ValueError(f"expected values (n,) and groups (n,), got shapes {values.shape} and {groups.shape}")
+    _refuse_infinite(values)
+    known = ~np.isnan(values)
+    labels, index = np.unique(groups[known], return_inverse=True)
+    count = np.bincount(index, minlength=labels.size)
+    return labels, np.bincount(index, weights=values[known], minlength=labels.size) / np.maximum(count, 1)
+
+
+def grid_of_patients(values: np.ndarray, patients: object = None) -> tuple[np.ndarray, int]:
+    """The full table of seeds and patients in values of seeds and cases.
+
+    Args:
+        values: (S, N); nan where there is none.
+        patients: (N,) labels; None: every case is a patient.
+
+    Returns:
+        (S, P) means of each patient's cases, without patients that have no value under some seed, and how many those
+        are. Patients without any value do not count as dropped.
+
+    Raises:
+        ValueError: shapes that do not fit, or infinite values.
+    """
+    values = np.asarray(values, np.float64)
+    labels = np.arange(values.shape[-1]) if patients is None else np.asarray(patients).astype(str)
+    if values.ndim != 2 or labels.shape != values.shape[1:]:
+        raise ValueError(f"expected values (seeds, cases) and one patient per case, got {values.shape}, {labels.shape}")
+    _refuse_infinite(values)
+    _, owner = np.unique(labels, return_inverse=True)
+    member = (owner == np.arange(owner.max(initial=-1) + 1)[:, None]).astype(float)  # (P, N)
+    known = np.isfinite(values)
+    count = known @ member.T
+    means = np.divide(np.where(known, values, 0.0) @ member.T, count, out=np.full(count.shape, np.nan), where=count > 0)
+    complete, some = np.isfinite(means).all(0), np.isfinite(means).any(0)
+    return means[:, complete], int((some & ~complete).sum())
+
+
+def _refuse_infinite(values: np.ndarray) -> None:
+    if np.isinf(values).any():
+        raise ValueError(
+            f"values must be finite or nan, got {np.isinf(values).sum()} infinite: price them before averaging"
+        )
