@@ -54,7 +54,7 @@ def test_the_example_of_own_data_is_a_valid_configuration():
 
 
 def test_the_example_of_pictures_is_a_valid_configuration():
-    _, config = examples()
+    _, config, *_ = examples()
     dataset = build_dataset(config, "polyps")
     assert (dataset.label_map, dataset.classes) == ({0: 0, 255: 1}, ("polyp",))
     assert patient_of("polyps", "p12_3", dataset.patient) == "p12"
