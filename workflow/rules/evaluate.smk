@@ -1,19 +1,17 @@
 # Scores of a cell on its test cases, and one tidy table of all cells.
 
-FURTHER = (
-    {"scorers": f"{CELL}/scorers.npz"} if study.evaluation.further_scorers else {}
-)
+FURTHER = {"scorers": f"{CELL}/scorers.npz"} if study.evaluation.further_scorers else {}
 
 
 rule evaluate:
     input:
         unpack(evaluation_inputs),
     output:
+        **FURTHER,
         cases=f"{CELL}/cases.csv",
         calibration=f"{CELL}/calibration.npz",
         spectra=f"{CELL}/spectra.npz",
         evaluation=f"{CELL}/evaluation.json",
-        **FURTHER,
     log:
         str(
             study.results

@@ -96,8 +96,8 @@ def crossed(
     The two-way analysis of variance of the (S, P) table gives mean squares of seeds, patients and the rest; with
     ``v = MS_seeds + max(MS_patients - MS_rest, 0)`` the squared standard error is ``v / (S P)`` and its degrees of
     freedom are ``v^2 / (MS_seeds^2 / (S - 1) + max(MS_patients - MS_rest, 0)^2 / (P - 1))``. Hillis (2007) has the
-    first term alone, as if patients were many; with 17 of them the second keeps the error rate (between 4 and 6.5 %
-    where 5 % are aimed at, for 3, 5 and 10 seeds, under the variance components of the published cells: a test).
+    first term alone, as if patients were many; with 17 of them the second keeps the error rate near 5 % (4.3 to
+    6.5 % for 3, 5 and 10 seeds, normal draws, under the variance components of the published cells: a test).
 
     Args:
         values: (S, N) one row per seed, one column per case; nan where there is none.
