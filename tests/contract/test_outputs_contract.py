@@ -25,8 +25,7 @@ TABLES, FIGURES = registry.names("tables", OF_PAPER), registry.names("figures", 
 #: figures that show a study and not a construction
 STUDIES = [name for name in FIGURES if not registry.constant("figures", name, "CONSTRUCTED", OF_PAPER)]
 BOTH = [*(("tables", name) for name in TABLES), *(("figures", name) for name in FIGURES)]
-#: tables whose numbers are means of scores; the others have tests of their own
-#: tables of scores by case; the others read times, histograms or nothing of a study
+#: tables whose numbers are means of scores by case; the others have tests of their own
 SCORES = [name for name in TABLES if name not in ("ambiguities", "cost", "efficiency", "mechanism", "unbinned")]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spectralcal.study.methods import canonical_method, loss_options, parse_method  # noqa: F401 loss_options is imported from here
+from spectralcal.study.methods import canonical_method, loss_options, parse_method  # noqa: F401 (old place of loss_options)
 
 if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from spectralcal.metrics import true_calibration_error as calibration_error
 from spectralcal.report.figures.spectrum import band_power, spectral_entropy
 
 #: logits of impossible classes: the phantom's posterior has exact zeros
 SMALLEST = 1e-6
 #: standard deviation, in voxels, of the weight that sharpening has around a boundary
 REACH = 2.0
-#: bins of probability in which the calibration error is taken, as in the estimates of it
-BINS = 15
 
 #: logits (C, *S), strength, random numbers -> logits (C, *S)
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -116,25 +115,6 @@ TRANSFORMATIONS = (
     Transformation("blur", "blurred probabilities", "blurred, σ {:g}", "σ", blurred,
                    (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0), 0.0),
 )  # fmt: skip
-
-
-def calibration_error(probabilities: np.ndarray, posterior: np.ndarray, mask: np.ndarray | None = None) -> float:
-    """``E |E[q | p] - p|`` of one case, the mean over classes, in :data:`BINS` equal bins of p.
-
-    The posterior q stands in the place of labels, so that no draw of labels adds to the error. A prediction that knows
-    less than q but is calibrated, such as the base rate, scores 0.
-
-    Args:
-        probabilities, posterior: (C, *S) p and q.
-        mask: (*S) booleans, True where a voxel counts; every voxel by default.
-    """
-    errors = []
-    for p, q in zip(probabilities, posterior, strict=True):
-        chosen = (p.ravel(), q.ravel()) if mask is None else (p[mask], q[mask])
-        index = np.clip(np.ceil(chosen[0] * BINS).astype(int) - 1, 0, BINS - 1)  # closed to the right
-        sums = np.bincount(index, chosen[1] - chosen[0], minlength=BINS)
-        errors.append(np.abs(sums).sum() / index.size)
-    return float(np.mean(errors))
 
 
 def posteriors(cases: int, side: int, seed: int = 0) -> list[np.ndarray]:

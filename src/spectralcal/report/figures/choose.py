@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,6 +66,32 @@ def region_of(results: Results, cell: Cell, region: str) -> CurveHistogram | Non
             f"{cell}: expected voxels of region '{region}', found {choices(histograms)}; evaluate the cell again"
         )
     return histograms[region]
+
+
+def chosen_datasets(results: Results, experiment: str, dataset: str) -> list[str]:
+    """The data set of that name, or all of the experiment if the name is empty.
+
+    Raises:
+        ConfigError: the experiment does not have it.
+    """
+    every = list(results.config.experiments[experiment].datasets)
+    return [pick(results, experiment, "datasets", dataset)] if dataset else every
+
+
+def each_region(
+    results: Results, experiment: str, datasets: Sequence[str], architecture: str, regions: Iterable[str]
+) -> Iterator[tuple[dict[str, Any], CurveHistogram | None]]:
+    """Every region of every cell: the columns that say which it is, and its curve; None for a cell without results.
+
+    Raises:
+        ResultError: a region was not scored.
+    """
+    for dataset in datasets:
+        for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
+            for cell, region in itertools.product(cells, regions):
+                identity = {"dataset": dataset, "architecture": architecture, "region": region, "method": method,
+                            "label": results.label(method), "seed": cell.seed}  # fmt: skip
+                yield identity, region_of(results, cell, region)
 
 
 def in_order(cases: Sequence[str], found: np.ndarray, where: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import pandas as pd
 from spectralcal.metrics import CalibrationHistogram, isotonic_fit
 from spectralcal.metrics import corp as parts_of
 from spectralcal.report.figures.axes import handles, legend_below, line_style, panel_title, say_missing
-from spectralcal.report.figures.choose import chosen_cells, missing_note, opening, pick, region_of
+from spectralcal.report.figures.choose import chosen_datasets, each_region, missing_note, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.reliability_bins import FEW, draw_diagonal, sides
 from spectralcal.report.results import Results
@@ -49,8 +49,7 @@ def corp(results: Results, experiment: str, *, architecture: str = "", dataset: 
         ResultError: a region was not scored.
     """
     architecture = pick(results, experiment, "architectures", architecture)
-    all_of_them = list(results.config.experiments[experiment].datasets)
-    datasets = [pick(results, experiment, "datasets", dataset)] if dataset else all_of_them
+    datasets = chosen_datasets(results, experiment, dataset)
     table = frame(results, experiment, datasets, architecture)
     nowhere = [name for name, rows in table.groupby("label", sort=False) if (rows.status == "missing").all()]
     caption = (
@@ -78,19 +77,14 @@ def frame(results: Results, experiment: str, datasets: Sequence[str], architectu
         ResultError: a region was not scored.
     """
     parts = []
-    for dataset in datasets:
-        for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
-            for cell, region in itertools.product(cells, REGIONS):
-                identity = {"dataset": dataset, "architecture": architecture, "region": region, "method": method,
-                            "label": results.label(method), "seed": cell.seed}  # fmt: skip
-                histogram = region_of(results, cell, region)
-                if histogram is None:
-                    parts.append(pd.DataFrame([{**identity, "kind": "parts", "status": "missing"}]))
-                    continue
-                fit = {"confidence": CONFIDENCES, "recalibrated": _recalibrated(histogram)}
-                parts.append(pd.DataFrame({**identity, "kind": "fit", **fit, "status": "ok"}).dropna())
-                scored = parts_of(histogram)._asdict()
-                parts.append(pd.DataFrame([{**identity, "kind": "parts", **scored, "status": "ok"}]))
+    for identity, histogram in each_region(results, experiment, datasets, architecture, REGIONS):
+        if histogram is None:
+            parts.append(pd.DataFrame([{**identity, "kind": "parts", "status": "missing"}]))
+            continue
+        fit = {"confidence": CONFIDENCES, "recalibrated": _recalibrated(histogram)}
+        parts.append(pd.DataFrame({**identity, "kind": "fit", **fit, "status": "ok"}).dropna())
+        scored = parts_of(histogram)._asdict()
+        parts.append(pd.DataFrame([{**identity, "kind": "parts", **scored, "status": "ok"}]))
     table = pd.concat(parts, ignore_index=True)
     return table.assign(**{name: np.nan for name in NUMBERS if name not in table})
 

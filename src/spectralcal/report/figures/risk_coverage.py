@@ -11,7 +11,7 @@ import pandas as pd
 
 from spectralcal.metrics import risk_coverage as curve_of
 from spectralcal.report.figures.axes import handles, legend_below, line_style, panel_title, say_missing
-from spectralcal.report.figures.choose import chosen_cells, missing_note, opening, pick, region_of
+from spectralcal.report.figures.choose import chosen_datasets, each_region, missing_note, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.results import Results
 from spectralcal.report.style import GRID, TWO_COLUMNS, Look, Style, size
@@ -44,8 +44,7 @@ def risk_coverage(results: Results, experiment: str, *, architecture: str = "", 
         ResultError: a region was not scored.
     """
     architecture = pick(results, experiment, "architectures", architecture)
-    all_of_them = list(results.config.experiments[experiment].datasets)
-    datasets = [pick(results, experiment, "datasets", dataset)] if dataset else all_of_them
+    datasets = chosen_datasets(results, experiment, dataset)
     table = frame(results, experiment, datasets, architecture)
     gone = table[table.status == "missing"]
     nowhere = [name for name, rows in table.groupby("label", sort=False) if (rows.status == "missing").all()]
@@ -71,19 +70,14 @@ def frame(results: Results, experiment: str, datasets: Sequence[str], architectu
         ResultError: a region was not scored.
     """
     parts = []
-    for dataset in datasets:
-        for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
-            for cell, region in itertools.product(cells, REGIONS):
-                identity = {"dataset": dataset, "architecture": architecture, "region": region, "method": method,
-                            "label": results.label(method), "seed": cell.seed}  # fmt: skip
-                histogram = region_of(results, cell, region)
-                if histogram is None:
-                    parts.append(pd.DataFrame([{**identity, "status": "missing"}]))
-                    continue
-                found = curve_of(histogram)
-                numbers = {"left_out": LEFT_OUT, "risk": found.risk_at(1 - LEFT_OUT)}
-                areas = {"aurc": found.aurc(), "augrc": found.augrc(), "status": "ok"}
-                parts.append(pd.DataFrame({**identity, **numbers, **areas}))
+    for identity, histogram in each_region(results, experiment, datasets, architecture, REGIONS):
+        if histogram is None:
+            parts.append(pd.DataFrame([{**identity, "status": "missing"}]))
+            continue
+        found = curve_of(histogram)
+        numbers = {"left_out": LEFT_OUT, "risk": found.risk_at(1 - LEFT_OUT)}
+        areas = {"aurc": found.aurc(), "augrc": found.augrc(), "status": "ok"}
+        parts.append(pd.DataFrame({**identity, **numbers, **areas}))
     table = pd.concat(parts, ignore_index=True)
     return table.assign(**{name: np.nan for name in ("left_out", "risk", "aurc", "augrc") if name not in table})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spectralcal import statistics
 from spectralcal.statistics.crossed import FEWEST_PATIENTS, FEWEST_SEEDS, LEVEL, POWER, crossed
 
 
@@ -83,8 +84,4 @@ def holm(p_values: Mapping[str, float] | Sequence[float]) -> dict[str, float] | 
     """Holm's adjusted p-values of a family, in the given order (Holm 1979)."""
     if isinstance(p_values, Mapping):
         return dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    adjusted, running = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        running = max(running, min((len(p_values) - rank) * p_values[index], 1.0))
-        adjusted[index] = float(running)
-    return adjusted
+    return statistics.holm(np.array(p_values, float)).tolist()
