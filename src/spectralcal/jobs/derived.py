@@ -9,7 +9,8 @@ import numpy as np
 
 from spectralcal.metrics.between import Between
 from spectralcal.metrics.curve import CurveHistogram
-from spectralcal.metrics.from_bins import NEEDS, derive
+from spectralcal.metrics.floor import FLOOR
+from spectralcal.metrics.from_bins import BOUND, NEEDS, derive
 from spectralcal.records.light.files import read_arrays
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-#: suffix of a metric whose value is what a calibrated network with the same probabilities would show
-FLOOR = "_floor"
-#: suffix of a metric whose value says by how much the metric itself may be off at most
-BOUND = "_bound"
 #: field of :class:`~spectralcal.metrics.from_bins.Derived` -> the scores (metric, protocol) that it gives
 SCORES = {
     "foreground_gap": (("signed_gap", "predicted_foreground"),),

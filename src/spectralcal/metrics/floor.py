@@ -25,6 +25,8 @@ import numpy as np
 from spectralcal.metrics.accumulate import CHUNK, slabs
 from spectralcal.metrics.cells import cell_grid
 
+#: suffix of a metric whose value is what a calibrated network with the same probabilities would show
+FLOOR = "_floor"
 #: regions chosen by labels whose floor follows from the probabilities of single voxels
 WITH_FLOOR = ("reference", "union")
 FlooredRegion = Literal["reference", "union"]

@@ -19,6 +19,8 @@ from spectralcal.metrics.between import Between, exactly
 from spectralcal.metrics.cells import cell_grid
 from spectralcal.metrics.curve import CurveHistogram
 
+#: suffix of a metric whose value says by how much the metric itself may be off at most
+BOUND = "_bound"
 #: regions whose bins are read
 NEEDS = ("all", "union", "reference")
 #: a published mean of a class is off by at most this part of its bin's width; in the first and last bin by less

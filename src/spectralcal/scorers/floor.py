@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from spectralcal.metrics import expected_bins
+from spectralcal.metrics.floor import FLOOR
 from spectralcal.scorers.calibration import NAMES
 from spectralcal.scoring.contract import POOLED, Prediction, Scored, ScoredCase, Scorer, row
 
@@ -27,7 +28,7 @@ class Floor(Scorer):
             for metric, value in expected_bins(prediction.probabilities, region).scores().items():
                 if (protocol, metric) not in WITHOUT:
                     status = "ok" if np.isfinite(value) else "undefined"
-                    rows.append(row(POOLED, f"{NAMES[metric]}_floor", protocol, value, status))
+                    rows.append(row(POOLED, NAMES[metric] + FLOOR, protocol, value, status))
         return Scored(rows)
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from spectralcal.metrics.floor import FLOOR
+from spectralcal.metrics.from_bins import BOUND
 from spectralcal.metrics.protocols import PROTOCOLS
 from spectralcal.report.leader import NOTHING
 from spectralcal.report.results import Results
@@ -19,10 +21,6 @@ from spectralcal.report.tables.lines import Line, heading
 from spectralcal.report.tables.render import Table
 from spectralcal.report.tables.rows import Head, latex_rows, markdown_pages, sections
 
-#: suffix of the metric that says what a calibrated network with the same probabilities would show
-FLOOR = "_floor"
-#: suffix of the metric that says by how much a metric may be off at most, where it follows from stored bins
-BOUND = "_bound"
 FLOORS = (
     "floor: what a calibrated network with the same probabilities would show in a region that the labels choose; a "
     "value says something of calibration only beside its floor."
