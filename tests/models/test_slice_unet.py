@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -48,6 +50,17 @@ def test_channels_last_goes_by_the_rank_of_the_weights():
     weight = next(p for p in moved.parameters() if p.ndim == 4 and min(p.shape[:2]) > 1)
     assert weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(moved(x.to(memory_format=torch.channels_last_3d)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_of_volumes_has_the_strides_that_torch_gives_it():
+    """Of a 1 x 1 x 1 convolution too, whose weights lie in both formats at once."""
+    torch.manual_seed(0)
+    plain = build_model("unet", 1, 3, channels=CHANNELS)
+    moved = in_layout(copy.deepcopy(plain), torch.device("cpu"), torch.channels_last_3d)
+    expected = plain.to(memory_format=torch.channels_last_3d)
+    weights = [*zip(moved.parameters(), expected.parameters(), strict=True)]
+    assert any(ours.shape[2:] == (1, 1, 1) for ours, _ in weights)
+    assert [ours.stride() for ours, _ in weights] == [theirs.stride() for _, theirs in weights]
 
 
 def test_an_axis_that_is_not_there_is_refused():

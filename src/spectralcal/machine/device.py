@@ -78,7 +78,7 @@ def in_layout(network: nn.Module, device: torch.device, layout: torch.memory_for
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.ndim in formats:
-            tensor.data = tensor.data.contiguous(memory_format=formats[tensor.ndim])
+            tensor.data = tensor.data.to(memory_format=formats[tensor.ndim])
     return network
 
 
