@@ -33,3 +33,4 @@ class Floor(Scorer):
 
 
 SCORER = Floor
+NUMERICS = 1  # see spectralcal.study.numerics

@@ -36,3 +36,4 @@ class Posterior(Scorer):
 
 
 SCORER = Posterior
+NUMERICS = 1  # see spectralcal.study.numerics

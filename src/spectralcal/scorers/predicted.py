@@ -50,3 +50,4 @@ class Predicted(Calibration):
 
 
 SCORER = Predicted
+NUMERICS = 1  # see spectralcal.study.numerics
