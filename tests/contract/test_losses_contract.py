@@ -158,7 +158,7 @@ BAD = {
     "no class axis": (torch.zeros(2, 12, 12), torch.zeros(2, 12, 12).long(), "logits"),
     "integer logits": (torch.zeros(2, 3, 12, 12).long(), torch.zeros(2, 12, 12).long(), "floating"),
     "empty batch": (torch.zeros(0, 3, 12, 12), torch.zeros(0, 12, 12).long(), "non-empty"),
-    "fraction": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), 0.5), r"whole values.*float32.*\(2, 12, 12\).*0\.5"),
+    "fraction": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), 0.5), r"whole.*float32.*\(2, 12, 12\).*0\.5"),
     "not a number": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), math.nan), "whole values.*nan"),
     "infinite": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), math.inf), "whole values.*inf"),
     "complex": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 12, 12, dtype=torch.complex64), "target.*complex64"),

@@ -1,9 +1,12 @@
 """Training losses for calibrated segmentation, in 2-D and 3-D; torch only.
 
-Every loss takes logits (B, C, *spatial) and integer labels (B, *spatial) or (B, 1, *spatial) and returns a scalar::
+Every loss takes logits (B, C, *spatial) and labels (B, *spatial) or (B, 1, *spatial) and returns a scalar::
 
     loss = SpectralEntropyCELoss(weight=0.01)
     loss(logits, target).backward()
+
+Labels may have any type with whole values, or be one-hot or soft; ``ignore_index``, a weight per voxel, one sigmoid
+channel, multi-label channels and ``reduction`` are the same for all (:mod:`spectralcal.losses.targets`).
 
 They compute in float32 under autocast, and ``loss.terms(logits, target)`` gives the parts that add up. Two learn while
 they train and belong in the checkpoint (``loss.state_dict()``): the spectral loss keeps a window of band powers, and

@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-
 #: largest distance from 1 of a voxel's soft labels: half precision sums to one no better than this
 SUM_TOLERANCE = 5e-3
 

@@ -117,7 +117,7 @@ class CRaCLoss(SegmentationLoss):
         return {"ce": cross_entropies(inputs), "constraint": penalty}
 
     def _distances(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Signed distances (B, C, *spatial) and whether a voxel lies at a boundary (B, *spatial), see :meth:`_excess`."""
+        """As :meth:`_excess`: signed distances (B, C, *spatial), and (B, *spatial) True at boundaries."""
         shares = class_shares(inputs, self.border)
         boundary = mixed(shares)
         return inputs.logits - shares * torch.where(boundary, 1.0, self.margin).unsqueeze(1), boundary

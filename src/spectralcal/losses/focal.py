@@ -17,7 +17,8 @@ class FocalLoss(SegmentationLoss):
     """Mean over voxels of -(1 - p_y)^gamma log p_y (Lin et al., 2017, eq. 4, without class weights).
 
     The gradient flows through the factor. Unlike cross-entropy it is not a proper score: its minimum is less confident
-    than the label frequencies, which is why it is used against overconfidence (Mukhoti et al., 2020). With soft labels q: -sum_c q_c (1 - p_c)^gamma log p_c.
+    than the label frequencies, which is why it is used against overconfidence (Mukhoti et al., 2020). With soft labels
+    q: -sum_c q_c (1 - p_c)^gamma log p_c.
 
     Args:
         gamma: focusing exponent; default 3.0, the setting of the paper's baseline. 0 is cross-entropy.

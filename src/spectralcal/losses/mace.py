@@ -64,7 +64,11 @@ class AverageCalibrationErrorLoss(SegmentationLoss):
     def measures(self, inputs: Inputs) -> Tensor:
         """The loss of each image (B,), whose mean is :meth:`measure` where there are labels and no weights."""
         p, y = inputs.logits.softmax(1).flatten(2), inputs.shares().flatten(2)
-        weight = p.new_ones(1, 1, 1) if inputs.weight is None else inputs.weight.flatten(1).unsqueeze(1)
+        weight = p.new_ones(1, 1, 1)
+        if inputs.weight is not None:
+            weight = inputs.weight.flatten(1).unsqueeze(1)
+            # In units of the mean weight of an image: a bin's mass is then one in voxels.
+            weight = weight * (weight > 0).sum(2, keepdim=True) / weight.sum(2, keepdim=True).clamp_min(1e-30)
         present = (weight * y).amax(2) > 0 if self.ignore_empty_classes else (weight > 0).any(2).expand(p.shape[:2])
         counted = present.to(p.dtype)
         if not self.include_background:

@@ -15,7 +15,7 @@ from torch import Tensor
 from spectralcal.losses._base import SegmentationLoss, cross_entropies
 from spectralcal.losses._history import SizedHistory
 from spectralcal.losses._validation import at_least, checked_logits, choice, non_negative
-from spectralcal.losses.targets import Common, Inputs, as_inputs, reduced, taken_from
+from spectralcal.losses.targets import Common, Inputs, taken_from
 from spectralcal.spectral.confidence import KINDS, confidence_map
 from spectralcal.spectral.entropy import band_shares, spectral_entropy
 from spectralcal.spectral.power import band_power
@@ -33,9 +33,10 @@ class SpectralEntropyLoss(SegmentationLoss):
     window is in ``state_dict``, so that
     training resumes where it stopped. With one sample a batch and ``window=1`` the loss is zero.
 
-    Labels enter by what they leave out alone: ignored voxels, and those of weight 0, have the mean of the sample's other
-    voxels in the map; other weights change nothing. Once a loss has seen a map with room for all `bands`, smaller ones
-    (coarser heads of deep supervision) get as many as fit, with one warning, and none below 2 voxels.
+    Labels enter by what they leave out alone: ignored voxels, and those of weight 0, have the mean of the sample's
+    other voxels in the map; other weights only say how much a sample counts in the mean. Once a loss has seen a map
+    with room for all `bands`, smaller ones (coarser heads of deep supervision) get as many as fit, with one warning,
+    and the term is 0 where a side has one voxel.
 
     Args:
         bands: shells K (Eq. 4); default 5, the paper's.

@@ -27,6 +27,7 @@ from torch import Tensor
 from spectralcal.losses._validation import SUM_TOLERANCE, checked_logits, checked_target, received, whole_labels
 
 Reduction = Literal["none", "mean", "sum"]
+_INTEGERS = frozenset({torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
 
 
 class Common(TypedDict, total=False):
@@ -107,9 +108,8 @@ def as_inputs(
         ValueError: another shape, type or value; it names the argument, what was expected and what was received.
     """
     given, logits = logits, checked_logits(logits, multilabel)
-    if weight is None and ignore_index is None and not multilabel and _is_integer(target):
-        if target.ndim == given.ndim - 1 or (target.ndim == given.ndim and target.shape[1] == 1):
-            return Inputs(logits, checked_target(target, logits))
+    if weight is None and ignore_index is None and not multilabel and _is_integer_map(target, given.ndim):
+        return Inputs(logits, checked_target(target, logits))
     shape = tuple(given.shape)
     target = _like(logits, "target", target)
     full = tuple(target.shape) == (shape if multilabel else tuple(logits.shape))
@@ -262,10 +262,11 @@ def _like(logits: Tensor, name: str, value: Tensor) -> Tensor:
     return value if type(value) is Tensor else value.as_subclass(Tensor)
 
 
-def _is_integer(target: object) -> bool:
-    return type(target) is Tensor and not (
-        target.is_floating_point() or target.is_complex() or target.dtype == torch.bool
-    )
+def _is_integer_map(target: object, axes: int) -> bool:
+    """Whether a target is what most callers pass: integer labels without a class axis, or with one of length 1."""
+    if type(target) is not Tensor or target.dtype not in _INTEGERS:
+        return False
+    return target.ndim == axes - 1 or (target.ndim == axes and target.shape[1] == 1)
 
 
 def _unless_all(counted: Tensor) -> Tensor | None:

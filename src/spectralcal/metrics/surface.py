@@ -12,8 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
+from spectralcal.metrics.accumulate import to_numpy
 from spectralcal.metrics.boundaries import boundary_distances, boundary_voxels, bounding_box, nearest_mm
 from spectralcal.metrics.compiled import kernel_if_it_pays
+from spectralcal.metrics.labels import labelled
 from spectralcal.metrics.overlap import Status, mask_pair, status_of
 
 
@@ -88,18 +90,26 @@ class SurfaceDistances:
         return self.penalty_mm if self.status == "missed" else float("nan")
 
 
-def surface_distances(prediction: object, reference: object, spacing_mm: Sequence[float]) -> SurfaceDistances:
+def surface_distances(
+    prediction: object, reference: object, spacing_mm: Sequence[float], ignore_index: int | None = None
+) -> SurfaceDistances:
     """Distances between the boundaries of two masks.
 
     Args:
         prediction, reference: masks of one shape, 2-D or 3-D (any number of axes works).
         spacing_mm: distance of neighbouring voxel centres along each axis.
+        ignore_index: value in the reference of voxels that do not count: they are no boundary voxels, and a face
+            between them and a structure is no boundary, unless a structure has no other. None by default.
 
     Raises:
         ValueError: shapes differ, a mask holds more than 0 and 1, or ``spacing_mm`` is not one positive number an axis.
     """
-    p, r = mask_pair(prediction, reference)
+    p, r = mask_pair(prediction, reference, ignore_index)
     spacing = check_spacing(spacing_mm, p.ndim)
+    if ignore_index is not None:
+        ignored = to_numpy(reference) == ignore_index
+        if ignored.any():
+            return _beside(ignored.reshape(p.shape), p, r, spacing)
     if p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size):
         return _from_maps(*(np.ascontiguousarray(m).view(np.uint8) for m in (p, r)), [1], spacing)[1]
     penalty_mm = float(np.linalg.norm(spacing * p.shape))
@@ -112,15 +122,33 @@ def surface_distances(prediction: object, reference: object, spacing_mm: Sequenc
     return SurfaceDistances(nearest_mm(edge_p, edge_r, spacing), nearest_mm(edge_r, edge_p, spacing), penalty_mm, state)
 
 
+def _beside(ignored: np.ndarray, p: np.ndarray, r: np.ndarray, spacing: np.ndarray) -> SurfaceDistances:
+    """Distances of masks that are False where voxels are ignored."""
+    penalty_mm = float(np.linalg.norm(spacing * p.shape))
+    state = status_of(bool(p.any()), bool(r.any()))
+    if state != "ok":
+        return SurfaceDistances(np.zeros(0), np.zeros(0), penalty_mm, state)
+    edge_p, edge_r = (boundary_voxels(mask | ignored) & ~ignored for mask in (p, r))
+    if not (edge_p.any() and edge_r.any()):
+        edge_p, edge_r = boundary_voxels(p), boundary_voxels(r)
+    return SurfaceDistances(nearest_mm(edge_p, edge_r, spacing), nearest_mm(edge_r, edge_p, spacing), penalty_mm, state)
+
+
 def surface_distances_by_label(
-    prediction: object, reference: object, labels: Sequence[int], spacing_mm: Sequence[float]
+    prediction: object,
+    reference: object,
+    labels: Sequence[int],
+    spacing_mm: Sequence[float],
+    ignore_index: int | None = None,
 ) -> dict[int, SurfaceDistances]:
     """:func:`surface_distances` of several labels of two label maps, which are read once.
 
     Args:
-        prediction, reference: integer label maps of one shape, 2-D or 3-D.
+        prediction: integer label map, 2-D or 3-D.
+        reference: labels in the prediction's shape, or one-hot (C, *shape); see :mod:`spectralcal.metrics.labels`.
         labels: which; usually every label but the background's 0.
         spacing_mm: distance of neighbouring voxel centres along each axis.
+        ignore_index: as of :func:`surface_distances`.
 
     Returns:
         label -> distances, with what an absent label means in their ``status``.
@@ -129,13 +157,19 @@ def surface_distances_by_label(
         ValueError: maps that are not integers of one shape with at least one voxel; spacing as
             :func:`surface_distances`.
     """
-    p, r = (np.asarray(m.detach().cpu() if hasattr(m, "detach") else m) for m in (prediction, reference))
+    p, r = to_numpy(prediction), to_numpy(reference)
+    counted = None
+    if p.dtype.kind in "iub" and (r.ndim == p.ndim + 1 or r.dtype.kind == "f" or ignore_index is not None):
+        r, counted = labelled(r, p.shape, ignore_index=ignore_index, name="reference")
     if p.shape != r.shape or p.size == 0 or p.dtype.kind not in "iub" or r.dtype.kind not in "iub":
         raise ValueError(
             f"prediction and reference must be integer label maps of one shape, got {p.dtype} {p.shape} and "
             f"{r.dtype} {r.shape}"
         )
     spacing = check_spacing(spacing_mm, p.ndim)
+    if counted is not None and not counted.all():
+        of = np.where(counted, r, 0)
+        return {c: _beside(~counted, (p == c) & counted, (of == c) & counted, spacing) for c in labels}
     known = all(0 < label < 256 for label in labels)
     if known and p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size * len(labels)):
         return _from_maps(_bytes(p), _bytes(r), labels, spacing)
