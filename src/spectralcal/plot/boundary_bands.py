@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,5 +88,5 @@ def _sums(
 
 def _names() -> list[str]:
     ends = [f"{end:g}" for end in ENDS_MM]
-    inside = [f"≤ {ends[0]}", *(f"{a}–{b}" for a, b in zip(ends, ends[1:], strict=False)), f"> {ends[-1]}"]
+    inside = [f"≤ {ends[0]}", *(f"{a}–{b}" for a, b in pairwise(ends)), f"> {ends[-1]}"]
     return [f"{name} out" for name in inside[::-1]] + [f"{name} in" for name in inside]

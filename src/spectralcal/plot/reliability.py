@@ -51,7 +51,7 @@ def reliability(
     confidence, accuracy, count = diagram.confidence[filled], diagram.accuracy[filled], diagram.count[filled]
     (drawn,) = ax.plot(confidence, accuracy, **{"linewidth": 1.2, **line})
     color = drawn.get_color()
-    faces = np.where(count < FEW, "white", color)
+    faces = ["white" if number < FEW else color for number in count]
     ax.scatter(confidence, accuracy, s=14, c=faces, edgecolors=color, linewidths=0.9, zorder=drawn.get_zorder() + 0.1)
     if shares:
         edges = np.append(diagram.lower, diagram.upper[-1])
