@@ -10,8 +10,9 @@ import torch
 from monai.data import MetaTensor
 
 from spectralcal.base import registry
-from spectralcal.integrations.monai import DeepSupervisionLoss, MonaiLoss
+from spectralcal.integrations.monai import CalibrationMetric, DeepSupervisionLoss, MonaiLoss
 from spectralcal.losses import CrossEntropyLoss, SpectralEntropyCELoss, SquaredDiceLoss
+from spectralcal.metrics import CalibrationHistogram
 
 NAMES = registry.names("losses")
 TYPES = (torch.bool, torch.uint8, torch.int16, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64)
@@ -102,3 +103,31 @@ def test_what_it_cannot_do_is_said():
     with pytest.raises(ValueError, match="include_background: expected True for CrossEntropyLoss"):
         MonaiLoss(CrossEntropyLoss(), include_background=False, softmax=True)
     assert MonaiLoss(SpectralEntropyCELoss(reduction="sum"), softmax=True).reduction == "sum"
+
+
+@pytest.mark.parametrize("measure", ["ece", "mce", "sce", "ace"])
+def test_the_metric_has_the_histograms_values(measure):
+    pooled = CalibrationMetric(3, measure, ignore_index=255)
+    cases = CalibrationMetric(3, measure, "case", ignore_index=255)
+    whole, values = CalibrationHistogram(3), []
+    with pytest.raises(ValueError, match="at least one batch"):
+        pooled.aggregate()
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        probabilities = torch.randn((2, 3, 10, 9), generator=generator).softmax(1)
+        target = torch.randint(0, 3, (2, 1, 10, 9), generator=generator)
+        target[torch.rand(target.shape, generator=generator) < 0.2] = 255
+        for metric in (pooled, cases):
+            metric(y_pred=MetaTensor(probabilities), y=target.float())
+        whole.update(probabilities, target, ignore_index=255)
+        cases_alone = [CalibrationHistogram(3).update(p, y, ignore_index=255) for p, y in zip(probabilities, target)]
+        values += [getattr(case, measure)() for case in cases_alone]
+    assert float(pooled.aggregate()) == pytest.approx(getattr(whole, measure)(), rel=1e-9)
+    assert float(cases.aggregate()) == pytest.approx(sum(values) / len(values), rel=1e-9)
+    pooled.reset()
+    with pytest.raises(ValueError, match="at least one batch"):
+        pooled.aggregate()
+    cases(y_pred=probabilities, y=torch.full((2, 1, 10, 9), 255))  # nothing to see: left out of the mean
+    assert float(cases.aggregate()) == pytest.approx(sum(values) / len(values), rel=1e-9)
+    with pytest.raises(ValueError, match="measure: expected one of ece"):
+        CalibrationMetric(3, "accuracy")

@@ -1,15 +1,23 @@
-"""Losses under MONAI's argument names, and deep supervision with labels of any type."""
+"""Losses under MONAI's argument names, deep supervision with labels of any type, and calibration errors as metrics."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.losses import DeepSupervisionLoss as _DeepSupervisionLoss
+from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from spectralcal.losses import SegmentationLoss
 from spectralcal.losses.targets import one_hot
+from spectralcal.metrics import CalibrationHistogram
+
+#: of :class:`CalibrationMetric`
+REDUCTIONS = ("pooled", "case")
 
 
 class MonaiLoss(_Loss):
@@ -107,3 +115,89 @@ def shrunk(target: Tensor, size: tuple[int, ...], mode: str = "nearest-exact") -
         return F.interpolate(target, size=size, mode=mode)
     # Labels are far below 2^24, so single precision holds them.
     return F.interpolate(target.float(), size=size, mode=mode).to(target.dtype)
+
+
+class CalibrationMetric(CumulativeIterationMetric):
+    """A calibration error as a MONAI metric: called on batches, aggregated over all cases and processes.
+
+    ::
+
+        metric = CalibrationMetric(num_classes=4, measure="ece")
+        metric(y_pred=logits.softmax(1), y=target)
+        metric.aggregate()
+
+    What is kept of a case is the sums of its equal-width bins, (C + 1, bins, 3), so every number of MONAI's buffers and
+    gathering works on them and the aggregate is exact.
+
+    Args:
+        num_classes: C, the background included; 2 for one sigmoid channel.
+        measure: "ece" (default), "mce", "sce" or "ace", see :class:`~spectralcal.metrics.CalibrationHistogram`.
+        reduction: "pooled" (default), one value of all voxels together, or "case", the mean of the cases' values, cases
+            without a voxel left out.
+        bins: equal-width bins; default 15.
+        ignore_index: label of voxels that do not count. Default None.
+
+    Raises:
+        ValueError: an unknown measure or reduction.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        measure: str = "ece",
+        reduction: str = "pooled",
+        bins: int = 15,
+        ignore_index: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value, valid in (("measure", measure, tuple(_FROM_BINS)), ("reduction", reduction, REDUCTIONS)):
+            if value not in valid:
+                raise ValueError(f"{name}: expected one of {', '.join(valid)}, received {value!r}")
+        self.num_classes, self.bins, self.ignore_index = num_classes, bins, ignore_index
+        self.measure, self.reduction = measure, reduction
+
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None) -> Tensor:
+        """Bins of each case (B, C + 1, bins, 3): voxels, sum of probabilities, hits; the top label is the last row."""
+        if y is None:
+            raise ValueError("y: expected labels, received none")
+        return torch.stack([self._case(*case) for case in zip(y_pred, y, strict=True)])
+
+    def _case(self, probabilities: Tensor, target: Tensor) -> Tensor:
+        histogram = CalibrationHistogram(self.num_classes, self.bins)
+        histogram.update(
+            probabilities.as_subclass(Tensor)[None], target.as_subclass(Tensor)[None], ignore_index=self.ignore_index
+        )  # fmt: skip
+        rows = []
+        for label in (*range(self.num_classes), None):
+            diagram = histogram.reliability(label)
+            sums = [diagram.count, *(np.nan_to_num(mean) * diagram.count for mean in diagram[3:])]
+            rows.append(np.stack(sums, axis=-1))
+        return torch.from_numpy(np.stack(rows))
+
+    def aggregate(self) -> Tensor:
+        """The measure over what was seen, a float64 scalar; nan without a voxel."""
+        bins = self.get_buffer()
+        if not isinstance(bins, Tensor):
+            raise ValueError("expected at least one batch before aggregate(), received none")
+        if self.reduction == "pooled":
+            return _FROM_BINS[self.measure](bins.sum(0))
+        return torch.stack([_FROM_BINS[self.measure](case) for case in bins]).nanmean()
+
+
+def _gaps(bins: Tensor) -> Tensor:
+    """|sum of probabilities - hits| of bins (..., 3)."""
+    return (bins[..., 1] - bins[..., 2]).abs()
+
+
+def _mean_gap(bins: Tensor) -> Tensor:
+    """Mean over rows of the unweighted mean gap of filled bins: rows (C, bins, 3)."""
+    count = bins[..., 0]
+    return ((_gaps(bins) / count.clamp_min(1)).sum(-1) / (count > 0).sum(-1)).mean()
+
+
+_FROM_BINS: dict[str, Callable[[Tensor], Tensor]] = {
+    "ece": lambda bins: _gaps(bins[-1]).sum() / bins[-1, :, 0].sum(),
+    "mce": lambda bins: (_gaps(bins[-1]) / bins[-1, :, 0]).nan_to_num(nan=-1).amax().where(bins[-1].any(), torch.nan),
+    "sce": lambda bins: (_gaps(bins[:-1]).sum(-1) / bins[:-1, :, 0].sum(-1)).mean(),
+    "ace": lambda bins: _mean_gap(bins[:-1]),
+}

@@ -18,7 +18,7 @@ A file here is a method of the grid when it names its class: ``LOSS``, with ``LA
 a paper calls it is in the paper's folder.
 """
 
-from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._base import SegmentationLoss, cross_entropies, cross_entropy
 from spectralcal.losses._plain import PlainLoss, as_segmentation_loss
 from spectralcal.losses.ce import CrossEntropyLoss
 from spectralcal.losses.crac import CRaCLoss
@@ -54,5 +54,6 @@ __all__ = [
     "SpectralEntropyLoss",
     "SquaredDiceLoss",
     "as_segmentation_loss",
+    "cross_entropies",
     "cross_entropy",
 ]

@@ -60,7 +60,8 @@ def refuse_unknown(labels: Any, counted: Any, num_classes: int | None, name: str
     if labels.dtype.kind == "b" or labels.size == 0:
         return
     known = labels if counted is None else labels[counted]
-    if known.size == 0:
+    # Read as unsigned, negative labels are huge: one pass says that all is well.
+    if known.size == 0 or int(known.view(f"u{known.itemsize}").max()) < (num_classes or UNLABELLED):
         return
     low = 0 if labels.dtype.kind == "u" else int(known.min())
     high = int(known.max())
@@ -69,7 +70,7 @@ def refuse_unknown(labels: Any, counted: Any, num_classes: int | None, name: str
             f"{name} labels must be in 0..{num_classes - 1} for {num_classes} classes, got {low}..{high}: remap them, "
             "or name the label of voxels that do not count with ignore_index"
         )
-    if num_classes is None and (low < 0 or (high >= UNLABELLED and bool((known == UNLABELLED).any()))):
+    if num_classes is None and (low < 0 or bool((known == UNLABELLED).any())):
         raise ValueError(
             f"{name} has the label {low if low < 0 else UNLABELLED}, which usually marks voxels without a label: name "
             "it with ignore_index, or give num_classes if it is a class"
