@@ -85,7 +85,7 @@ def test_lower_proper_scores_are_better_and_ties_have_no_mark(study):
     for metric in ("Brier", "NLL"):
         ours, ce = line(table, metric, "Ours"), line(table, metric, "CE")
         assert (ours["paper"], ce["paper"]) == ("**24.0 ± 0.0**‡", "*34.0 ± 0.0*")
-        assert ours["boundary"] == ce["boundary"] == "**20.0**"
+        assert ours["boundary"] == ce["boundary"] == "**20.0 ± 0.0**"
 
 
 def test_a_signed_gap_has_an_interval_and_no_best(study):
