@@ -173,7 +173,9 @@ def evaluation_inputs(wildcards):
         return {}
     trained = [paths.cell(parent) for parent in parent_cells(study, cell)]
     return {
-        "weights": [str(file) for files in trained for file in (files.weights, files.run)],
+        "weights": [
+            str(file) for files in trained for file in (files.weights, files.run)
+        ],
         "manifest": str(paths.manifest(cell.dataset)),
         "split": str(paths.split(cell.dataset)),
     }
