@@ -170,7 +170,7 @@ def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
         experiment, config = study.experiment("tuned"), study.results.config
         (ours,) = study.named("tuned", "Ours")
         parsed = {method: parse_method(method, config.methods) for method in study.results.methods(experiment)}
-        others = [m for m, p in parsed.items() if p.loss != parsed[ours].loss and not p.post_hoc]
+        others = [m for m, p in parsed.items() if p.loss != parsed[ours].loss and p.is_trained]
         if not any(parsed[method].options for method in others):
             raise NotMeasured(f"experiment '{experiment}' has no baseline with other options than its own")
         sample = study.scores("tuned", name, [*others, ours], [ECE])

@@ -75,7 +75,7 @@ def _readings(results: Results, scores: pd.DataFrame, wanted: Iterable[tuple[str
     rows = []
     for dataset, architecture, method in wanted:
         parsed = parse_method(method, results.config.methods)
-        if parsed.loss != LOSS or parsed.post_hoc or not parsed.options:
+        if parsed.loss != LOSS or not parsed.is_trained or not parsed.options:
             continue
         found = [points.get(option, ("-", option)) for option, _ in parsed.options]
         about = {
