@@ -104,8 +104,8 @@ def smooth(study: Study, claim: Claim) -> list[Finding]:
             if len(values) < 3:
                 raise NotMeasured(f"three values of {option} are needed, there are {_listed(values)}")
             spread = sample.measure(lambda m: np.ptp(m[..., 0], axis=-1), steps=True)
-            parts += [_flat(f"{option}: ", spread),
-                      _single(f"{option}: ", sample.measure(lambda m: second_falls(m[..., 1]), steps=True))]  # fmt: skip
+            falls = sample.measure(lambda m: second_falls(m[..., 1]), steps=True)
+            parts += [_flat(f"{option}: ", spread), _single(f"{option}: ", falls)]
         return conclude(name, parts, study.table("weight", "table4"))
 
     parts = []
