@@ -13,9 +13,19 @@ from spectralcal.statistics.compare import (
     lead,
     win_tie_loss,
 )
-from spectralcal.statistics.crossed import Crossed, NearNull, crossed, near_null
+from spectralcal.statistics.crossed import (
+    FEWEST_PATIENTS,
+    FEWEST_SEEDS,
+    Crossed,
+    CrossedMany,
+    NearNull,
+    crossed,
+    crossed_many,
+    near_null,
+    together,
+)
 from spectralcal.statistics.groups import grid_of_patients, group_means
-from spectralcal.statistics.influence import influence, ratio
+from spectralcal.statistics.influence import influence, pooled_ratio, ratio
 from spectralcal.statistics.paired import PairedDifference, holm, paired_difference, wilcoxon_p
 from spectralcal.statistics.permutation import exact_correlation_p
 from spectralcal.statistics.ranks import (
@@ -31,10 +41,13 @@ from spectralcal.statistics.ranks import (
 from spectralcal.statistics.seeds import SeedSpread, seed_spread
 
 __all__ = [
+    "FEWEST_PATIENTS",
+    "FEWEST_SEEDS",
     "FEWEST_TO_RANK",
     "Best",
     "Comparison",
     "Crossed",
+    "CrossedMany",
     "FriedmanTest",
     "Interval",
     "NearNull",
@@ -48,6 +61,7 @@ __all__ = [
     "compare_with",
     "critical_difference",
     "crossed",
+    "crossed_many",
     "distinguishable_best",
     "exact_correlation_p",
     "fewest_to_rank",
@@ -60,11 +74,13 @@ __all__ = [
     "near_null",
     "nemenyi_p",
     "paired_difference",
+    "pooled_ratio",
     "rank_stability",
     "ranks",
     "ratio",
     "resampled_means",
     "seed_spread",
+    "together",
     "wilcoxon_p",
     "win_tie_loss",
 ]
