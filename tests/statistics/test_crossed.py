@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from slow_interval import interval
 
-from spectralcal.statistics.crossed import FEWEST_SEEDS, crossed, mean_squares, near_null, together
+from spectralcal.statistics.crossed import FEWEST_SEEDS, crossed, crossed_many, mean_squares, near_null, together
 
 #: standard deviations of seeds, patients and the rest, and test patients, of paired differences between methods that
 #: do next to nothing, in the published cells (hippocampus with 43 volumes, ACDC with 17 patients)
@@ -133,6 +134,34 @@ def test_patients_that_a_seed_lacks_are_left_out_and_counted():
     assert found.estimate == pytest.approx(np.delete(values, [4, 8], axis=1).mean())
 
 
+@pytest.mark.parametrize("seeds", [0, 1, 2, 5])
+def test_many_at_once_are_each_by_itself(seeds):
+    """Points of a curve, among them ones that some patients lack, all lack, one has, and that do not vary."""
+    random = np.random.default_rng(6)
+    values = random.standard_normal((3, 4, seeds, 12)) + random.standard_normal((3, 4, seeds, 1))
+    values[0, 0, :, 2:5] = np.nan
+    values[0, 1] = np.nan
+    values[0, 2, :, 2:] = np.nan
+    values[1] = 7.0
+    if seeds > 1:
+        values[2, 3, 1, 9] = np.nan
+    patients = [f"p{i // 2}" for i in range(12)]
+    for labels in (None, patients):
+        found = crossed_many(values, labels, level=0.9)
+        for place in np.ndindex(3, 4):
+            one = crossed(values[place], labels, level=0.9)
+            got = [array[place] for array in found]
+            np.testing.assert_allclose(got, [one.estimate, one.low, one.high], rtol=1e-12, equal_nan=True)
+
+
+def test_many_at_once_against_loops():
+    values = np.random.default_rng(7).gamma(2.0, 1.0, (6, 5, 9))
+    found = crossed_many(values)
+    for i, table in enumerate(values):
+        assert (found.estimate[i], found.low[i], found.high[i]) == pytest.approx(interval(table.tolist()))
+        assert (found.low[i], found.high[i]) == pytest.approx((crossed(table).low, crossed(table).high))
+
+
 def test_one_seed_gives_an_interval_of_patients_that_decides_nothing():
     row = np.random.default_rng(4).standard_normal((1, 20)) + 9
     found = crossed(row)
@@ -191,3 +220,5 @@ def test_data_sets_together():
 def test_what_is_no_table_is_refused(values, patients, message):
     with pytest.raises(ValueError, match=message):
         crossed(values, patients)
+    with pytest.raises(ValueError, match=message):
+        crossed_many(values, patients)

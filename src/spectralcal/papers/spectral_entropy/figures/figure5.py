@@ -256,7 +256,7 @@ def _axis_name(table: pd.DataFrame, metric: str) -> str:
 
 def _dots(axes: Axes, table: pd.DataFrame, lanes: Sequence[str], found: dict[str, Look]) -> None:
     """A row for each metric, a lane in it for each method."""
-    beyond = np.clip(max(-table.low.min(), table.high.max() - 1, 0.0) + 0.03, 0.03, BEYOND) if len(table) else 0.03
+    beyond = min(np.nanmax([-table.low, table.high - 1], initial=0.0) + 0.03, BEYOND)
     axes.set(xlim=(-beyond, 1 + beyond), ylim=(len(METRICS) - 0.5, -0.5), xticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_xticklabels(["0\nworst", "0.25", "0.5", "0.75", "1\nbest"])
     axes.set_yticks(range(len(METRICS)), [_axis_name(table, metric) for metric in METRICS])
