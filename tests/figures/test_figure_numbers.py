@@ -29,8 +29,8 @@ def test_psd_is_the_geometric_mean_over_cases_and_seeds(study):
         found = table[(table.method == "spectral") & (table["map"] == kind)]
         np.testing.assert_allclose(found.log10_power, expected, rtol=1e-12)
         by_seed = {
-            (method, seed): np.log10(results.spectra(Cell("phantom", "unet", method, seed))[f"psd_{kind}"].astype(float))
-            for method in ("ce", "spectral") for seed in (0, 1)
+            (name, seed): np.log10(results.spectra(Cell("phantom", "unet", name, seed))[f"psd_{kind}"].astype(float))
+            for name in ("ce", "spectral") for seed in (0, 1)
         }  # fmt: skip
         for point, row in enumerate(found.itertuples()):
             mine, theirs = (

@@ -68,7 +68,8 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
         f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
         "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % intervals "
-        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Below: share of all voxels; a band without a voxel has no point."
+        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Below: share of "
+        "all voxels; a band without a voxel has no point."
         f"{FLOOR if by == 'reference' else ''}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, results.unit(dataset)), table, caption)
@@ -80,7 +81,8 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     Returns:
         dataset, architecture, method, label, boundary (whose: ``prediction`` or ``reference``), lower_mm, upper_mm
         (signed ends of the band in the data set's unit, negative outside), count (voxels of all seeds), gap and ece
-        with their 95 % intervals over seeds and patients (NaN without a voxel), cases, seeds, status (``ok`` or ``missing``).
+        with their 95 % intervals over seeds and patients (NaN without a voxel), cases, seeds, status (``ok`` or
+        ``missing``).
 
     Raises:
         ResultError: a cell was scored before there were bands, or cells have different cases.

@@ -72,7 +72,8 @@ def pareto(
     statuses, labels = _statuses(table), dict(zip(table.method, table.label, strict=True))
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
-        f"{cases_named(results, blocks)}. {_key(table, baseline)}{_beaten(table, names)}{hole_sentences(statuses, labels)}"
+        f"{cases_named(results, blocks)}. {_key(table, baseline)}{_beaten(table, names)}"
+        f"{hole_sentences(statuses, labels)}"
     )
     columns = {(block.dataset, block.column.metric): block.column for block in blocks}
     return Drawn(draw(table, results.style, metrics, names, columns, results.baseline(experiment)), table, caption)
@@ -86,8 +87,8 @@ def _key(table: pd.DataFrame, baseline: str) -> str:
         said.append("Small light dots, joined to their marker: the mean over cases of each seed.")
     if table.x_low.notna().any():
         said.append(
-            f"Bars: 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and patient, "
-            f"drawn around the mean: one that does not reach the dotted line of {baseline} leaves out 0."
+            f"Bars: 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and "
+            f"patient, drawn around the mean: one that does not reach the dotted line of {baseline} leaves out 0."
         )
     if (table.front.fillna(False).groupby(table.dataset).sum() > 1).any():
         said.append("Stepped light grey line: through the methods whose means no other method's beat in both.")
@@ -125,9 +126,10 @@ def frame(
         dataset, architecture, method, label, level (``mean``: over cases and seeds, or ``seed``: over the cases of
         one), seed, x and y (the means of the two metrics in their printed units) with the 95 % interval of the paired
         difference to the baseline around them (low, high) and the smallest such difference that would be found with
-        80 % power (detectable; none for the baseline itself), front (no other method's means are at least as good in both and better in one), beaten_by (methods that are distinguishably better in
-        both, divided by "; "; empty for none), seeds and patients of the intervals, shortage (why nothing is marked),
-        status; and the scores that they were computed from. Rows of seeds have none of these.
+        80 % power (detectable; none for the baseline itself), front (no other method's means are at least as good in
+        both and better in one), beaten_by (methods that are distinguishably better in both, divided by "; "; empty for
+        none), seeds and patients of the intervals, shortage (why nothing is marked), status; and the scores that they
+        were computed from. Rows of seeds have nothing but means.
     """
     rows, all_blocks = [], []
     for dataset in results.config.experiments[experiment].datasets:

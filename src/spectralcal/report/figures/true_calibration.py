@@ -78,7 +78,8 @@ def true_calibration(
         f"{opening(results, experiment, [dataset], architecture)} Estimates of protocol '{protocol}' against "
         f"{against}; p: predicted, q: true probabilities. "
         f"Small: {counted(cases, f'{results.side} case')}, mean over seeds; large: "
-        f"mean over cases with 95 % intervals {over_what(table.seeds)}; ρ: Spearman's rank correlation over all cases and methods.{missing_note(gone)}"
+        f"mean over cases with 95 % intervals {over_what(table.seeds)}; ρ: Spearman's rank correlation over "
+        f"all cases and methods.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style), table, caption)
 

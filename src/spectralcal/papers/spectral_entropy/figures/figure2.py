@@ -74,7 +74,8 @@ def figure2(
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} {shown} Contour: reference. Right: reliability "
         f"diagrams of {cases}, all seeds, region '{region}'; bands: 95 % intervals {over_what(table.seeds)} "
-        f"(open markers: fewer than {FEW} voxels), and the share of voxels in each bin on a logarithmic axis.{missing_note(gone)}"
+        f"(open markers: fewer than {FEW} voxels), and the share of voxels in each bin on a logarithmic axis."
+        f"{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, view, classes), table, caption)
 

@@ -56,7 +56,8 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
         f"{opening(results, experiment, [dataset], architecture)} Top: radial power spectral density of three "
         f"confidence maps (mean removed, Hamming taper) on one patch in each of {cases}; mean of the logarithm over "
         "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % intervals "
-        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Shading: the {bands} bands of the spectral loss.{missing_note(gone)}"
+        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Shading: the {bands} "
+        f"bands of the spectral loss.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, bands, results.unit(dataset)), table, caption)
 

@@ -92,9 +92,10 @@ def frame(
     Returns:
         architecture, method, label, metric, score (0 worst to 1 best, mean over data sets), low and high (95 % interval
         of the paired difference to the baseline, around the score), detectable (smallest such difference that would be
-        found with 80 % power; none for the baseline itself), seeds (fewest of a data set), worst and best (means in `unit` at the ends of the
-        axis; NaN for several data sets), unit, area (of the method's polygon over the hexagon's), status; and the scores that they were computed from. A method that lacks a metric
-        of a data set has no score.
+        found with 80 % power; none for the baseline itself), seeds (fewest of a data set), worst and best (means in
+        `unit` at the ends of the axis; NaN for several data sets), unit, area (of the method's polygon over the
+        hexagon's), status; and the scores that they were computed from. A method that lacks a metric of a data set has
+        no score.
     """
     blocks, scores, spans, ends = [], [], [], []
     for metric in METRICS:
@@ -256,7 +257,7 @@ def _axis_name(table: pd.DataFrame, metric: str) -> str:
 
 def _dots(axes: Axes, table: pd.DataFrame, lanes: Sequence[str], found: dict[str, Look]) -> None:
     """A row for each metric, a lane in it for each method."""
-    beyond = min(np.nanmax([-table.low, table.high - 1], initial=0.0) + 0.03, BEYOND)
+    beyond = min(np.nan_to_num([-table.low, table.high - 1]).max(initial=0.0) + 0.03, BEYOND)
     axes.set(xlim=(-beyond, 1 + beyond), ylim=(len(METRICS) - 0.5, -0.5), xticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_xticklabels(["0\nworst", "0.25", "0.5", "0.75", "1\nbest"])
     axes.set_yticks(range(len(METRICS)), [_axis_name(table, metric) for metric in METRICS])

@@ -71,8 +71,8 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
         f"{cases_named(results, blocks)}. Rank 1 is best; means that tables print alike share the average "
         f"of their ranks. (a) Rank within each seed and patient, mean over these and {columns} of (b), with its 95 % "
         f"interval {over_what(methods.seeds)}; hollow: not distinguishable from the first (paired difference, "
-        f"Bonferroni's correction for all others).{_undecided(methods)} (b) Ranks of the means; darker is better; –: no "
-        "result."
+        f"Bonferroni's correction for all others).{_undecided(methods)} (b) Ranks of the means; darker is better; –: "
+        "no result."
         f"{hole}{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
