@@ -46,9 +46,10 @@ def hotspot_frame(
     Returns:
         One row a number, with the columns of :data:`COLUMNS` that it has. ``level``: ``case`` (mean over seeds),
         ``mean`` (over cases that every seed has, with 95 % intervals over seeds and patients), ``profile`` (mean
-        difference and its expectation under the null, by bin of strength) and ``histogram`` (voxels). ``target``: the confidence
-        ``difference``, or the baseline's ``error``. ``null`` is what correlates through the distance to the boundary,
-        ``excess`` what is left of the value. ``status`` is ``ok``, ``missing``, or ``undefined`` if a map is constant.
+        difference and its expectation under the null, by bin of strength) and ``histogram`` (voxels). ``target``: the
+        confidence ``difference``, or the baseline's ``error``. ``null`` is what correlates through the distance to the
+        boundary, ``excess`` what is left of the value. ``status`` is ``ok``, ``missing``, or ``undefined`` if a map is
+        constant.
     """
     baseline, patients = results.baseline(experiment), patients_of(results, experiment, dataset)
     seeds = results.config.experiments[experiment].seeds
