@@ -47,8 +47,8 @@ def pareto(
     """All methods by two metrics, with the Pareto front of their means, and which methods another one beats.
 
     Intervals are of the difference to the baseline, paired by seed and patient: how hard the patients are is common to
-    all methods and does not blur their comparison. A method is beaten if another one is better in both
-    metrics and the intervals of both paired differences, at Bonferroni's level for all other methods, say so.
+    all methods and does not blur their comparison. A method is beaten if another one is better in both metrics and the
+    intervals of both paired differences, at Bonferroni's level for all other methods, say so.
 
     Args:
         results: the study's results.
@@ -110,7 +110,8 @@ def _beaten(table: pd.DataFrame, names: Mapping[str, str]) -> str:
         listed = [f"{row.label} (by {', '.join(labels[name] for name in row.beaten_by.split('; '))})"
                   for row in rows.itertuples()]  # fmt: skip
         said.append((f"{names[dataset]}: " if len(names) > 1 else "") + ", ".join(listed))
-    short = {names[dataset]: rows.shortage.iloc[0] for dataset, rows in means.groupby("dataset", sort=False)}
+    short = {names[dataset]: rows.shortage.iloc[0] * bool((rows.shortage != "").all())
+             for dataset, rows in means.groupby("dataset", sort=False)}  # fmt: skip
     text = undecided(short, "No method is marked as beaten in both")
     if said:
         return f" Hollow markers: another method is better in both by {rule}: {'; '.join(said)}.{text}"
@@ -143,7 +144,6 @@ def frame(
             front[compared] = undominated(signs[:, None] * means[:, compared])
         spans = [to_baseline(block, compared, results.baseline(experiment)) for block in blocks]
         beaten = beaten_by(blocks, compared)
-        short = next((block.mean(name).shortage for block in blocks for name in beaten), "")
         for index, method in enumerate(blocks[0].methods):
             common: dict[str, Any] = {"dataset": dataset, "architecture": architecture, "method": method}
             common |= {"label": results.label(method)}
@@ -157,7 +157,8 @@ def frame(
                     row |= {f"{axis}_detectable": one.detectable or np.nan}
                     row |= {"seeds": one.seeds, "patients": one.patients}
             if method in beaten:
-                row |= {"beaten_by": "; ".join(beaten[method]), "shortage": short}
+                short = [reason for block in blocks if (reason := block.mean(method).shortage)]
+                row |= {"beaten_by": "; ".join(beaten[method]), "shortage": short[0] if short else ""}
             x, y = (nan_mean(block.values[index].T) for block in blocks)
             rows.append(row)
             rows += [
