@@ -120,7 +120,8 @@ def test_the_metric_has_the_histograms_values(measure):
         for metric in (pooled, cases):
             metric(y_pred=MetaTensor(probabilities), y=target.float())
         whole.update(probabilities, target, ignore_index=255)
-        cases_alone = [CalibrationHistogram(3).update(p, y, ignore_index=255) for p, y in zip(probabilities, target)]
+        pair = (probabilities, target)
+        cases_alone = [CalibrationHistogram(3).update(p, y, ignore_index=255) for p, y in zip(*pair, strict=True)]
         values += [getattr(case, measure)() for case in cases_alone]
     assert float(pooled.aggregate()) == pytest.approx(getattr(whole, measure)(), rel=1e-9)
     assert float(cases.aggregate()) == pytest.approx(sum(values) / len(values), rel=1e-9)

@@ -102,10 +102,9 @@ def _whole(values: Any, counted: Any, name: str) -> Any:
         return values
     if kind == "f":
         known = values if counted is None else values[counted]
-        if bool((known == known.round()).all()) and bool((abs(known) < 2**53).all()):
-            if counted is not None:
-                values = values * counted
-            return values.long() if hasattr(values, "detach") else np.nan_to_num(values).astype(np.int64)
+        largest = float(abs(known).max()) if 0 not in known.shape else 0.0
+        if bool((known == known.round()).all()) and largest < 2.0**53:
+            return values.long() if hasattr(values, "detach") else values.astype(np.int64)
     raise ValueError(
         f"{name} must hold integer labels, or floats with whole values, got {values.dtype} {tuple(values.shape)} with "
         "others: metrics count labels, soft ones are not defined for them"
