@@ -28,7 +28,7 @@ def is_rubbish(path: PurePath | str) -> bool:
 
 
 def has_word(path: PurePath | str, word: str) -> bool:
-    """Whether a path speaks of `word`, given in lower case: "TestData" and "testing" do of "test", "latest" does not."""
+    """Whether a path speaks of a word in lower case: "TestData" and "testing" do of "test", "latest" does not."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", str(path))
     return any(found.lower() in {word + ending for ending in _ENDINGS} for found in words)
 
@@ -41,9 +41,11 @@ def walk(root: Path, rubbish: bool = False) -> Iterator[Path]:
         rubbish: give what :func:`is_rubbish` says of, too.
     """
     entered: set[tuple[int, int]] = set()
+    _new(root, entered)
     for folder, folders, files in os.walk(root, followlinks=True):
         here = Path(folder)
-        kept = sorted(name for name in folders if (rubbish or not is_rubbish(name)) and _new(here / name, entered))
+        names = sorted(folders, key=lambda name: ((here / name).is_symlink(), name))  # the folder itself before links
+        kept = [name for name in names if (rubbish or not is_rubbish(name)) and _new(here / name, entered)]
         folders[:] = kept
         yield from (here / name for name in (*kept, *files) if rubbish or not is_rubbish(name))
 
