@@ -145,11 +145,12 @@ def parse_facts(name: str, path: Path, content: dict[str, Any], modality: str | 
     )
     if not all(names):
         raise DataError(f"{name}: {path}: channel_names: expected a name for each channel, found none; add it")
-    kinds = _modalities(name, path, names, modality)
+    kind, kinds = _modalities(name, path, names, modality)
     if len(set(names)) < len(names):
         names = tuple(f"{text} {index}" for index, text in enumerate(names))
     classes, label_map = parse_labels(name, path, content.get("labels"))
-    return Facts(names, classes, label_map, *kinds, expected_cases=_expected(content.get("numTraining")))
+    expected = _expected(content.get("numTraining"))
+    return Facts(names, classes, label_map, kind, modalities=kinds, expected_cases=expected)
 
 
 def split_modality(modality: str | tuple[str, ...]) -> tuple[str, tuple[str, ...] | None]:

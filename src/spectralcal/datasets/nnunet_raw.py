@@ -95,7 +95,8 @@ class NnunetRaw(OwnData):
         pairs = {}
         for case, entry in listed.items():
             if not isinstance(entry, dict) or not {"images", "label"} <= set(entry):
-                raise DataError(f"{where}: {case}: expected images and label, found {shown(entry)}; correct it")
+                found = f"{case} with {', '.join(entry) or 'nothing'}" if isinstance(entry, dict) else shown(entry)
+                raise DataError(f"{where}: expected images and label of every case, found {found}; correct it")
             images = paths_of(entry["images"], root, where, f"{case}: images")
             pairs[nfc(case)] = (images, path_of(entry["label"], root, where, f"{case}: label"))
         return pairs
