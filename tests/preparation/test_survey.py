@@ -7,9 +7,11 @@ import nibabel
 import numpy as np
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.acdc import Acdc
 from spectralcal.datasets.hippocampus import Hippocampus
 from spectralcal.datasets.phantom import Phantom
+from spectralcal.preparation import prepare_dataset
 from spectralcal.preparation.survey import UNEXPLAINED, survey_dataset
 from spectralcal.preparation.survey_text import survey_content, survey_text
 
