@@ -40,7 +40,7 @@ def put(root, *names):
             path.write_text(HEADER.format(path.stem))
             path.with_suffix(".raw").write_bytes(VOXELS.tobytes())
         elif name.endswith(".hdr"):
-            nibabel.save(nibabel.Nifti1Pair(VOXELS, np.eye(4)), path)
+            nibabel.save(nibabel.Nifti1Pair(VOXELS * 10, np.eye(4)), path)
         elif name.endswith(".png"):
             from PIL import Image
 
@@ -50,7 +50,8 @@ def put(root, *names):
 
 
 def brats(root):
-    put(root, *(f"B/BraTS20_Training_001/BraTS20_Training_001_{part}.nii" for part in ["t1", "t1ce", "t2", "flair", "seg"]))
+    for part in ("t1", "t1ce", "t2", "flair", "seg"):
+        put(root, f"B/BraTS20_Training_001/BraTS20_Training_001_{part}.nii")
     return Brats2020()
 
 
@@ -240,7 +241,7 @@ def test_names_above_the_folder_mean_nothing(layout, tmp_path, root):
 def test_two_copies_of_a_file_are_not_chosen_from(tmp_path, make, copy):
     dataset = make(tmp_path)
     put(tmp_path, copy)
-    with pytest.raises(DataError, match="is there twice, as .* and "):
+    with pytest.raises(DataError, match=r"is there twice, as .* and "):
         dataset.cases(tmp_path)
 
 
