@@ -27,6 +27,11 @@ class EvaluationConfig(Section):
 
     spectral_bands: int = Field(5, ge=1, description="Bands K of the spectra that are analysed.")
     nsd_tolerance_mm: float = Field(2.0, gt=0, description="Tolerance of the normalised surface distance, in mm.")
+    spurious: Literal["left_out", "priced"] = Field(
+        "left_out",
+        description="Distances of a predicted structure that is not in the reference: left out of means, or priced "
+        "with the image's diagonal as a missed one is, as BraTS does.",
+    )
     side: Literal["test", "validation"] = Field(
         "test",
         description="Side of the split that is scored. validation: for a study that chooses between variants, so that "
@@ -47,11 +52,13 @@ class EvaluationConfig(Section):
         return (*(name for name in SCORERS if name in scorers), *(name for name in scorers if name not in SCORERS))
 
     @model_serializer(mode="wrap")
-    def _without_default_scorers(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Settings of before scorers could be named say the same as ever, so that digests and records stay valid."""
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings of before these keys were there say the same as ever, so that digests and records stay valid."""
         content = handler(self)
         if self.scorers == SCORERS:
             content.pop("scorers", None)
+        if self.spurious == "left_out":
+            content.pop("spurious", None)
         return content
 
     @property
