@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spectralcal.base.errors import DataError
-from spectralcal.datasets import _json_values
+from spectralcal.datasets import json_values
 from spectralcal.datasets.datalist import Datalist
 from spectralcal.datasets.decathlon import Decathlon
 from spectralcal.datasets.hippocampus import Hippocampus
@@ -174,4 +174,4 @@ def test_labelled_cases_of_other_sections_are_said(root):
 def test_values_are_shown_by_kind():
     values = [None, True, "a", 3, [], {}, [1], {"a": 1}]
     shown = ["null", "a truth value", "'a'", "3", "an empty []", "an empty {}", "a list", "an object"]
-    assert [_json_values.shown(value) for value in values] == shown
+    assert [json_values.shown(value) for value in values] == shown

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spectralcal.base.errors import DataError
-from spectralcal.datasets import _listing
+from spectralcal.datasets import listing
 from spectralcal.datasets.acdc import Acdc
 from spectralcal.datasets.atlas2023 import Atlas2023
 from spectralcal.datasets.brats2020 import Brats2020
@@ -179,7 +179,7 @@ def test_links_in_a_circle_end(tmp_path):
     brats(tmp_path)
     (tmp_path / "B" / "again").symlink_to(tmp_path)
     only_case(Brats2020(), tmp_path)
-    assert len(list(_listing.walk(tmp_path))) == len(set(_listing.walk(tmp_path))) == 7
+    assert len(list(listing.walk(tmp_path))) == len(set(listing.walk(tmp_path))) == 7
 
 
 @pytest.mark.parametrize("entry", ["../other/a.nii.gz", "/etc/passwd", "imagesTr/../../a.nii.gz"])
@@ -194,13 +194,13 @@ def test_a_listing_still_must_not_leave_its_folder(tmp_path, kind, entry):
 
 @pytest.mark.parametrize("name", ["test", "Test", "TestData", "test_2", "my-testing", "iSeg-2017-Testing", "testset"])
 def test_words_that_mean_test(name):
-    assert _listing.has_word(name, "test")
+    assert listing.has_word(name, "test")
 
 
 @pytest.mark.parametrize("name", ["latest", "contest", "greatest", "attestation", "testosterone", "protest", "fastest"])
 @pytest.mark.parametrize("make", [promise, iseg])
 def test_words_that_contain_test_do_not(tmp_path, name, make):
-    assert not _listing.has_word(name, "test")
+    assert not listing.has_word(name, "test")
     dataset = make(tmp_path / name / "x")
     only_case(dataset, tmp_path)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from spectralcal.datasets._listing import by_key, files_below
+from spectralcal.datasets.listing import by_key, files_below
 from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 _LAYOUT = "imagesTr/imN.nii.gz with labelsTr/lbN.nii.gz"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from spectralcal.datasets._listing import files_in, walk
+from spectralcal.datasets.listing import files_in, walk
 from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 _CASE = re.compile(r"BraTS20_Training_\d+")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spectralcal.base.errors import DataError
-from spectralcal.datasets._json_values import entries_of, name_of, path_of, paths_of
-from spectralcal.datasets._listing import nfc, on_disk
+from spectralcal.datasets.json_values import entries_of, name_of, path_of, paths_of
+from spectralcal.datasets.listing import nfc, on_disk
 from spectralcal.datasets._own import (
     Facts,
     OwnData,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spectralcal.datasets._listing import by_key, files_in
+from spectralcal.datasets.listing import by_key, files_in
 from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 _LAYOUT = "TrainingImg/train_NNN_0000.nii.gz with TrainingMask/train_NNN.nii.gz"

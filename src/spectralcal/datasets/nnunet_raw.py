@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets._checks import SHOWN
-from spectralcal.datasets._json_values import path_of, paths_of, shown
-from spectralcal.datasets._listing import by_key, files_in, nfc
+from spectralcal.datasets.json_values import path_of, paths_of, shown
+from spectralcal.datasets.listing import by_key, files_in, nfc
 from spectralcal.datasets._own import ENDINGS, Facts, OwnData, parse_facts, patient_of, read_description, stem
 from spectralcal.datasets.base import Case, paired_cases
 from spectralcal.datasets.pictures import PICTURES, PictureReader, is_picture

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from spectralcal.datasets._companions import companions
-from spectralcal.datasets._listing import by_key, files_below, has_word
+from spectralcal.datasets.listing import by_key, files_below, has_word
 from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 URL = "https://zenodo.org/records/8026660/files/training_data.zip?download=1"

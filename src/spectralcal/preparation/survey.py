@@ -14,7 +14,7 @@ import numpy as np
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import Case, Dataset
-from spectralcal.datasets._listing import has_word, is_rubbish
+from spectralcal.datasets.listing import has_word, is_rubbish
 from spectralcal.datasets.base import image_files
 from spectralcal.preparation import crop
 from spectralcal.preparation._case import unusable

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spectralcal.base.errors import DataError
-from spectralcal.datasets._listing import nfc, on_disk
+from spectralcal.datasets.listing import nfc, on_disk
 
 _KINDS = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
 
