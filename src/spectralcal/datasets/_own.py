@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import require_json
-from spectralcal.datasets.json_values import integer_of, name_of, shown
-from spectralcal.datasets.listing import has_word, nfc, on_disk
 from spectralcal.datasets.base import Dataset
 from spectralcal.datasets.facts import Unit
+from spectralcal.datasets.json_values import integer_of, name_of, shown
+from spectralcal.datasets.listing import has_word, nfc, on_disk
 from spectralcal.datasets.pictures import PictureReader
 
 #: endings of volumes that the readers know

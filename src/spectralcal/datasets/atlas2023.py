@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from spectralcal.datasets.listing import by_key, files_below
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_below
 
 _LAYOUT = "imagesTr/imN.nii.gz with labelsTr/lbN.nii.gz"
 

@@ -15,8 +15,8 @@ import numpy as np
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
 from spectralcal.datasets._companions import companions
-from spectralcal.datasets.listing import walk
 from spectralcal.datasets.facts import DataFacts, Unit
+from spectralcal.datasets.listing import walk
 from spectralcal.datasets.pictures import PICTURES, PictureReader
 
 _VOLUMES = (".nii", ".nii.gz", ".hdr", ".img", ".mhd", ".mha", ".raw", ".zraw", ".nrrd", ".nhdr")

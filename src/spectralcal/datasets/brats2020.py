@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from spectralcal.datasets.listing import files_in, walk
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import files_in, walk
 
 _CASE = re.compile(r"BraTS20_Training_\d+")
 _LAYOUT = "BraTS20_Training_NNN/BraTS20_Training_NNN_{t1,t1ce,t2,flair,seg}.nii.gz (or .nii)"

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spectralcal.base.errors import DataError
-from spectralcal.datasets.json_values import entries_of, name_of, path_of, paths_of
-from spectralcal.datasets.listing import nfc, on_disk
 from spectralcal.datasets._own import (
     Facts,
     OwnData,
@@ -19,6 +17,8 @@ from spectralcal.datasets._own import (
     stem,
 )
 from spectralcal.datasets.base import Case, paired_cases
+from spectralcal.datasets.json_values import entries_of, name_of, path_of, paths_of
+from spectralcal.datasets.listing import nfc, on_disk
 
 _LAYOUT = "a JSON file with the list training: [{image: path or [path, ...], label: path}, ...]"
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
-from spectralcal.datasets.json_values import entries_of, path_of
-from spectralcal.datasets.listing import lies_inside
 from spectralcal.datasets._own import OwnData, parse_facts, patient_of, read_description, stem
 from spectralcal.datasets.base import Case, paired_cases
+from spectralcal.datasets.json_values import entries_of, path_of
+from spectralcal.datasets.listing import lies_inside
 
 _ENTRIES = "a list of {image: path, label: path}"
 _LAYOUT = "dataset.json with modality, labels and the list training: [{image, label}, ...]"

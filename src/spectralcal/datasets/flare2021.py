@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spectralcal.datasets.listing import by_key, files_in
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_in
 
 _LAYOUT = "TrainingImg/train_NNN_0000.nii.gz with TrainingMask/train_NNN.nii.gz"
 _IMAGES, _LABELS = ("TrainingImg", "imagesTr"), ("TrainingMask", "labelsTr")

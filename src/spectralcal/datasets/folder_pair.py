@@ -8,9 +8,9 @@ from typing import Literal
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
-from spectralcal.datasets.listing import files_in, nfc, on_disk
 from spectralcal.datasets._own import Facts, OwnData, patient_of
 from spectralcal.datasets.base import Case, paired_cases
+from spectralcal.datasets.listing import files_in, nfc, on_disk
 from spectralcal.datasets.pictures import COLOURS, PictureReader, is_picture
 
 #: images that are looked at to tell grey from colour, if the first ones are damaged

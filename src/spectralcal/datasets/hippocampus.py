@@ -6,9 +6,9 @@ from pathlib import Path
 
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import require_json
+from spectralcal.datasets.base import Case, Dataset, paired_cases
 from spectralcal.datasets.json_values import entries_of, path_of
 from spectralcal.datasets.listing import files_in, lies_inside
-from spectralcal.datasets.base import Case, Dataset, paired_cases
 
 URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
 HASH = "md5:9d24dba78a72977dbd1d2e110310f31b"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from spectralcal.datasets.listing import by_key, files_below, has_word
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_below, has_word
 
 _LAYOUT = "subject-N-{T1,T2,label}.hdr with .img, N = 1 to 10"
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets._checks import SHOWN
-from spectralcal.datasets.json_values import path_of, paths_of, shown
-from spectralcal.datasets.listing import by_key, files_in, nfc
 from spectralcal.datasets._own import ENDINGS, Facts, OwnData, parse_facts, patient_of, read_description, stem
 from spectralcal.datasets.base import Case, paired_cases
+from spectralcal.datasets.json_values import path_of, paths_of, shown
+from spectralcal.datasets.listing import by_key, files_in, nfc
 from spectralcal.datasets.pictures import PICTURES, PictureReader, is_picture
 
 _LAYOUT = "imagesTr/CASE_0000.nii.gz, CASE_0001.nii.gz, ... with labelsTr/CASE.nii.gz and dataset.json"

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from spectralcal.datasets._companions import companions
-from spectralcal.datasets.listing import by_key, files_below, has_word
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_below, has_word
 
 URL = "https://zenodo.org/records/8026660/files/training_data.zip?download=1"
 HASH = "sha256:150287d0c74cd0105d8b70b43af4a7bf4f1fd3e1748829779177a0ccaf948f45"

@@ -14,8 +14,8 @@ import numpy as np
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import Case, Dataset
-from spectralcal.datasets.listing import has_word, is_rubbish
 from spectralcal.datasets.base import image_files
+from spectralcal.datasets.listing import has_word, is_rubbish
 from spectralcal.preparation import crop
 from spectralcal.preparation._case import unusable
 from spectralcal.preparation._parallel import run_jobs
