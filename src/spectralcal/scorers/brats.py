@@ -37,3 +37,4 @@ class Brats(Scorer):
 
 
 SCORER = Brats
+NUMERICS = 1  # see spectralcal.study.numerics
