@@ -102,7 +102,7 @@ def _checked_gzip(path: Path, image: Any) -> Any:
             "correct the sizes in its header or restore the file from its source",
         )
     parts, size = [], 0
-    with gzip.open(path) as stream:
+    with gzip.open(path, "rb") as stream:
         while part := stream.read(_PART):
             if size < most:  # what follows the voxels is read for the checksum alone
                 parts.append(part)
