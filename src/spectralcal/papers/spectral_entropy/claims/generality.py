@@ -209,7 +209,7 @@ def not_just_temperature(study: Study, claim: Claim) -> list[Finding]:
 
         controls = beyond(2, "CE without a temperature")
         parts = [*beyond(0, "CE + temperature"), *controls]
-        moot = all(part.measure.value <= 0 for part in controls)
+        moot = all(part.measure.value <= 0 and not part.measure.shortage for part in controls)
         note = "Cross-entropy without a temperature has the lower mean in all three: there is no effect to explain"
         return conclude(name, controls if moot else parts, study.table("post_hoc", "table2"),
                         rule=(lambda _: MOOT) if moot else every, note=note if moot else "")  # fmt: skip
