@@ -8,6 +8,7 @@ from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell, experiment_cells, study_cells, trained_cells
 from spectralcal.study.methods import canonical_method, loss_options, parse_method
 from spectralcal.study.recipe import evaluation_recipe, preparation_recipe, split_recipe, training_recipe
+from spectralcal.study.resolved import resolve
 
 
 @pytest.mark.parametrize(
@@ -69,9 +70,9 @@ def cell(method="spectral", seed=0):
 def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
     before = parse_config(minimal(), "toy")
     after = parse_config(minimal(methods={"spectral": {"weight": 0.5}}), "toy")
-    assert training_recipe(before, cell()) != training_recipe(after, cell())
-    assert evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())
-    assert training_recipe(before, cell("ce")) == training_recipe(after, cell("ce"))
+    assert training_recipe(resolve(before, cell())) != training_recipe(resolve(after, cell()))
+    assert evaluation_recipe(resolve(before, cell())) != evaluation_recipe(resolve(after, cell()))
+    assert training_recipe(resolve(before, cell("ce"))) == training_recipe(resolve(after, cell("ce")))
     assert preparation_recipe(before, "phantom") == preparation_recipe(after, "phantom")
 
 
@@ -95,15 +96,15 @@ def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
 def test_what_each_setting_makes_run_again(change, retrains, rescores, reprepares):
     """Preparation reaches the later steps through the manifest, not through their recipes."""
     before, after = parse_config(minimal(), "toy"), parse_config(minimal(**change), "toy")
-    assert (training_recipe(before, cell()) != training_recipe(after, cell())) == retrains
-    assert (evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())) == rescores
+    assert (training_recipe(resolve(before, cell())) != training_recipe(resolve(after, cell()))) == retrains
+    assert (evaluation_recipe(resolve(before, cell())) != evaluation_recipe(resolve(after, cell()))) == rescores
     assert (preparation_recipe(before, "phantom") != preparation_recipe(after, "phantom")) == reprepares
 
 
 def test_the_split_has_its_own_recipe():
     before, after = parse_config(minimal(), "toy"), parse_config(minimal(split={"seed": 4}), "toy")
     assert split_recipe(before, "phantom") != split_recipe(after, "phantom")
-    assert training_recipe(before, cell()) == training_recipe(after, cell())
+    assert training_recipe(resolve(before, cell())) == training_recipe(resolve(after, cell()))
 
 
 def test_post_hoc_steps_share_the_training():
@@ -111,8 +112,10 @@ def test_post_hoc_steps_share_the_training():
     cells = study_cells(study)
     assert [c.method for c in cells] == ["ce", "ce+temperature", "spectral@window=1+classwise_temperature"]
     assert [c.method for c in trained_cells(study, cells)] == ["ce", "spectral@window=1"]
-    assert training_recipe(study, cell("ce")) == training_recipe(study, trained_cells(study, cells[1:2])[0])
-    assert evaluation_recipe(study, cell("ce")) != evaluation_recipe(study, cell("ce+temperature"))
+    assert training_recipe(resolve(study, cell("ce"))) == training_recipe(
+        resolve(study, trained_cells(study, cells[1:2])[0])
+    )
+    assert evaluation_recipe(resolve(study, cell("ce"))) != evaluation_recipe(resolve(study, cell("ce+temperature")))
     with pytest.raises(ConfigError, match="unknown post-hoc step"):
         parse_config(experiment(methods=["ce+nothing"]), "toy")
 

@@ -17,9 +17,10 @@ from spectralcal.jobs import steps
 from spectralcal.study.config import parse_config
 from spectralcal.records.costs import known_costs
 from spectralcal.base.errors import SpectralcalError
-from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
+from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.records.light.files import has
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 from spectralcal.records.projection import cells_at_once, missing_cells, project
 from spectralcal.records.projection_text import projection_lines
 from spectralcal.report.rebuild import claims_needs, figure_needs
@@ -103,6 +104,11 @@ def cell_of(wildcards):
     )
 
 
+def resolved(wildcards):
+    """That cell with everything that the study says of it."""
+    return resolve(study, cell_of(wildcards))
+
+
 # Cells that another machine computed with this configuration and code, and that came here without weights and images.
 try:
     SHARED = {cell for cell in CELLS if is_shared(study, cell)}
@@ -171,9 +177,11 @@ def evaluation_inputs(wildcards):
     cell = cell_of(wildcards)
     if cell in SHARED and paths.cell(cell).cases.is_file():
         return {}
-    trained = [paths.cell(parent) for parent in parent_cells(study, cell)]
+    trained = [training.files for training in resolve(study, cell).trainings]
     return {
-        "weights": [str(file) for files in trained for file in (files.weights, files.run)],
+        "weights": [
+            str(file) for files in trained for file in (files.weights, files.run)
+        ],
         "manifest": str(paths.manifest(cell.dataset)),
         "split": str(paths.split(cell.dataset)),
     }

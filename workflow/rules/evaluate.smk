@@ -24,7 +24,7 @@ rule evaluate:
         mem_mb=study.compute.memory_mb,
         gpu=GPU,
     params:
-        recipe=lambda wildcards: recipe.evaluation_recipe(study, cell_of(wildcards)),
+        recipe=lambda wildcards: recipe.evaluation_recipe(resolved(wildcards)),
     message:
         "scoring {wildcards.method} on {wildcards.dataset} ({wildcards.arch}, seed {wildcards.seed})"
     shell:

@@ -16,7 +16,7 @@ from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import atomic_write, read_json, write_text
 from spectralcal.jobs.derived import derived_scores
-from spectralcal.jobs.scoring import CASE_COLUMNS
+from spectralcal.jobs.score_files import CASE_COLUMNS
 from spectralcal.records.light.files import read_text
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells

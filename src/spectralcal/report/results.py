@@ -18,7 +18,7 @@ from spectralcal.records.light.files import has, read_arrays, read_text
 from spectralcal.report.style import Style
 from spectralcal.study.config import PaperConfig, StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 from spectralcal.study.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Results:
     def label(self, method: str) -> str:
         """Short name of a method for tables and legends: ``FL``, ``FL (gamma=1.0)``, ``CE + temperature``,
         ``Ensemble of 5, CE``."""
-        parsed = parse_method(method, self.config.methods)
+        parsed = method_of(self.config, method)
         entry = self.paper.methods.get(parsed.loss)
         label = (entry and entry.label) or registry.constant("losses", parsed.loss, "LABEL")
         label = label or parsed.loss.rpartition(":")[2]
@@ -232,7 +232,7 @@ class Results:
 
     def paper_name(self, method: str) -> str | None:
         """Name of a method in the paper's tables; None for variants and methods that it does not have."""
-        parsed = parse_method(method, self.config.methods)
+        parsed = method_of(self.config, method)
         entry = self.paper.methods.get(parsed.loss)
         return None if parsed.options or not parsed.is_trained or entry is None else entry.printed
 

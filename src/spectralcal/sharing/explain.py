@@ -17,9 +17,10 @@ from spectralcal.records.checks import check_cell
 from spectralcal.records.products import VERBS, collected_cells
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, parent_cells
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import differences, evaluation_identity, output_recipe, training_identity
+from spectralcal.study.resolved import resolve
 
 _KEYS = ("dataset", "architecture", "method", "seed")
 
@@ -58,7 +59,7 @@ def _cell(config: StudyConfig, paths: StudyPaths, cell: Cell) -> list[tuple[str,
     files, (source, *others) = paths.cell(cell), parent_cells(config, cell)
     run, scores = read_record(paths.cell(source).run), read_record(files.evaluation)
     where = ["--dataset", cell.dataset, "--arch", cell.architecture, "--method", cell.method, "--seed", str(cell.seed)]
-    step = parse_method(cell.method, config.methods).post_hoc
+    step = method_of(config, cell.method).post_hoc
     lines = [("what", f"cell {cell} of the study '{config.study}'")]
     after = f", after the post-hoc step '{step}'" if step else ""
     if others:
@@ -67,8 +68,8 @@ def _cell(config: StudyConfig, paths: StudyPaths, cell: Cell) -> list[tuple[str,
     else:
         if step:
             lines.append(("weights", f"of the cell {source}{after}"))
-        lines += _stage("training", run, training_identity(config, source), "train", config, where)
-    lines += _stage("scores", scores, evaluation_identity(config, cell), "evaluate", config, where)
+        lines += _stage("training", run, training_identity(resolve(config, source)), "train", config, where)
+    lines += _stage("scores", scores, evaluation_identity(resolve(config, cell)), "evaluate", config, where)
     if run:
         lines.append(("loss", _options(run.get("settings", {}))))
         if not others:
@@ -84,7 +85,7 @@ def _member(config: StudyConfig, paths: StudyPaths, cell: Cell) -> str:
     run = read_record(paths.cell(cell).run)
     if not run:
         return f"{cell}: not trained yet"
-    same = (run.get("parts") or {}).get("recipe") == digest(training_identity(config, cell))
+    same = (run.get("parts") or {}).get("recipe") == digest(training_identity(resolve(config, cell)))
     now = "as configuration and numerics are now" if same else "of other settings or numerics: it would run again"
     return f"{cell}: fingerprint {run.get('fingerprint')} ({now})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -33,17 +33,19 @@ class Method:
         options: what was said explicitly; everything else is the loss's default.
         post_hoc: name of the post-hoc step; None: none.
         members: networks of an ensemble, at least 2; 0: one network.
+        arguments: all keyword options that the loss is built with, in the study that the method was parsed for.
     """
 
     loss: str
     options: tuple[tuple[str, Any], ...] = ()
     post_hoc: str | None = None
     members: int = 0
+    arguments: tuple[tuple[str, Any], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def trained(self) -> Method:
         """The method whose weights this one uses: itself without ensemble and post-hoc step."""
-        return Method(self.loss, self.options)
+        return replace(self, post_hoc=None, members=0)
 
     @property
     def is_trained(self) -> bool:
@@ -100,7 +102,7 @@ def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | Non
     except ValidationError as error:
         raise ConfigError(f"{place}'{text}': {explain(error, model)}") from None
     options = tuple((key, resolved[key]) for key in sorted(given) if resolved[key] != reference[key])
-    return Method(loss, options, step if plus else None, members)
+    return Method(loss, options, step if plus else None, members, tuple({**reference, **dict(options)}.items()))
 
 
 def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> str:
@@ -108,11 +110,14 @@ def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] |
     return str(parse_method(text, study_options, where))
 
 
-def loss_options(config: StudyConfig, method: str) -> dict[str, Any]:
+def method_of(config: StudyConfig, name: str) -> Method:
+    """The method of that name in a study, with all options of its loss."""
+    return parse_method(name, config.methods)
+
+
+def loss_options(config: StudyConfig, name: str) -> dict[str, Any]:
     """All keyword options with which a method's loss is built."""
-    parsed = parse_method(method, config.methods)
-    model = registry.options_model("losses", parsed.loss)
-    return model.model_validate({**config.methods.get(parsed.loss, {}), **dict(parsed.options)}).model_dump()
+    return dict(method_of(config, name).arguments)
 
 
 def _split_step(text: str) -> tuple[str, str, str]:

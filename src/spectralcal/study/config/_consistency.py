@@ -13,7 +13,7 @@ from spectralcal.base.validation import explain
 from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
 from spectralcal.study.grid import experiment_cells, parent_cells, trained_cells
-from spectralcal.study.methods import canonical_method, parse_method
+from spectralcal.study.methods import canonical_method, method_of
 
 if TYPE_CHECKING:
     from spectralcal.study.config.study import StudyConfig
@@ -109,7 +109,7 @@ def _check_experiment(study: StudyConfig, name: str) -> None:
 def _check_ensembles(study: StudyConfig) -> None:
     """An ensemble trains nothing: all its members must be trainings that the study has anyhow."""
     cells = [(name, cell) for name in study.experiments for cell in experiment_cells(study, name)]
-    methods = {name: parse_method(name, study.methods) for name in {cell.method for _, cell in cells}}
+    methods = {name: method_of(study, name) for name in {cell.method for _, cell in cells}}
     if not any(method.members for method in methods.values()):
         return
     trained = set(trained_cells(study, {cell for _, cell in cells if not methods[cell.method].members}))
