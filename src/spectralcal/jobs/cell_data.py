@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class CellData:
     """The data of a cell: its prepared cases by side of the split, and the hashes that tie a result to them.
 
-    `scored` are those on which cells are scored: the test cases, or the validation cases if the configuration says so.
+    `scored` are those on which cells are scored: the test cases, or the validation cases if the configuration says so;
+    or what a condition tests the cell on, whose `tested_` hashes are None where these are cases of the same data set.
     """
 
     facts: DataFacts
@@ -28,6 +29,14 @@ class CellData:
     scored: list[PreparedCase]
     manifest_hash: str
     split_hash: str
+    tested_manifest_hash: str | None = None
+    tested_split_hash: str | None = None
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Of manifest and split, and those of the other data set that the cell is tested on, if there is one."""
+        hashes = (self.manifest_hash, self.split_hash, self.tested_manifest_hash, self.tested_split_hash)
+        return tuple(each for each in hashes if each is not None)
 
     @property
     def in_channels(self) -> int:

@@ -17,6 +17,7 @@ from spectralcal.base.files import read_json, require_json
 from spectralcal.base.integrity import altered
 from spectralcal.jobs.cell_data import CellData, load_data
 from spectralcal.jobs.score_files import adopt_staged
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell
 from spectralcal.study.recipe import cell_fingerprint, evaluation_recipe, training_recipe
@@ -60,19 +61,22 @@ def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, 
             say(f"{training}: trained, but not scored here ({type(error).__name__}: {error})")
 
 
-def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> None:
+def evaluate_cell(config: StudyConfig, cell: Cell, condition: str = TEST, *, stage: bool = False) -> None:
     """Score one cell with the weights of its training, or with those of an ensemble's members.
 
     Args:
         config: the study.
         cell: which cell.
+        condition: name of what it is tested on.
         stage: leave the scores for a later evaluation step instead of making them final.
     """
     from spectralcal.jobs.scoring import score_network
+    from spectralcal.jobs.tested import tested_data
 
-    resolved, data = resolve(config, cell), load_data(config, cell.dataset)
+    resolved, data = resolve(config, cell, condition), load_data(config, cell.dataset)
     for training in resolved.trainings:
         _check_weights(training, data)
+    data = tested_data(resolved, data)
     files, stamp = resolved.files, _stamp(resolved, data)
     if stage:
         shutil.rmtree(files.staged, ignore_errors=True)
@@ -80,11 +84,12 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
         score_network(resolved, data, stamp, files.staged)
         return
     if adopt_staged(files, stamp):
-        say(f"{cell}: scored in the training process")
+        say(f"{resolved}: scored in the training process")
     else:
         files.folder.mkdir(parents=True, exist_ok=True)
         score_network(resolved, data, stamp, files.folder)
-    _tidy(resolved)
+    if condition == TEST:
+        _tidy(resolved)
 
 
 def _stamp(cell: ResolvedCell, data: CellData) -> dict[str, Any]:
@@ -92,7 +97,7 @@ def _stamp(cell: ResolvedCell, data: CellData) -> dict[str, Any]:
     recipe = evaluation_recipe(cell)
     weights = [file_digest(training.files.weights) for training in cell.trainings]
     return {
-        "fingerprint": cell_fingerprint(recipe, data.manifest_hash, data.split_hash),
+        "fingerprint": cell_fingerprint(recipe, *data.hashes),
         "recipe": recipe,
         "weights": weights if len(weights) > 1 else weights[0],
     }
@@ -116,7 +121,7 @@ def _tidy(cell: ResolvedCell) -> None:
 def _is_of(training: ResolvedCell, data: CellData) -> bool:
     """Whether a cell's training is of this configuration, code and data, as far as its record says."""
     recorded = read_json(training.files.run).get("fingerprint")
-    return recorded == cell_fingerprint(training_recipe(training), data.manifest_hash, data.split_hash)
+    return recorded == cell_fingerprint(training_recipe(training), *data.hashes)
 
 
 def _check_weights(training: ResolvedCell, data: CellData) -> None:

@@ -22,6 +22,7 @@ from spectralcal.machine.device import device_name
 from spectralcal.machine.environment import environment, peak_memory_mb
 from spectralcal.scoring import evaluate
 from spectralcal.scoring.evaluate import CellScores
+from spectralcal.study.conditions import TEST
 from spectralcal.study.paths import CellPaths
 from spectralcal.study.recipe import evaluation_identity
 from spectralcal.study.resolved import ResolvedCell
@@ -51,13 +52,20 @@ def score_network(cell: ResolvedCell, data: CellData, stamp: Mapping[str, Any], 
         "arithmetic": network.arithmetic.record(),
         "peak_memory_mb": peak_memory_mb(),
         "cell": asdict(cell.key),
-        "parts": {"recipe": stamp["recipe"], "manifest": data.manifest_hash, "split": data.split_hash},
+        **({} if cell.condition.name == TEST else {"condition": cell.condition.name}),
+        "parts": _parts(stamp["recipe"], data),
         "identity": evaluation_identity(cell),
         "code": package_digest(),
         "environment": environment(),
         "files": file_hashes(written),
     }
     write_json(CellPaths(folder).evaluation, sealed(record))
+
+
+def _parts(recipe: str, data: CellData) -> dict[str, str]:
+    """What the fingerprint is a digest of."""
+    names = ("manifest", "split", "tested_manifest", "tested_split")
+    return {"recipe": recipe, **dict(zip(names, data.hashes, strict=False))}
 
 
 def _fitted_step(cell: ResolvedCell, data: CellData, network: TrainedNetwork) -> Any:

@@ -63,7 +63,7 @@ class Training:
         torch.set_num_threads(compute.threads)
         self.cell, self.data = cell, data
         self.recipe = training_recipe(cell)
-        self.fingerprint = cell_fingerprint(self.recipe, data.manifest_hash, data.split_hash)
+        self.fingerprint = cell_fingerprint(self.recipe, *data.hashes)
         self.stream = (cell.dataset, cell.seed)
         self.device = choose_device(compute.device)
         set_determinism(compute.deterministic, self.device)

@@ -16,6 +16,7 @@ from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.base.papers import FILE, paper_of
 from spectralcal.records.light.files import has, read_arrays, read_text
 from spectralcal.report.style import Style
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import PaperConfig, StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
 from spectralcal.study.methods import method_of
@@ -92,6 +93,8 @@ class Results:
         if experiment not in self._rows:
             cells = [vars(cell) for cell in self.cells(experiment)]
             filters = [(key, "in", {cell[key] for cell in cells}) for key in KEYS]
+            if self.config.evaluation.conditions:
+                filters.append(("condition", "==", TEST))
             if not self._scored:  # columns of a table without rows have no type to compare with
                 filters = None
             self._rows[experiment] = pd.read_parquet(self._table, filters=filters)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from spectralcal.base import registry
 from spectralcal.base.digests import code_digest, digest, file_digest, source_digest
 from spectralcal.base.papers import paper_of
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import SCORERS, StudyConfig
 from spectralcal.study.grid import study_cells, trained_cells
 from spectralcal.study.numerics import component, engine
@@ -106,9 +107,11 @@ def evaluation_identity(cell: ResolvedCell) -> dict[str, Any]:
         "patch": cell.patch,
         "inference": _set(cell.inference),
         "evaluation": _evaluation(cell.study),
-        **_facts(cell.study, cell.dataset),
+        **_facts(cell.study, cell.tested),
         "numerics": engine("prediction", "scoring"),
     }
+    if cell.condition.name != TEST:
+        identity["condition"] = _condition(cell)
     if cell.evaluation.scorers != SCORERS:
         identity["scorers"] = _scorers(cell.study)
     if cell.method.members:
@@ -124,9 +127,10 @@ def evaluation_recipe(cell: ResolvedCell) -> str:
     return digest(evaluation_identity(cell))
 
 
-def cell_fingerprint(recipe: str, manifest_hash: str, split_hash: str) -> str:
-    """Digest of a recipe and of the data that it was applied to."""
-    return digest(recipe, manifest_hash, split_hash)
+def cell_fingerprint(recipe: str, *data: str) -> str:
+    """Digest of a recipe and of the data that it was applied to: hashes of manifest and split, and of those of another
+    data set if the cell is tested on one."""
+    return digest(recipe, *data)
 
 
 def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
@@ -219,8 +223,14 @@ def _set(section: BaseModel, without: frozenset[str] | set[str] = frozenset()) -
 
 
 def _evaluation(config: StudyConfig) -> dict[str, Any]:
-    """Settings of the scores but for the list of scorers: what one scorer says does not depend on the others."""
-    return _set(config.evaluation, {"scorers"})
+    """Settings of the scores but for the lists of scorers and conditions, none of which depends on the others."""
+    return _set(config.evaluation, {"scorers", "conditions"})
+
+
+def _condition(cell: ResolvedCell) -> dict[str, Any]:
+    """What a cell is tested on; the condition's name does not count, what it names does."""
+    changes = [_component("transforms", entry.name, dict(entry.arguments)) for entry in cell.condition.corrupt]
+    return {"dataset": cell.tested, "corrupt": changes}
 
 
 def _scorers(config: StudyConfig) -> dict[str, Any]:

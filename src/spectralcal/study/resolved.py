@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spectralcal.study.conditions import TEST, Condition, condition_of
 from spectralcal.study.config import EvaluationConfig, InferenceConfig, StudyConfig, TrainingConfig
 from spectralcal.study.grid import Cell, parent_cells
 from spectralcal.study.methods import Method, method_of
@@ -28,7 +29,8 @@ class ResolvedCell:
         training: settings, with what data set and architecture change.
         inference: settings of predictions.
         evaluation: scorers and their settings.
-        files: where its results lie.
+        condition: what its network is tested on.
+        files: where its results lie, those of the condition; weights are among the files of :attr:`trainings`.
     """
 
     study: StudyConfig
@@ -40,12 +42,18 @@ class ResolvedCell:
     training: TrainingConfig
     inference: InferenceConfig
     evaluation: EvaluationConfig
+    condition: Condition
     files: CellPaths
 
     @property
     def dataset(self) -> str:
         """Name of the data set in the study."""
         return self.key.dataset
+
+    @property
+    def tested(self) -> str:
+        """Name of the data set whose cases are scored."""
+        return self.condition.dataset or self.dataset
 
     @property
     def seed(self) -> int:
@@ -60,17 +68,22 @@ class ResolvedCell:
     @property
     def trainings(self) -> tuple[ResolvedCell, ...]:
         """The parents, resolved."""
-        return tuple(self if parent == self.key else resolve(self.study, parent) for parent in self.parents)
+        return tuple(resolve(self.study, parent) for parent in self.parents)
 
     def __str__(self) -> str:
-        return str(self.key)
+        return str(self.key) if self.condition.name == TEST else f"{self.key}, condition {self.condition.name}"
 
 
-def resolve(study: StudyConfig, cell: Cell) -> ResolvedCell:
+def resolve(study: StudyConfig, cell: Cell, condition: str = TEST) -> ResolvedCell:
     """A cell with everything that its study says of it; no file is read.
 
+    Args:
+        study: the configuration.
+        cell: data set, architecture, method and seed.
+        condition: name of what its network is tested on.
+
     Raises:
-        ConfigError: its method is none of the study's.
+        ConfigError: its method is no method, or the study has no such condition.
     """
     architecture = study.architecture_of(cell.dataset, cell.architecture)
     return ResolvedCell(
@@ -83,5 +96,6 @@ def resolve(study: StudyConfig, cell: Cell) -> ResolvedCell:
         training=study.training_of(cell.dataset, cell.architecture),
         inference=study.inference,
         evaluation=study.evaluation,
-        files=StudyPaths(study).cell(cell),
+        condition=condition_of(study, condition),
+        files=StudyPaths(study).cell(cell, condition),
     )

@@ -12,6 +12,7 @@ from spectralcal.base.errors import ConfigError, choices
 from spectralcal.base.validation import explain
 from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
+from spectralcal.study.entries import parse_entry
 from spectralcal.study.grid import experiment_cells, parent_cells, trained_cells
 from spectralcal.study.methods import canonical_method, method_of
 
@@ -36,6 +37,7 @@ def check_study(study: StudyConfig) -> None:
     _check_side(study)
     for name in study.evaluation.scorers:
         registry.require("scorers", name, "evaluation.scorers")
+    _check_conditions(study)
     for role, name in (study.claims or {}).items():
         if name is not None:
             _check_known_experiment(study, name, f"claims.{role}")
@@ -140,6 +142,18 @@ def _check_outputs(study: StudyConfig) -> None:
             _check_options(kind, source, output.options, f"{kind}.{name}.options", study.paper)
             for other in output.options.get("experiments", ()):
                 _check_known_experiment(study, other, f"{kind}.{name}.options.experiments")
+
+
+def _check_conditions(study: StudyConfig) -> None:
+    for name, condition in study.evaluation.conditions.items():
+        where = f"evaluation.conditions.{name}"
+        for key, datasets in (("dataset", [condition.dataset]), ("trained_on", condition.trained_on or ())):
+            for dataset in datasets:
+                if dataset is not None and dataset not in study.datasets:
+                    known = choices(study.datasets)
+                    raise ConfigError(f"{where}.{key}: '{dataset}' is not under `datasets`; expected {known}")
+        for transform in condition.corrupt:
+            parse_entry("transforms", transform, where=f"{where}.corrupt")
 
 
 def _check_side(study: StudyConfig) -> None:
