@@ -15,7 +15,7 @@ from spectralcal.base.errors import ConfigError
 from spectralcal.data.manifest import read_manifest
 from spectralcal.jobs import cells, steps
 from spectralcal.jobs.cell_data import load_data
-from spectralcal.jobs.tested import tested_data
+from spectralcal.jobs.tested import under_condition
 from spectralcal.report.results import Results
 from spectralcal.study.conditions import TEST, further_conditions
 from spectralcal.study.config import parse_config
@@ -47,17 +47,30 @@ def content(root, conditions=CONDITIONS):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A study that ran through the workflow, in real processes."""
-    root = tmp_path_factory.mktemp("conditions")
-    file = root / "study.yaml"
-    file.write_text(yaml.safe_dump(content(root)))
-    config = parse_config(content(root), "study.yaml")
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--configfile", str(file)]
-    target = str(StudyPaths(config).cases)
-    done = subprocess.run([*command, "--cores", "1", "--quiet", "all", "--", target], cwd=root, capture_output=True,
-                          text=True)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
+    """A study of which every cell is scored under every condition, as the rules do it."""
+    config = parse_config(content(tmp_path_factory.mktemp("conditions")), "study.yaml")
+    for name in ("phantom", "other"):
+        steps.prepare_step(config, name)
+        steps.split_step(config, name)
+    cells.train_cell(config, CE)
+    for cell in (CE, SCALED):
+        for condition in (TEST, *further_conditions(config, cell)):
+            cells.evaluate_cell(config, cell, condition)
+    steps.collect_step(config)
     return config
+
+
+def test_the_workflow_plans_one_job_for_each_cell_and_condition(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(content(tmp_path)))
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--configfile", str(file), "-n",
+               "--cores", "1"]  # fmt: skip
+    plan = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    counted = dict(line.split()[:2] for line in plan.splitlines() if len(line.split()) == 2)
+    assert {name: counted[name] for name in ("prepare", "train", "evaluate", "test_condition", "collect")} == {
+        "prepare": "2", "train": "1", "evaluate": "2", "test_condition": "6", "collect": "1"
+    }  # fmt: skip
+    assert "condition=elsewhere/cases.csv" in plan
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +93,13 @@ def test_noise_changes_scores_and_noise_of_no_variance_changes_none(table):
     plain, same, noisy = (scores(table, name) for name in (TEST, "same", "noise"))
     pd.testing.assert_series_equal(plain, same)
     brier = [values.xs("Brier", level="metric").dropna() for values in (plain, noisy)]
-    assert len(brier[0]) >= 2 and (brier[0] != brier[1]).all()
+    assert len(brier[0]) >= 2
+    assert (brier[0] != brier[1]).all()
 
 
 def test_the_noisy_image_has_the_asked_variance_and_is_the_same_for_every_method(study):
     data = load_data(study, "phantom")
-    one, other = (tested_data(resolve(study, cell, "noise"), data).scored for cell in (CE, SCALED))
+    one, other = (under_condition(resolve(study, cell, "noise"), data).scored for cell in (CE, SCALED))
     noises = [noisy.image() - np.asarray(plain.image()) for noisy, plain in zip(one, data.scored, strict=True)]
     for noisy, again, plain, noise in zip(one, other, data.scored, noises, strict=True):
         assert np.array_equal(noisy.image(), again.image())
@@ -168,7 +182,7 @@ def test_an_option_out_of_its_range_and_an_unknown_condition_are_one_line(study)
     changed = study.evaluation.model_validate({"conditions": conditions})
     wrong = study.model_copy(update={"evaluation": changed})
     with pytest.raises(ConfigError, match=r"evaluation.conditions.c.corrupt: sigma must be above 0"):
-        tested_data(resolve(wrong, CE, "c"), load_data(study, "phantom"))
+        under_condition(resolve(wrong, CE, "c"), load_data(study, "phantom"))
     with pytest.raises(ConfigError, match=r"condition 'fog' is not in the study 'tiny'"):
         cells.evaluate_cell(study, CE, "fog")
 
@@ -181,7 +195,7 @@ def test_data_that_the_network_does_not_know_are_refused(tmp_path):
         steps.prepare_step(config, name)
         steps.split_step(config, name)
     with pytest.raises(ConfigError, match=r"elsewhere.dataset: 'other': expected the channels .* 1, found 3"):
-        tested_data(resolve(config, CE, "elsewhere"), load_data(config, "phantom"))
+        under_condition(resolve(config, CE, "elsewhere"), load_data(config, "phantom"))
 
 
 def test_an_image_without_a_transform_is_itself():

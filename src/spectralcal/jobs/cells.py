@@ -71,12 +71,12 @@ def evaluate_cell(config: StudyConfig, cell: Cell, condition: str = TEST, *, sta
         stage: leave the scores for a later evaluation step instead of making them final.
     """
     from spectralcal.jobs.scoring import score_network
-    from spectralcal.jobs.tested import tested_data
+    from spectralcal.jobs.tested import under_condition
 
     resolved, data = resolve(config, cell, condition), load_data(config, cell.dataset)
     for training in resolved.trainings:
         _check_weights(training, data)
-    data = tested_data(resolved, data)
+    data = under_condition(resolved, data)
     files, stamp = resolved.files, _stamp(resolved, data)
     if stage:
         shutil.rmtree(files.staged, ignore_errors=True)

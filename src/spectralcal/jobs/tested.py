@@ -29,7 +29,7 @@ class CorruptedCase(PreparedCase):
         return corrupted(super().image(), self.transforms, self.id)
 
 
-def tested_data(cell: ResolvedCell, data: CellData) -> CellData:
+def under_condition(cell: ResolvedCell, data: CellData) -> CellData:
     """A cell's data with what its condition tests it on as `scored`; training and validation cases stay.
 
     Args:
