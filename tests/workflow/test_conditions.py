@@ -17,6 +17,8 @@ from spectralcal.jobs import cells, steps
 from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.tested import under_condition
 from spectralcal.report.results import Results
+from spectralcal.sharing.explain import explain
+from spectralcal.sharing.verify import verify_study
 from spectralcal.study.conditions import TEST, further_conditions
 from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell
@@ -122,6 +124,19 @@ def test_what_a_condition_was_made_from_is_on_record(study):
     assert record["parts"]["tested_manifest"] == data.manifest_hash
     assert record["parts"]["tested_split"] == data.split_hash
     assert not files.weights.exists()
+
+
+def test_a_condition_is_explained_and_its_files_are_verified(study):
+    files = StudyPaths(study).cell(CE, "elsewhere")
+    account = explain(study, files.cases)
+    assert "condition elsewhere" in account and "--condition elsewhere" in account
+    assert verify_study(study).findings == []
+    kept = files.cases.read_text()
+    files.cases.write_text(kept.replace("0.", "0.1", 1))
+    try:
+        assert any("condition=elsewhere/cases.csv: altered" in line for line in verify_study(study).findings)
+    finally:
+        files.cases.write_text(kept)
 
 
 def test_a_post_hoc_step_stays_that_of_the_networks_own_validation_cases(study):
