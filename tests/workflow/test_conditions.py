@@ -129,7 +129,8 @@ def test_what_a_condition_was_made_from_is_on_record(study):
 def test_a_condition_is_explained_and_its_files_are_verified(study):
     files = StudyPaths(study).cell(CE, "elsewhere")
     account = explain(study, files.cases)
-    assert "condition elsewhere" in account and "--condition elsewhere" in account
+    assert "condition elsewhere" in account
+    assert "--condition elsewhere" in account
     assert verify_study(study).findings == []
     kept = files.cases.read_text()
     files.cases.write_text(kept.replace("0.", "0.1", 1))
