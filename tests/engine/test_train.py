@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from spectralcal.base.errors import ResultError
-from spectralcal.engine.checkpoint import set_aside
+from spectralcal.engine.set_aside import set_aside
 from spectralcal.engine.history import history_text
 from spectralcal.engine.optimization import learning_rate
 from spectralcal.engine.patches import PatchSampler

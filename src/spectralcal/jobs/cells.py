@@ -16,6 +16,7 @@ from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import read_json, require_json
 from spectralcal.base.integrity import altered
+from spectralcal.engine.set_aside import set_aside
 from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.scoring import adopt_staged, score_network
 from spectralcal.jobs.training import train_network
@@ -65,8 +66,6 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
         cell: which cell.
         stage: leave the scores for a later evaluation step instead of making them final.
     """
-    from spectralcal.engine.checkpoint import set_aside
-
     source = StudyPaths(config).cell(trained_cell(config, cell))
     files = StudyPaths(config).cell(cell)
     data = load_data(config, cell.dataset)
