@@ -21,7 +21,7 @@ HEAVY = ("torch", "monai", "numba", "scipy", "pandas", "matplotlib", "seaborn", 
 #: runs verbs in forks of one process that has imported what all share
 RUN = """
 import json, os, sys
-import spectralcal.cli.main as cli
+from spectralcal.cli import main
 import spectralcal.study.config, spectralcal.study.grid
 heavy, verbs = json.loads(sys.argv[1])
 assert not set(heavy) & set(sys.modules)
@@ -32,7 +32,7 @@ for verb in verbs:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 1)
         try:
-            cli.main(verb)
+            main(verb)
         except SystemExit as end:
             code = end.code
         found = sorted(name for name in heavy if name in sys.modules)
