@@ -21,12 +21,12 @@ from torch import nn
 from spectralcal.base.console import say
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ConfigError
+from spectralcal.base.user_cache import keep, recall
 from spectralcal.engine import bfloat16
 from spectralcal.engine.bfloat16 import Verdict, probe
 from spectralcal.machine.device import memory_format, native_precision
 from spectralcal.machine.memory import forget_peak, is_out_of_memory, smaller_steps
 from spectralcal.machine.processor import arithmetic_facts, processor_name
-from spectralcal.base.user_cache import keep, recall
 
 if TYPE_CHECKING:
     from spectralcal.study.config import InferenceConfig, TrainingConfig

@@ -1,7 +1,7 @@
 """The layers of U-Net and nnU-Net: any number of levels, a kernel and a stride each, instance normalisation.
 
-Names of the weights, their initial values and every output are those of MONAI's ``DynUNet`` (a test compares them bit by
-bit), with which published cells were trained. It is written here because importing MONAI takes longer than importing
+Names of the weights, their initial values and every output are those of MONAI's ``DynUNet``, with which published cells
+were trained; a test compares them bit by bit. It is written here because importing MONAI takes longer than importing
 torch, and the workflow starts a process for each cell.
 """
 
@@ -156,7 +156,7 @@ def _convolution(
     spatial_dims: int, before: int, after: int, kernel: PerAxis, stride: PerAxis, *,
     transposed: bool = False, bias: bool = False,
 ) -> nn.Sequential:  # fmt: skip
-    """A convolution that keeps sizes but for its stride, one level deep: weights of published cells are ``conv1.conv``."""
+    """A convolution that keeps sizes but for its stride; one level deep, as names of published weights are."""
     kernel, stride = per_axis(kernel, spatial_dims), per_axis(stride, spatial_dims)
     if transposed:
         kind, padding = (nn.ConvTranspose2d, nn.ConvTranspose3d)[spatial_dims - 2], (0,) * spatial_dims
