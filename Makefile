@@ -16,7 +16,7 @@ test: compiled  ## unit, contract and workflow tests
 
 # Where Python keeps no compiled modules (PYTHONDONTWRITEBYTECODE), each of a study's hundred jobs compiles the package.
 compiled: $(VENV)/.installed
-	@$(PYTHON) -m compileall -q src
+	-@$(PYTHON) -m compileall -q src
 
 faults: $(VENV)/.installed  ## every fault, for real, and their table: 20 minutes; as root with full disks and a SLURM cluster
 	SPECTRALCAL_FAULTS=all $(PYTHON) -m pytest -rs -n $(CORES) --dist loadfile tests/faults tests/workflow/test_slurm.py
