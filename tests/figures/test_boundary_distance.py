@@ -133,7 +133,8 @@ def test_the_predicted_boundary_is_shown_where_every_cell_has_it(study):
 def test_one_cell_without_it_and_all_show_the_references_with_a_warning(study):
     results = study(methods=("ce", "spectral"), seeds=(0,), predicted=True)
     path = results.paths.cell(CE).calibration
-    kept = {key: value for key, value in np.load(path).items() if not key.startswith("predicted_distance/")}
+    with np.load(path) as stored:
+        kept = {key: value for key, value in stored.items() if not key.startswith("predicted_distance/")}
     np.savez(path, **kept)
     made = drawn(results)
     assert set(made.frame.boundary) == {"reference"}
