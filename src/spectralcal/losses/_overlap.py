@@ -13,11 +13,13 @@ from spectralcal.spectral.blocks import blocks
 def ratio(numerator: Tensor, denominator: Tensor, reduce: str, eps: float) -> Tensor:
     """Mean of (2 numerator + eps) / (denominator + eps) over images and classes, (B, C) -> scalar.
 
-    `reduce` "case" takes the ratio per image and class; "batch" sums over the images first. A class that is neither
-    present nor predicted scores 1.
+    `reduce` "case" takes the ratio per image and class; "batch" sums over the images first, "all" over images and
+    classes. A class that is neither present nor predicted scores 1.
     """
     if reduce == "batch":
         numerator, denominator = numerator.sum(0), denominator.sum(0)
+    elif reduce == "all":
+        numerator, denominator = numerator.sum(), denominator.sum()
     return ((2 * numerator + eps) / (denominator + eps)).mean()
 
 
