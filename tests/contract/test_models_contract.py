@@ -28,6 +28,17 @@ TINY = {
     "unetpp": {"channels": (4, 4, 4, 8, 8)},
     "attention_unet": {"channels": (4, 8, 8)},
     "transunet": {"channels": (4, 4, 8, 8), "blocks": 1, "width": 16, "depth": 2, "heads": 2},
+    "unet_resnet": {"encoder": "resnet10", "decoder": (8, 8, 8, 8, 4)},
+    "transunet_resnet": {"encoder": "resnet10", "decoder": (8, 8, 8, 8, 4), "width": 16, "depth": 1, "heads": 2},
+    "transunet_r50": {
+        "stem": 32,
+        "blocks": (1, 1, 1),
+        "width": 16,
+        "depth": 1,
+        "heads": 2,
+        "mlp": 16,
+        "decoder": (8, 8, 8, 4),
+    },
 }
 #: trainable parameters with default options, one image channel and four classes: (2-D, 3-D)
 PARAMETERS = {
