@@ -253,6 +253,17 @@ def test_the_published_transunet_written_out():
         torch.testing.assert_close(model(x), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_the_published_transunet_in_its_own_size():
+    torch.manual_seed(0)
+    model = stirred(build_model("transunet_r50", 1, 4, spatial_dims=2))
+    x = pictures(1, 1, 224, 224)
+    with torch.inference_mode():
+        expected = transunet_by_hand(model, x.repeat(1, 3, 1, 1), depth=12, heads=12, units=(3, 4, 9), side=224)
+        found = model(x)
+    assert found.shape == (1, 4, 224, 224)
+    assert (found - expected).norm() < 1e-4 * expected.norm()
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 4, 4), (1, 2, 5, 7), (1, 1, 1, 2)])
 def test_bilinear_upsampling_is_that_of_torch(shape):
     x = pictures(*shape)

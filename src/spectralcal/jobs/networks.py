@@ -42,8 +42,16 @@ def label_facts(config: StudyConfig, dataset: str) -> tuple[tuple[str, ...], int
     return facts.classes, facts.spatial_dims
 
 
-def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
+#: options of networks that name a file to start training from
+STARTING = ("weights", "weights_sha256")
+
+
+def build_network(config: StudyConfig, cell: Cell, in_channels: int, *, to_train: bool = True) -> torch.nn.Module:
     """The untrained network of a cell; equal for all methods of one data set, architecture and seed.
+
+    Args:
+        to_train: read the file of weights that the configuration names. Without it the network only gives other
+            weights a place, and the file need not be on this machine.
 
     Raises:
         ConfigError: an option, or the patch that stands in for one, is nothing that the architecture can take.
@@ -63,6 +71,8 @@ def build_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn
     network = config.network_of(cell.dataset, cell.architecture)
     torch.manual_seed(stream_seed("weights", cell.dataset, network, cell.seed))
     given, options = config.architecture_of(cell.dataset, cell.architecture).options, network_options(config, cell)
+    if not to_train:
+        options = {name: value for name, value in options.items() if name not in STARTING}
     try:
         return build_model(network, in_channels, len(classes) + 1, spatial_dims=spatial_dims, **options)
     except ValueError as error:
@@ -97,7 +107,7 @@ def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.
     from spectralcal.engine.state import load_unique_state
 
     files = StudyPaths(config).cell(trained_cell(config, cell))
-    model = build_network(config, cell, in_channels)
+    model = build_network(config, cell, in_channels, to_train=False)
     classes, spatial_dims = label_facts(config, cell.dataset)
     expected = {
         "architecture": config.network_of(cell.dataset, cell.architecture),
