@@ -17,7 +17,7 @@ from spectralcal.jobs import steps
 from spectralcal.study.config import parse_config
 from spectralcal.records.costs import known_costs
 from spectralcal.base.errors import SpectralcalError
-from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
 from spectralcal.records.light.files import has
 from spectralcal.study.paths import StudyPaths
 from spectralcal.records.projection import cells_at_once, missing_cells, project
@@ -162,7 +162,8 @@ if dry and (projection := projected(*missing_cells(study))):
 
 
 def evaluation_inputs(wildcards):
-    """Data, and the weights with which a cell is scored: its own, or its loss's if the method has a post-hoc step.
+    """Data, and the weights with which a cell is scored: its own, its loss's if the method has a post-hoc step, or those
+    of all members of an ensemble.
 
     A shared cell needs nothing: it is finished, and nothing here is newer than it. One in the light form has no score
     file, which is made for those who ask for it.
@@ -170,9 +171,11 @@ def evaluation_inputs(wildcards):
     cell = cell_of(wildcards)
     if cell in SHARED and paths.cell(cell).cases.is_file():
         return {}
-    files = paths.cell(trained_cell(study, cell))
+    trained = [paths.cell(parent) for parent in parent_cells(study, cell)]
     return {
-        "weights": [str(files.weights), str(files.run)],
+        "weights": [
+            str(file) for files in trained for file in (files.weights, files.run)
+        ],
         "manifest": str(paths.manifest(cell.dataset)),
         "split": str(paths.split(cell.dataset)),
     }

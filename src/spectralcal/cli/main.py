@@ -73,8 +73,8 @@ def train(
     from spectralcal.study.grid import trained_cell
 
     study = _study(config)
-    cell = trained_cell(study, _cell(study, dataset, arch, method, seed))
-    with _alone_on_device(study, cell):
+    cell = _cell(study, dataset, arch, method, seed)
+    with _alone_on_device(study, trained_cell(study, cell)):
         train_cell(study, cell, then_evaluate=then_evaluate, force=force)
 
 

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from spectralcal.base.console import say
 from spectralcal.base.digests import file_digest
-from spectralcal.base.errors import ResultError
+from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.base.files import read_json, require_json
 from spectralcal.base.integrity import altered
 from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.scoring import adopt_staged, score_network
 from spectralcal.jobs.training import train_network
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, trained_cell
+from spectralcal.study.grid import Cell, parent_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import cell_fingerprint, evaluation_recipe, training_recipe
-
-if TYPE_CHECKING:
-    pass
 
 
 def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, force: bool = False) -> None:
@@ -36,8 +33,17 @@ def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, 
         cell: which cell; a post-hoc step in its method is ignored here.
         then_evaluate: also score it, staged for the evaluation step.
         force: train even if the weights are up to date.
+
+    Raises:
+        ConfigError: an ensemble, which trains nothing.
     """
-    cell = trained_cell(config, cell)
+    parents = parent_cells(config, cell)
+    if len(parents) > 1:
+        raise ConfigError(
+            f"{cell}: expected a cell that is trained, found an ensemble of {len(parents)}; train its members, "
+            f"{parents[0]} first"
+        )
+    (cell,) = parents
     files = StudyPaths(config).cell(cell)
     data = load_data(config, cell.dataset)
     recipe = training_recipe(config, cell)
@@ -58,7 +64,7 @@ def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, 
 
 
 def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> None:
-    """Score one cell with the weights of its training.
+    """Score one cell with the weights of its training, or with those of an ensemble's members.
 
     Args:
         config: the study.
@@ -67,18 +73,23 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
     """
     from spectralcal.engine.checkpoint import set_aside
 
-    source = StudyPaths(config).cell(trained_cell(config, cell))
     files = StudyPaths(config).cell(cell)
     data = load_data(config, cell.dataset)
-    trained = cell_fingerprint(training_recipe(config, trained_cell(config, cell)), data.manifest_hash, data.split_hash)
-    if _fingerprint_of(source.run) != trained:
-        raise ResultError(
-            f"{source.weights}: the weights are missing or of another configuration, code or data; train the cell first"
-        )
-    _check_weights(source)
+    parents = parent_cells(config, cell)
+    sources = [StudyPaths(config).cell(parent) for parent in parents]
+    for parent, source in zip(parents, sources, strict=True):
+        trained = cell_fingerprint(training_recipe(config, parent), data.manifest_hash, data.split_hash)
+        if _fingerprint_of(source.run) != trained:
+            raise ResultError(
+                f"{source.weights}: the weights are missing or of another configuration, code or data; train the cell "
+                "first"
+            )
+        _check_weights(source)
     recipe = evaluation_recipe(config, cell)
     fingerprint = cell_fingerprint(recipe, data.manifest_hash, data.split_hash)
-    stamp = {"fingerprint": fingerprint, "recipe": recipe, "weights": file_digest(source.weights)}
+    weights = [file_digest(source.weights) for source in sources]
+    stamp: dict[str, Any] = {"fingerprint": fingerprint, "recipe": recipe}
+    stamp["weights"] = weights if len(weights) > 1 else weights[0]
     if not stage and adopt_staged(files, stamp):
         say(f"{cell}: scored in the training process")
     else:
@@ -86,14 +97,15 @@ def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> No
         if stage:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        score_network(config, cell, source, data, stamp, folder)
+        score_network(config, cell, sources, data, stamp, folder)
     if not stage:
         if not config.evaluation.further_scorers:
             files.scorers.unlink(missing_ok=True)  # of scorers that the study named before
         # Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished
         # job; the checkpoint then gives them back in a moment.
-        for file in (source.checkpoint, set_aside(source.checkpoint)):
-            file.unlink(missing_ok=True)
+        for source in sources:
+            for file in (source.checkpoint, set_aside(source.checkpoint)):
+                file.unlink(missing_ok=True)
 
 
 def _check_weights(files: CellPaths) -> None:

@@ -8,7 +8,7 @@ from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.base.files import read_json
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, trained_cell
+from spectralcal.study.grid import Cell, parent_cells
 from spectralcal.study.methods import loss_options, parse_method
 from spectralcal.study.paths import StudyPaths
 
@@ -96,7 +96,19 @@ def network_options(config: StudyConfig, cell: Cell) -> dict[str, Any]:
 
 
 def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
-    """The trained network of a cell.
+    """The network that a cell is scored with: the trained one, or an ensemble of those of its members.
+
+    Raises:
+        ResultError: as :func:`load_trained`.
+    """
+    from spectralcal.engine.ensemble import Ensemble
+
+    networks = [load_trained(config, parent, in_channels) for parent in parent_cells(config, cell)]
+    return Ensemble(networks) if parse_method(cell.method, config.methods).members else networks[0]
+
+
+def load_trained(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.Module:
+    """The network of a cell that was trained.
 
     Raises:
         ResultError: the weights are damaged, or of another architecture, channel count or class count.
@@ -106,7 +118,7 @@ def load_network(config: StudyConfig, cell: Cell, in_channels: int) -> torch.nn.
 
     from spectralcal.engine.state import load_unique_state
 
-    files = StudyPaths(config).cell(trained_cell(config, cell))
+    files = StudyPaths(config).cell(cell)
     model = build_network(config, cell, in_channels, to_train=False)
     classes, spatial_dims = label_facts(config, cell.dataset)
     expected = {

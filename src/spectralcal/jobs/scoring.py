@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,9 @@ CASE_COLUMNS = ("dataset", "architecture", "method", "seed", "case", "patient", 
 
 
 def score_network(
-    config: StudyConfig, cell: Cell, source: CellPaths, data: CellData, stamp: dict[str, str], folder: Path
+    config: StudyConfig, cell: Cell, sources: Sequence[CellPaths], data: CellData, stamp: dict[str, Any], folder: Path
 ) -> None:
-    """Score a cell with the weights of `source` and leave scores and record in `folder`."""
+    """Score a cell with the weights of `sources` and leave scores and record in `folder`."""
     import torch
 
     from spectralcal.engine.arithmetic import scoring_arithmetic
@@ -49,9 +50,11 @@ def score_network(
     device = choose_device(config.compute.device)
     in_channels = data.scored[0].image().shape[0]
     model = load_network(config, cell, in_channels)
-    trained_in = read_json(source.run).get("precision")
+    trained_in = [read_json(source.run).get("precision") for source in sources]
     asked = time.perf_counter()
-    arithmetic = scoring_arithmetic(settings, config.inference, trained_in, model, in_channels, device, str(cell))
+    # Members of an ensemble are alike: one is asked, and float32 of any is that of all.
+    lowest, one = "fp32" if "fp32" in trained_in else trained_in[0], getattr(model, "members", [model])[0]
+    arithmetic = scoring_arithmetic(settings, config.inference, lowest, one, in_channels, device, str(cell))
     precision = arithmetic.precision
     begun += time.perf_counter() - asked  # a study asks once, whichever of its cells comes first
     classes, _ = label_facts(config, cell.dataset)
@@ -91,7 +94,7 @@ def score_network(
     write_json(files.evaluation, sealed({**stamp, "cases": len(data.scored), **cost, **made}))
 
 
-def adopt_staged(files: CellPaths, stamp: dict[str, str]) -> bool:
+def adopt_staged(files: CellPaths, stamp: dict[str, Any]) -> bool:
     """Make staged scores final if they carry the same stamp; drop them otherwise."""
     staged = CellPaths(files.staged)
     if not staged.evaluation.is_file():

@@ -18,5 +18,5 @@ def swept_option(results: Results, experiment: str) -> tuple[str, dict[str, obje
     if len(varied) != 1:
         return "", {}
     loss, option = varied.pop()
-    same = [name for name, method in parsed.items() if method.loss == loss and not method.post_hoc]
+    same = [name for name, method in parsed.items() if method.loss == loss and method.is_trained]
     return option, {name: loss_options(results.config, name)[option] for name in same}

@@ -16,7 +16,7 @@ from spectralcal.base.integrity import altered, seal_holds
 from spectralcal.records.checks import check_cell
 from spectralcal.records.products import VERBS, collected_cells
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, experiment_cells, trained_cell
+from spectralcal.study.grid import Cell, experiment_cells, parent_cells
 from spectralcal.study.methods import parse_method
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import differences, evaluation_identity, output_recipe, training_identity
@@ -55,22 +55,38 @@ def explain(config: StudyConfig, path: Path, row: Sequence[str] = (), column: st
 
 
 def _cell(config: StudyConfig, paths: StudyPaths, cell: Cell) -> list[tuple[str, str]]:
-    files, source = paths.cell(cell), trained_cell(config, cell)
+    files, (source, *others) = paths.cell(cell), parent_cells(config, cell)
     run, scores = read_record(paths.cell(source).run), read_record(files.evaluation)
     where = ["--dataset", cell.dataset, "--arch", cell.architecture, "--method", cell.method, "--seed", str(cell.seed)]
     step = parse_method(cell.method, config.methods).post_hoc
     lines = [("what", f"cell {cell} of the study '{config.study}'")]
-    if step:
-        lines.append(("weights", f"of the cell {source}, after the post-hoc step '{step}'"))
-    lines += _stage("training", run, training_identity(config, source), "train", config, where)
+    after = f", after the post-hoc step '{step}'" if step else ""
+    if others:
+        lines.append(("weights", f"of {len(others) + 1} cells, whose probabilities are averaged{after}"))
+        lines += [("member", _member(config, paths, member)) for member in (source, *others)]
+    else:
+        if step:
+            lines.append(("weights", f"of the cell {source}{after}"))
+        lines += _stage("training", run, training_identity(config, source), "train", config, where)
     lines += _stage("scores", scores, evaluation_identity(config, cell), "evaluate", config, where)
     if run:
         lines.append(("loss", _options(run.get("settings", {}))))
-        lines.append(("seeds", _options(run.get("seeds", {"cell": cell.seed}))))
+        if not others:
+            lines.append(("seeds", _options(run.get("seeds", {"cell": cell.seed}))))
     if files.light.is_file() and not files.cases.is_file():
         lines.append(("form", f"light: {files.light.name} stands for scores, histograms, spectra and history"))
     findings, notes = check_cell(cell, files)
     return [*lines, ("state", "; ".join(findings or notes) or "as recorded")]
+
+
+def _member(config: StudyConfig, paths: StudyPaths, cell: Cell) -> str:
+    """A training that an ensemble is made of, in one line."""
+    run = read_record(paths.cell(cell).run)
+    if not run:
+        return f"{cell}: not trained yet"
+    same = (run.get("parts") or {}).get("recipe") == digest(training_identity(config, cell))
+    now = "as configuration and numerics are now" if same else "of other settings or numerics: it would run again"
+    return f"{cell}: fingerprint {run.get('fingerprint')} ({now})"
 
 
 def _stage(

@@ -17,7 +17,7 @@ from spectralcal.records.light.files import has
 from spectralcal.sharing.archive import LIMIT_BYTES, unpack_archive
 from spectralcal.sharing.shared import ALLOWED, IMAGES, SCORES, TRAINING
 from spectralcal.study.config import GeometryConfig, StudyConfig, load_config
-from spectralcal.study.grid import Cell, study_cells, trained_cell
+from spectralcal.study.grid import Cell, parent_cells, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_settings
 
@@ -196,8 +196,8 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPath
     if mine.run.is_file() or mine.evaluation.is_file():
         merged.kept.append(cell)
         return
-    source = read_record(paths.cell(trained_cell(config, cell)).run) or read_record(received.run)
-    if weights_conflict(read_record(received.evaluation), source):
+    parents = [read_record(paths.cell(parent).run) for parent in parent_cells(config, cell)]
+    if weights_conflict(read_record(received.evaluation), [run or read_record(received.run) for run in parents]):
         merged.notes.append(
             f"{cell}: left out, because it was scored with other weights than those here; score it here"
         )

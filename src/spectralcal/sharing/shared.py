@@ -28,7 +28,7 @@ from spectralcal.records.light.files import has, lightened
 from spectralcal.scoring.imageless import hotspot_numbers, map_numbers
 from spectralcal.sharing.archive import write_archive
 from spectralcal.study.config import NAME, StudyConfig
-from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe
 
@@ -38,7 +38,7 @@ TRAINING = ("model", "history", "run")
 SCORES = ("cases", "calibration", "spectra", "scorers", "evaluation")
 #: folders whose files contain voxels of images
 IMAGES = ("maps", "hotspots")
-_PART = r"[A-Za-z0-9_.,:@=+-]+"
+_PART = r"[A-Za-z0-9_.,:@=+()-]+"
 _FILES = (
     r"light\.zip|cases\.csv|(?:calibration|spectra|scorers)\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
 )
@@ -130,7 +130,7 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
     """
     paths = StudyPaths(config)
     files = paths.cell(cell)
-    if not files.evaluation.is_file() or paths.cell(trained_cell(config, cell)).weights.is_file():
+    if not files.evaluation.is_file() or all(paths.cell(p).weights.is_file() for p in parent_cells(config, cell)):
         return False
     if not has(files.cases):
         return False

@@ -8,7 +8,7 @@ and cases in radiology are the same design, from where this analysis comes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class Crossed:
         level: coverage that the interval aims at.
         p_value: two-sided, of the hypothesis that the mean is 0; nan where there is no standard error.
         seeds, patients: how many entered.
-        over: "seeds and patients"; "patients" with one seed, whose interval says nothing of another training.
+        over: "seeds and patients"; "patients" with one seed, whose interval says nothing of another training; "seeds"
+            where every value is a training.
         dropped: patients that some seed lacks, who are left out.
     """
 
@@ -55,7 +56,7 @@ class Crossed:
         """Why it cannot decide anything; an empty text if it can."""
         if self.seeds < FEWEST_SEEDS:
             return "one seed" if self.seeds == 1 else f"{self.seeds} seeds, fewer than {FEWEST_SEEDS}"
-        if self.patients < FEWEST_PATIENTS:
+        if self.over != "seeds" and self.patients < FEWEST_PATIENTS:
             return f"{self.patients} patients, fewer than {FEWEST_PATIENTS}"
         return ""
 
@@ -64,8 +65,8 @@ class Crossed:
         """Smallest true effect that this design would call different from 0 with 80 % power, from its own variances."""
         from scipy.special import stdtrit
 
-        if not np.isfinite(self.se) or self.over != "seeds and patients":
-            return float("nan")
+        if not np.isfinite(self.se) or self.over == "patients":
+            return float("nan")  # another training's difference is unknown
         return float((stdtrit(self.df, (1 + self.level) / 2) + stdtrit(self.df, POWER)) * self.se)
 
     def at(self, level: float) -> Crossed:
@@ -138,6 +139,17 @@ def crossed(
     return _finished(estimate, se, float(df), level, seeds, people, "seeds and patients", dropped=dropped)
 
 
+def over_trainings(values: np.ndarray, *, level: float = LEVEL) -> Crossed:
+    """Student's interval of a mean over trainings, of which there is one number each.
+
+    Args:
+        values: (S,) finite numbers.
+        level: between 0 and 1.
+    """
+    found = crossed(np.asarray(values, float)[None], level=level)
+    return replace(found, seeds=found.patients, patients=0, over="seeds")
+
+
 def mean_squares(table: np.ndarray) -> tuple[float, float, float]:
     """Mean squares of seeds, of patients and of the rest of a full (S, P) table, S and P at least 2."""
     seeds, people = table.shape
@@ -166,7 +178,12 @@ def together(parts: list[Crossed], estimate: float, level: float = LEVEL) -> Cro
     spread = float(np.sum(squares**2 / np.array([part.df for part in parts])))
     df = float(squares.sum() ** 2 / spread) if spread > 0 else min(part.df for part in parts)
     fewest = min(part.seeds for part in parts), min(part.patients for part in parts)
-    return _finished(estimate, float(np.sqrt(squares.sum())), df, level, *fewest, _over(fewest[0]))
+    return finished(estimate, float(np.sqrt(squares.sum())), df, level, *fewest)
+
+
+def finished(estimate: float, se: float, df: float, level: float, seeds: int, patients: int) -> Crossed:
+    """The interval of an estimate whose standard error and degrees of freedom are known."""
+    return _finished(estimate, se, df, level, seeds, patients, _over(seeds))
 
 
 def _over(seeds: int) -> str:

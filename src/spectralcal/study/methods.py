@@ -1,4 +1,4 @@
-"""Methods: a loss with its options and, optionally, a post-hoc step, under one canonical name."""
+"""Methods: a loss with its options, an ensemble of its seeds and a post-hoc step where wanted, under one name."""
 
 from __future__ import annotations
 
@@ -18,44 +18,72 @@ if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig
 
 _VALUE = re.compile(r"^[A-Za-z0-9_.+-]*$")
+_ENSEMBLE = re.compile(r"ensemble\((?P<of>.*)\)(?:@(?P<options>.*))?")
+_MEMBERS = re.compile(r"members=(\d+)")
+#: networks of an ensemble where nothing else is said; deep ensembles gain little beyond (Lakshminarayanan et al. 2017)
+MEMBERS = 5
 
 
 @dataclass(frozen=True)
 class Method:
-    """A named loss with its options and, optionally, a post-hoc step.
+    """A named loss with its options and, optionally, an ensemble of its seeds and a post-hoc step.
 
-    `options` holds what was said explicitly; everything else is the loss's default.
+    Attributes:
+        loss: registered name.
+        options: what was said explicitly; everything else is the loss's default.
+        post_hoc: name of the post-hoc step; None: none.
+        members: networks of an ensemble, at least 2; 0: one network.
     """
 
     loss: str
     options: tuple[tuple[str, Any], ...] = ()
     post_hoc: str | None = None
+    members: int = 0
 
     @property
     def trained(self) -> Method:
-        """The method whose weights this one uses: itself without the post-hoc step."""
+        """The method whose weights this one uses: itself without ensemble and post-hoc step."""
         return Method(self.loss, self.options)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has a training of its own: it is no ensemble and has no post-hoc step."""
+        return not self.members and self.post_hoc is None
+
+    def seeds(self, seed: int) -> tuple[int, ...]:
+        """Seeds of the trainings that its cell with this seed is made of.
+
+        Ensemble k of n members has the seeds k n to k n + n - 1. No two ensembles of a method share a
+        network, so they vary as independent repetitions do.
+        """
+        return tuple(range(seed * self.members, (seed + 1) * self.members)) if self.members else (seed,)
 
     def __str__(self) -> str:
         options = ",".join(f"{key}={_text(value)}" for key, value in self.options)
-        return self.loss + (f"@{options}" if options else "") + (f"+{self.post_hoc}" if self.post_hoc else "")
+        text = self.loss + (f"@{options}" if options else "")
+        if self.members:
+            text = f"ensemble({text})" + (f"@members={self.members}" if self.members != MEMBERS else "")
+        return text + (f"+{self.post_hoc}" if self.post_hoc else "")
 
 
 def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> Method:
-    """Parse ``loss[@key=value,...][+step]``, check every part, and drop options that equal the default.
+    """Parse ``loss[@key=value,...][+step]`` or ``ensemble(loss[@key=value,...])[@members=n][+step]``.
+
+    Every part is checked; options that equal the default are dropped.
 
     Args:
-        text: for example ``spectral@window=1,weight=0.05`` or ``ce+temperature``.
+        text: for example ``spectral@window=1,weight=0.05``, ``ce+temperature`` or ``ensemble(ce)+temperature``.
         study_options: the study's own defaults by loss (`methods` in the configuration).
         where: place in the configuration, for messages.
 
     Raises:
-        ConfigError: unknown loss, option, value or post-hoc step.
+        ConfigError: unknown loss, option, value or post-hoc step; an ensemble of one network, or of no trained ones.
     """
     place = f"{where}: " if where else ""
     rest, plus, step = _split_step(text)
     if plus:
         registry.require("posthoc", step, f"{place}'{text}'")
+    rest, members = _split_ensemble(rest, text, place)
     loss, _, assignments = rest.partition("@")
     registry.require("losses", loss, where)
     given: dict[str, Any] = {}
@@ -72,7 +100,7 @@ def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | Non
     except ValidationError as error:
         raise ConfigError(f"{place}'{text}': {explain(error, model)}") from None
     options = tuple((key, resolved[key]) for key in sorted(given) if resolved[key] != reference[key])
-    return Method(loss, options, step if plus else None)
+    return Method(loss, options, step if plus else None, members)
 
 
 def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> str:
@@ -91,6 +119,27 @@ def _split_step(text: str) -> tuple[str, str, str]:
     """Split off a post-hoc step; a `+` may also stand inside a number (1e+3)."""
     head, plus, step = text.rpartition("+")
     return (head, plus, step) if plus and step.replace("_", "").isalpha() else (text, "", "")
+
+
+def _split_ensemble(rest: str, text: str, place: str) -> tuple[str, int]:
+    """The method that an ensemble is made of, and its number of members; of another method itself and 0."""
+    match = _ENSEMBLE.fullmatch(rest)
+    if match is None:
+        return rest, 0
+    inner = match["of"]
+    if _ENSEMBLE.fullmatch(inner) or _split_step(inner)[1]:
+        raise ConfigError(
+            f"{place}'{text}': expected an ensemble of trained networks, found one of '{inner}'; a post-hoc step goes "
+            "behind it, as in ensemble(ce)+temperature"
+        )
+    if match["options"] is None:
+        return inner, MEMBERS
+    members = _MEMBERS.fullmatch(match["options"])
+    if members is None or int(members[1]) < 2:
+        raise ConfigError(
+            f"{place}'{text}': expected members=n with n of 2 or more behind the ensemble, found '{match['options']}'"
+        )
+    return inner, int(members[1])
 
 
 def _text(value: Any) -> str:

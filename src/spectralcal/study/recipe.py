@@ -15,7 +15,7 @@ from spectralcal.base import registry
 from spectralcal.base.digests import code_digest, digest, file_digest, source_digest
 from spectralcal.base.papers import paper_of
 from spectralcal.study.config import SCORERS, StudyConfig
-from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
 from spectralcal.study.methods import loss_options, parse_method
 from spectralcal.study.numerics import component, engine
 
@@ -112,9 +112,10 @@ def training_recipe(config: StudyConfig, cell: Cell) -> str:
 
 def evaluation_identity(config: StudyConfig, cell: Cell) -> dict[str, Any]:
     """What decides the scores of a cell, but for the data."""
-    step = parse_method(cell.method, config.methods).post_hoc
+    method = parse_method(cell.method, config.methods)
+    weights = [training_recipe(config, parent) for parent in parent_cells(config, cell)]
     identity = {
-        "weights": training_recipe(config, trained_cell(config, cell)),
+        "weights": weights if method.members else weights[0],
         "patch": config.training_of(cell.dataset, cell.architecture).patch,
         "inference": _set(config.inference),
         "evaluation": _evaluation(config),
@@ -123,8 +124,10 @@ def evaluation_identity(config: StudyConfig, cell: Cell) -> dict[str, Any]:
     }
     if config.evaluation.scorers != SCORERS:
         identity["scorers"] = _scorers(config)
-    if step is not None:
-        identity["post_hoc"] = {"name": step, **component("posthoc", step)}
+    if method.members:
+        identity["numerics"] |= engine("ensemble")
+    if method.post_hoc is not None:
+        identity["post_hoc"] = {"name": method.post_hoc, **component("posthoc", method.post_hoc)}
         identity["numerics"] |= engine("post-hoc fit")
     return identity
 

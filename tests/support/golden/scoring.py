@@ -30,7 +30,7 @@ def values() -> dict[str, Any]:
     return {**found, **evaluated()}
 
 
-def _scene(missed: int | None = None, spurious: int | None = None, shape=SHAPE, posterior: bool = False) -> tuple:
+def scene(missed: int | None = None, spurious: int | None = None, shape=SHAPE, posterior: bool = False) -> tuple:
     """Probabilities, reference and posterior. Quotients of integers: every machine has the same bits."""
     reference, other = formula.labels(shape, 4, 3), formula.labels(shape, 4, 4)
     if spurious is not None:
@@ -59,7 +59,7 @@ SCENES: dict[str, dict[str, Any]] = {
 def scored(name: str, **changes: Any) -> dict[str, Any]:
     """Every row, and the sums at distances to the boundary, of one scene."""
     options = SCENES[name]
-    probabilities, reference, posterior = _scene(**options)
+    probabilities, reference, posterior = scene(**options)
     if "absent" in name:
         reference = np.where(reference == 3, 0, reference).astype(np.uint8)
     arguments = {"spacing_mm": SPACING[: reference.ndim], "nested": NESTED if "nested" in name else None, **changes}
@@ -71,7 +71,7 @@ def scored(name: str, **changes: Any) -> dict[str, Any]:
         for region, histogram in found.by_scorer["calibration"].parts.items()
     }
     return {
-        **_rows(found.rows),
+        **rows_by_name(found.rows),
         "bands": {key: summary(array) for key, array in found.by_scorer["distance"].arrays.items()},
         "top-label counts": bins,
     }
@@ -106,14 +106,14 @@ def evaluated() -> dict[str, Any]:
     }
     sums = {key: summary(array) for key, array in arrays.items() if key.endswith("/pooled/sums")}
     return {
-        **{f"case {case}": _rows(of_case) for case, of_case in rows.items()},
+        **{f"case {case}": rows_by_name(of_case) for case, of_case in rows.items()},
         "names": sorted(arrays),
         **binned,
         **sums,
     }
 
 
-def _rows(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def rows_by_name(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """class/protocol/metric -> value, and the status where it is not "ok"."""
     found: dict[str, Any] = {}
     for row in rows:

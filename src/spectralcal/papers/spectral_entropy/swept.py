@@ -52,7 +52,7 @@ def by_value(results: Results, option: str | None) -> Lookup:
 def _spectral_settings(results: Results, method: str) -> tuple[Any, ...] | None:
     """Weight, window and bands of the spectral loss; None for other losses and for variants of its other options."""
     parsed = parse_method(method, results.config.methods)
-    if parsed.loss != "spectral" or parsed.post_hoc or not {key for key, _ in parsed.options} <= set(SWEPT):
+    if parsed.loss != "spectral" or not parsed.is_trained or not {key for key, _ in parsed.options} <= set(SWEPT):
         return None
     options = loss_options(results.config, method)
     return tuple(options[key] for key in SWEPT)

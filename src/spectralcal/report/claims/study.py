@@ -140,7 +140,7 @@ class Study:
         found = {}
         for method in self.results.methods(experiment):
             parsed = parse_method(method, config.methods)
-            if parsed.loss == loss and not parsed.post_hoc and {key for key, _ in parsed.options} <= {option}:
+            if parsed.loss == loss and parsed.is_trained and {key for key, _ in parsed.options} <= {option}:
                 found[loss_options(config, method)[option]] = method
         if len(found) < 2:
             raise NotMeasured(f"experiment '{experiment}' does not vary {loss}'s {option}")

@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 def compared_methods(results: Results, experiment: str) -> list[str]:
-    """Trained methods of an experiment without the baseline, in the order of figures; post-hoc steps train nothing."""
+    """Trained methods of an experiment without the baseline, in the order of figures: of others the loss."""
     baseline = results.baseline(experiment)
     names = [str(parse_method(name, results.config.methods).trained) for name in results.methods(experiment)]
     return [name for name in results.style.ordered(dict.fromkeys(names)) if name != baseline]

@@ -12,7 +12,8 @@ from spectralcal.base.errors import ConfigError, choices
 from spectralcal.base.validation import explain
 from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
-from spectralcal.study.methods import canonical_method
+from spectralcal.study.grid import experiment_cells, parent_cells, trained_cells
+from spectralcal.study.methods import canonical_method, parse_method
 
 if TYPE_CHECKING:
     from spectralcal.study.config.study import StudyConfig
@@ -31,6 +32,7 @@ def check_study(study: StudyConfig) -> None:
         _check_options("losses", name, options, f"methods.{name}")
     for name in study.experiments:
         _check_experiment(study, name)
+    _check_ensembles(study)
     _check_side(study)
     for name in study.evaluation.scorers:
         registry.require("scorers", name, "evaluation.scorers")
@@ -102,6 +104,26 @@ def _check_experiment(study: StudyConfig, name: str) -> None:
                 f"experiments.{name}.methods: '{method}' and '{seen[canonical]}' are the same method; keep one"
             )
         seen[canonical] = method
+
+
+def _check_ensembles(study: StudyConfig) -> None:
+    """An ensemble trains nothing: all its members must be trainings that the study has anyhow."""
+    cells = [(name, cell) for name in study.experiments for cell in experiment_cells(study, name)]
+    methods = {name: parse_method(name, study.methods) for name in {cell.method for _, cell in cells}}
+    if not any(method.members for method in methods.values()):
+        return
+    trained = set(trained_cells(study, {cell for _, cell in cells if not methods[cell.method].members}))
+    for name, cell in cells:
+        method = methods[cell.method]
+        lacking = [parent.seed for parent in parent_cells(study, cell) if parent not in trained]
+        if method.members and lacking:
+            first, *_, last = method.seeds(cell.seed)
+            raise ConfigError(
+                f"experiments.{name}.seeds: '{cell.method}' with seed {cell.seed} is made of seeds {first} to {last} "
+                f"of '{method.trained}' on {cell.dataset} with {cell.architecture}, but no experiment trains seed "
+                f"{lacking[0]}; add those seeds to one with '{method.trained}', or list the ensemble in an experiment "
+                f"without seed {cell.seed}"
+            )
 
 
 def _check_known_experiment(study: StudyConfig, name: str, where: str) -> None:

@@ -170,7 +170,7 @@ def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
         experiment, config = study.experiment("tuned"), study.results.config
         (ours,) = study.named("tuned", "Ours")
         parsed = {method: parse_method(method, config.methods) for method in study.results.methods(experiment)}
-        others = [m for m, p in parsed.items() if p.loss != parsed[ours].loss and not p.post_hoc]
+        others = [m for m, p in parsed.items() if p.loss != parsed[ours].loss and p.is_trained]
         if not any(parsed[method].options for method in others):
             raise NotMeasured(f"experiment '{experiment}' has no baseline with other options than its own")
         sample = study.scores("tuned", name, [*others, ours], [ECE])
@@ -273,9 +273,9 @@ def _one_and_all(study: Study, claim: Claim, scores: dict[str, Statistic]) -> li
 
 
 def _lead(samples: list[Sample], score: Statistic, means: np.ndarray) -> Measure:
-    """How far the last method is above the best of the others, picked by its mean."""
+    """How far the last method is above the best of the others, picked by its mean; scores depend on who is where."""
     best = int(np.argmax(score(means)[:-1]))
-    return measure_together(samples, lambda m: score(m)[..., -1] - score(m)[..., best], len(LOSSES) - 1)
+    return measure_together(samples, lambda m: score(m)[..., -1] - score(m)[..., best], len(LOSSES) - 1, steps=True)
 
 
 def _mean_rank(ranks: Sequence[Rounded]) -> Rounded:
