@@ -110,6 +110,11 @@ def test_what_the_paper_says_of_itself():
     assert [method.printed for method in paper.methods.values() if method.printed] == ["Ours"]
 
 
+def test_names_of_data_sets_are_those_of_the_tables():
+    printed = {row["dataset"] for table in TABLES for row in rows(table)}
+    assert set(read_paper(PAPER).datasets.values()) <= printed
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_printed_tables_can_be_read_and_are_whole(table):
     values = paper_values(paper_of(PAPER).folder, f"table{table}")
