@@ -1,50 +1,48 @@
-"""Intervals, paired comparisons and rankings: arrays in, numbers out; nothing is drawn or read here."""
+"""Intervals, comparisons and rankings: arrays in, numbers out; nothing is drawn or read here."""
 
-from spectralcal.statistics.bootstrap import Interval, bootstrap_mean, resampled_means
 from spectralcal.statistics.compare import Best, lead
-from spectralcal.statistics.crossed import FEWEST_PATIENTS, FEWEST_SEEDS, Crossed, NearNull, crossed, near_null
-from spectralcal.statistics.groups import grid_of_patients, group_means
-from spectralcal.statistics.influence import influence, ratio
-from spectralcal.statistics.multiple import holm
-from spectralcal.statistics.paired import PairedDifference, paired_difference
-from spectralcal.statistics.permutation import exact_correlation_p
-from spectralcal.statistics.ranks import (
-    FriedmanTest,
-    RankStability,
-    average_ranks,
-    critical_difference,
-    friedman_test,
-    nemenyi_p,
-    rank_stability,
-    ranks,
+from spectralcal.statistics.crossed import (
+    FEWEST_PATIENTS,
+    FEWEST_SEEDS,
+    Crossed,
+    CrossedMany,
+    NearNull,
+    crossed,
+    crossed_many,
+    near_null,
+    over_trainings,
+    together,
 )
+from spectralcal.statistics.groups import grid_of_patients
+from spectralcal.statistics.influence import influence, pooled_ratio, ratio
+from spectralcal.statistics.jackknife import jackknifed
+from spectralcal.statistics.multiple import holm
+from spectralcal.statistics.permutation import exact_correlation_p
+from spectralcal.statistics.ranks import FriedmanTest, average_ranks, critical_difference, friedman_test, ranks
 
 __all__ = [
     "FEWEST_PATIENTS",
     "FEWEST_SEEDS",
     "Best",
     "Crossed",
+    "CrossedMany",
     "FriedmanTest",
-    "Interval",
     "NearNull",
-    "PairedDifference",
-    "RankStability",
     "average_ranks",
-    "bootstrap_mean",
     "critical_difference",
     "crossed",
+    "crossed_many",
     "exact_correlation_p",
     "friedman_test",
     "grid_of_patients",
-    "group_means",
     "holm",
     "influence",
+    "jackknifed",
     "lead",
     "near_null",
-    "nemenyi_p",
-    "paired_difference",
-    "rank_stability",
+    "over_trainings",
+    "pooled_ratio",
     "ranks",
     "ratio",
-    "resampled_means",
+    "together",
 ]

@@ -69,7 +69,7 @@ class Sample:
         """(seeds, M, Q): mean over patients of each seed."""
         return np.moveaxis(_mean(self.values), -1, 0)
 
-    def measure(self, statistic: Statistic, tries: int = 1) -> Measure:
+    def measure(self, statistic: Statistic, tries: int = 1, *, steps: bool = False) -> Measure:
         """A statistic of the means with its interval over seeds and patients, and its value for each seed.
 
         A statistic that is no mean is linearised (:func:`spectralcal.statistics.influence`).
@@ -78,7 +78,11 @@ class Sample:
             statistic: of means (..., methods, quantities).
             tries: out of how many comparisons this one was picked by the same numbers, as with the best baseline of
                 six; the interval has Bonferroni's level 1 - 0.05 / tries.
+            steps: the statistic has steps or folds, as ranks and ranges do, so that it cannot be linearised
+                (:func:`spectralcal.statistics.jackknife.jackknifed`).
         """
+        if steps:
+            return measure_together([self], lambda means: statistic(means[..., 0, :, :]), tries, steps=True)
         part = _contributions(statistic, self)
         found = _centred(crossed(part, level=_level(tries)), float(statistic(self.means)))
         return Measure.of(found, statistic(self.by_seed), len(self.patients), self.cases)
@@ -97,8 +101,7 @@ def measure_together(
         samples: one a data set, with the same methods and numbers of quantities and seeds.
         statistic: (..., data sets, methods, quantities) -> (...).
         tries: as in :meth:`Sample.measure`.
-        steps: the statistic has steps, as ranks do, so that it cannot be linearised
-            (:func:`spectralcal.statistics.jackknife.jackknifed`).
+        steps: as in :meth:`Sample.measure`.
     """
     means = np.stack([sample.means for sample in samples])
     by_seed = statistic(np.stack([sample.by_seed for sample in samples], axis=1))
