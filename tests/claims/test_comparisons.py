@@ -67,7 +67,7 @@ def test_one_seed_decides_nothing_about_methods(make, ahead):
     found = make(ahead(), seeds=[0], datasets=["acdc"]).findings("C01")["acdc"]
     assert found.low > 0
     assert found.verdict == f.INCONCLUSIVE
-    assert "one seed" in found.found
+    assert "One seed" in found.found
 
 
 def test_few_patients_decide_nothing(make, ahead):

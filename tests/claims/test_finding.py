@@ -38,7 +38,7 @@ def test_few_seeds_or_patients_decide_nothing_and_say_so(seeds, patients):
     assert few.low > 0
     assert part(few).verdict == f.INCONCLUSIVE
     assert few.shortage
-    assert few.shortage in f.conclude("here", [part(few)], "").found
+    assert few.shortage.capitalize() in f.conclude("here", [part(few)], "").found
 
 
 def test_five_seeds_and_six_patients_decide():

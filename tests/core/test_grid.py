@@ -17,6 +17,7 @@ from spectralcal.study.recipe import (
     split_recipe,
     training_recipe,
 )
+from spectralcal.study.resolved import resolve
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,9 @@ def cell(method="spectral", seed=0):
 def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
     before = parse_config(minimal(), "toy")
     after = parse_config(minimal(methods={"spectral": {"weight": 0.5}}), "toy")
-    assert training_recipe(before, cell()) != training_recipe(after, cell())
-    assert evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())
-    assert training_recipe(before, cell("ce")) == training_recipe(after, cell("ce"))
+    assert training_recipe(resolve(before, cell())) != training_recipe(resolve(after, cell()))
+    assert evaluation_recipe(resolve(before, cell())) != evaluation_recipe(resolve(after, cell()))
+    assert training_recipe(resolve(before, cell("ce"))) == training_recipe(resolve(after, cell("ce")))
     assert preparation_recipe(before, "phantom") == preparation_recipe(after, "phantom")
 
 
@@ -109,15 +110,15 @@ def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
 def test_what_each_setting_makes_run_again(change, retrains, rescores, reprepares):
     """Preparation reaches the later steps through the manifest, not through their recipes."""
     before, after = parse_config(minimal(), "toy"), parse_config(minimal(**change), "toy")
-    assert (training_recipe(before, cell()) != training_recipe(after, cell())) == retrains
-    assert (evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())) == rescores
+    assert (training_recipe(resolve(before, cell())) != training_recipe(resolve(after, cell()))) == retrains
+    assert (evaluation_recipe(resolve(before, cell())) != evaluation_recipe(resolve(after, cell()))) == rescores
     assert (preparation_recipe(before, "phantom") != preparation_recipe(after, "phantom")) == reprepares
 
 
 def test_the_split_has_its_own_recipe():
     before, after = parse_config(minimal(), "toy"), parse_config(minimal(split={"seed": 4}), "toy")
     assert split_recipe(before, "phantom") != split_recipe(after, "phantom")
-    assert training_recipe(before, cell()) == training_recipe(after, cell())
+    assert training_recipe(resolve(before, cell())) == training_recipe(resolve(after, cell()))
 
 
 def test_post_hoc_steps_share_the_training():
@@ -125,8 +126,10 @@ def test_post_hoc_steps_share_the_training():
     cells = study_cells(study)
     assert [c.method for c in cells] == ["ce", "ce+temperature", "spectral@window=1+classwise_temperature"]
     assert [c.method for c in trained_cells(study, cells)] == ["ce", "spectral@window=1"]
-    assert training_recipe(study, cell("ce")) == training_recipe(study, trained_cells(study, cells[1:2])[0])
-    assert evaluation_recipe(study, cell("ce")) != evaluation_recipe(study, cell("ce+temperature"))
+    assert training_recipe(resolve(study, cell("ce"))) == training_recipe(
+        resolve(study, trained_cells(study, cells[1:2])[0])
+    )
+    assert evaluation_recipe(resolve(study, cell("ce"))) != evaluation_recipe(resolve(study, cell("ce+temperature")))
     with pytest.raises(ConfigError, match="unknown post-hoc step"):
         parse_config(experiment(methods=["ce+nothing"]), "toy")
 
@@ -193,14 +196,16 @@ def test_an_ensemble_of_seeds_that_nobody_trains_is_refused():
 
 def test_scores_of_an_ensemble_are_identified_by_all_its_members(monkeypatch):
     study = ensembles([0, 1])
-    first, second = (evaluation_identity(study, cell("ensemble(ce)", seed)) for seed in (0, 1))
-    assert first["weights"] == [training_recipe(study, cell("ce", seed)) for seed in range(5)]
+    first, second = (evaluation_identity(resolve(study, cell("ensemble(ce)", seed))) for seed in (0, 1))
+    assert first["weights"] == [training_recipe(resolve(study, cell("ce", seed))) for seed in range(5)]
     assert set(first["weights"]).isdisjoint(second["weights"])
-    assert evaluation_recipe(study, cell("ensemble(ce)")) != evaluation_recipe(study, cell("ensemble(ce)+temperature"))
-    plain, one = evaluation_recipe(study, cell("ensemble(ce)")), evaluation_recipe(study, cell("ce"))
+    assert evaluation_recipe(resolve(study, cell("ensemble(ce)"))) != evaluation_recipe(
+        resolve(study, cell("ensemble(ce)+temperature"))
+    )
+    plain, one = evaluation_recipe(resolve(study, cell("ensemble(ce)"))), evaluation_recipe(resolve(study, cell("ce")))
     monkeypatch.setitem(ENGINE, "ensemble", 2)
-    assert evaluation_recipe(study, cell("ensemble(ce)")) != plain
-    assert evaluation_recipe(study, cell("ce")) == one
+    assert evaluation_recipe(resolve(study, cell("ensemble(ce)"))) != plain
+    assert evaluation_recipe(resolve(study, cell("ce"))) == one
 
 
 def test_a_cell_is_found_by_its_path():

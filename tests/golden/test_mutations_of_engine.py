@@ -24,6 +24,8 @@ import spectralcal.scorers.calibration as calibration
 import spectralcal.scorers.segmentation as segmentation
 import spectralcal.scoring.contract as contract
 import spectralcal.scoring.hotspots as hotspots
+import spectralcal.transforms.blur as blur
+import spectralcal.transforms.gamma as gamma
 import spectralcal.transforms.intensity as augment
 from golden import ensemble, posthoc, prediction, preparation, scoring, seen_cases, split, training
 from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
@@ -111,12 +113,12 @@ MUTATIONS = {
     "blur 2 % wider": Mutation(
         "training",
         training.computed,
-        through(augment, "gaussian_blur", lambda plain, image, sigma: plain(image, 1.02 * sigma)),
+        through(blur, "gaussian_blur", lambda plain, image, sigma: plain(image, 1.02 * sigma)),
     ),
     "gamma about a mean 0.001 higher": Mutation(
         "training",
         training.computed,
-        through(augment, "gamma_transform", lambda plain, image, gamma: plain(image, gamma) + 0.001),
+        through(gamma, "gamma_transform", lambda plain, image, gamma: plain(image, gamma) + 0.001),
     ),
     "another stream of augmentations": Mutation(
         "training", training.drawn, through(augment, "stream_seed", other_stream)

@@ -22,6 +22,7 @@ from spectralcal.sharing.verify import verify_study
 from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 
 PAIR, SCALED = "ensemble(ce)@members=2", "ensemble(ce)@members=2+temperature"
 MAIN = {"datasets": ["phantom"], "architectures": ["unet"], "methods": ["ce"], "seeds": [0, 1, 2, 3]}
@@ -82,7 +83,7 @@ def test_scores_are_those_of_the_mean_probability(study):
     case = data.scored[0]
     image = torch.from_numpy(np.array(case.image()))[None]
     with torch.inference_mode():
-        members = [load_network(study, cell("ce", seed), 1).eval()(image).softmax(1)[0] for seed in (0, 1)]
+        members = [load_network(resolve(study, cell("ce", seed)), 1).eval()(image).softmax(1)[0] for seed in (0, 1)]
     label = torch.from_numpy(np.array(case.label()).astype(np.int64))
     hot = torch.nn.functional.one_hot(label, 4).movedim(-1, 0)
     brier = (torch.stack(members).mean(0) - hot).square().sum(0).mean()

@@ -68,7 +68,8 @@ def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
     if seal_holds(record) is False:
         findings.append(f"{name}: altered since it was written (its seal does not fit)")
     parts = record.get("parts")
-    made_of = [(parts or {}).get(part) for part in ("recipe", "manifest", "split")]
+    tested = [part for part in ("tested_manifest", "tested_split") if part in (parts or {})]
+    made_of = [(parts or {}).get(part) for part in ("recipe", "manifest", "split", *tested)]
     if parts and record.get("fingerprint") != cell_fingerprint(*made_of):
         findings.append(f"{name}: its fingerprint {record.get('fingerprint')} is not that of its parts")
     identity = record.get("identity")

@@ -16,9 +16,10 @@ from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.base.papers import FILE, paper_of
 from spectralcal.records.light.files import has, read_arrays, read_text
 from spectralcal.report.style import Style
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import PaperConfig, StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 from spectralcal.study.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Results:
         if experiment not in self._rows:
             cells = [vars(cell) for cell in self.cells(experiment)]
             filters = [(key, "in", {cell[key] for cell in cells}) for key in KEYS]
+            if self.config.evaluation.conditions:
+                filters.append(("condition", "==", TEST))
             if not self._scored:  # columns of a table without rows have no type to compare with
                 filters = None
             self._rows[experiment] = pd.read_parquet(self._table, filters=filters)
@@ -172,7 +175,7 @@ class Results:
     def label(self, method: str) -> str:
         """Short name of a method for tables and legends: ``FL``, ``FL (gamma=1.0)``, ``CE + temperature``,
         ``Ensemble of 5, CE``."""
-        parsed = parse_method(method, self.config.methods)
+        parsed = method_of(self.config, method)
         entry = self.paper.methods.get(parsed.loss)
         label = (entry and entry.label) or registry.constant("losses", parsed.loss, "LABEL")
         label = label or parsed.loss.rpartition(":")[2]
@@ -232,7 +235,7 @@ class Results:
 
     def paper_name(self, method: str) -> str | None:
         """Name of a method in the paper's tables; None for variants and methods that it does not have."""
-        parsed = parse_method(method, self.config.methods)
+        parsed = method_of(self.config, method)
         entry = self.paper.methods.get(parsed.loss)
         return None if parsed.options or not parsed.is_trained or entry is None else entry.printed
 

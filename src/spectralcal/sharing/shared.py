@@ -31,6 +31,7 @@ from spectralcal.study.config import NAME, StudyConfig
 from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe
+from spectralcal.study.resolved import resolve
 
 #: what an archive contains of a cell, the history, scores, histograms and spectra in the light file unless it is a full
 #: one; weights are left out because they may give training images away
@@ -135,7 +136,7 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
     if not has(files.cases):
         return False
     record = read_record(files.evaluation) or {}
-    if record.get("recipe") != evaluation_recipe(config, cell):
+    if record.get("recipe") != evaluation_recipe(resolve(config, cell)):
         return False
     parts, manifest, split = record.get("parts", {}), paths.manifest(cell.dataset), paths.split(cell.dataset)
     if split.is_file() and (read_record(split) or {}).get("hash") != parts.get("split"):

@@ -57,7 +57,7 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
             verification.notes += [f"{files.folder}/{note}" for note in older]
             unrecorded += len(notes) > len(older)
             bar.advance()
-    verification.cells = len(cells)
+    verification.cells = len({cell for cell, _ in cells})
     if unrecorded:
         verification.notes.append(
             f"{unrecorded} cells were written before hashes were recorded; run them again to have them"
@@ -70,7 +70,7 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
 
 def _cells_on_disk(config: StudyConfig) -> list[tuple[Cell, CellPaths]]:
     root = config.results / "cells"
-    folders = sorted(root.glob("*/*/*/*"))
+    folders = sorted([*root.glob("*/*/*/*"), *root.glob("*/*/*/*/condition=*")])
     return [(cell, CellPaths(f)) for f in folders if (cell := Cell.from_path(f.relative_to(root)))]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spectralcal.study.methods import canonical_method, loss_options, parse_method  # noqa: F401 (old place of loss_options)
+from spectralcal.study.methods import canonical_method, loss_options, method_of  # noqa: F401 (old place of loss_options)
 
 if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig
@@ -69,7 +69,7 @@ def trained_cells(config: StudyConfig, cells: Iterable[Cell]) -> list[Cell]:
 
 def parent_cells(config: StudyConfig, cell: Cell) -> tuple[Cell, ...]:
     """The cells whose weights `cell` is scored with: itself, that of its loss, or the members of its ensemble."""
-    method = parse_method(cell.method, config.methods)
+    method = method_of(config, cell.method)
     return tuple(replace(cell, method=str(method.trained), seed=seed) for seed in method.seeds(cell.seed))
 
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-
-import yaml
-from pydantic import ValidationError
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError
-from spectralcal.base.validation import explain
+from spectralcal.study.entries import ParsedEntry, parse_entry
 
 if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig
 
-_VALUE = re.compile(r"^[A-Za-z0-9_.+-]*$")
 _ENSEMBLE = re.compile(r"ensemble\((?P<of>.*)\)(?:@(?P<options>.*))?")
 _MEMBERS = re.compile(r"members=(\d+)")
 #: networks of an ensemble where nothing else is said; deep ensembles gain little beyond (Lakshminarayanan et al. 2017)
@@ -33,17 +29,19 @@ class Method:
         options: what was said explicitly; everything else is the loss's default.
         post_hoc: name of the post-hoc step; None: none.
         members: networks of an ensemble, at least 2; 0: one network.
+        arguments: all keyword options that the loss is built with, in the study that the method was parsed for.
     """
 
     loss: str
     options: tuple[tuple[str, Any], ...] = ()
     post_hoc: str | None = None
     members: int = 0
+    arguments: tuple[tuple[str, Any], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def trained(self) -> Method:
         """The method whose weights this one uses: itself without ensemble and post-hoc step."""
-        return Method(self.loss, self.options)
+        return replace(self, post_hoc=None, members=0)
 
     @property
     def is_trained(self) -> bool:
@@ -59,8 +57,7 @@ class Method:
         return tuple(range(seed * self.members, (seed + 1) * self.members)) if self.members else (seed,)
 
     def __str__(self) -> str:
-        options = ",".join(f"{key}={_text(value)}" for key, value in self.options)
-        text = self.loss + (f"@{options}" if options else "")
+        text = str(ParsedEntry(self.loss, self.options, self.arguments))
         if self.members:
             text = f"ensemble({text})" + (f"@members={self.members}" if self.members != MEMBERS else "")
         return text + (f"+{self.post_hoc}" if self.post_hoc else "")
@@ -84,23 +81,8 @@ def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | Non
     if plus:
         registry.require("posthoc", step, f"{place}'{text}'")
     rest, members = _split_ensemble(rest, text, place)
-    loss, _, assignments = rest.partition("@")
-    registry.require("losses", loss, where)
-    given: dict[str, Any] = {}
-    for assignment in filter(None, assignments.split(",")):
-        key, equals, value = assignment.partition("=")
-        if not equals or not _VALUE.match(value):
-            raise ConfigError(f"{place}cannot read '{assignment}' in '{text}'; expected loss@key=value,key=value")
-        given[key] = yaml.safe_load(value)
-    model = registry.options_model("losses", loss)
-    base = dict((study_options or {}).get(loss, {}))
-    try:
-        reference = model.model_validate(base).model_dump()
-        resolved = model.model_validate({**base, **given}).model_dump()
-    except ValidationError as error:
-        raise ConfigError(f"{place}'{text}': {explain(error, model)}") from None
-    options = tuple((key, resolved[key]) for key in sorted(given) if resolved[key] != reference[key])
-    return Method(loss, options, step if plus else None, members)
+    entry = parse_entry("losses", rest, study_options, where, whole=text)
+    return Method(entry.name, entry.options, step if plus else None, members, entry.arguments)
 
 
 def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> str:
@@ -108,11 +90,14 @@ def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] |
     return str(parse_method(text, study_options, where))
 
 
-def loss_options(config: StudyConfig, method: str) -> dict[str, Any]:
+def method_of(config: StudyConfig, name: str) -> Method:
+    """The method of that name in a study, with all options of its loss."""
+    return parse_method(name, config.methods)
+
+
+def loss_options(config: StudyConfig, name: str) -> dict[str, Any]:
     """All keyword options with which a method's loss is built."""
-    parsed = parse_method(method, config.methods)
-    model = registry.options_model("losses", parsed.loss)
-    return model.model_validate({**config.methods.get(parsed.loss, {}), **dict(parsed.options)}).model_dump()
+    return dict(method_of(config, name).arguments)
 
 
 def _split_step(text: str) -> tuple[str, str, str]:
@@ -140,7 +125,3 @@ def _split_ensemble(rest: str, text: str, place: str) -> tuple[str, int]:
             f"{place}'{text}': expected members=n with n of 2 or more behind the ensemble, found '{match['options']}'"
         )
     return inner, int(members[1])
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)

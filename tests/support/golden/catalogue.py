@@ -21,13 +21,14 @@ from golden import (
     scoring,
     seen_cases,
     split,
+    transforms,
 )
 from golden import training as training_part
 from spectralcal.base import registry
 from spectralcal.study import numerics
 
 ROOT = Path(__file__).parents[3]
-KINDS = ("losses", "models", "datasets", "posthoc", "scorers")
+KINDS = ("losses", "models", "datasets", "posthoc", "scorers", "transforms")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ ENTRIES: dict[str, Callable[[str], dict[str, Any]]] = {
     "datasets": datasets.values,
     "posthoc": posthoc.values,
     "scorers": scorers.values,
+    "transforms": transforms.values,
 }
 
 

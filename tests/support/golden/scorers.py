@@ -9,6 +9,7 @@ import numpy as np
 from golden.compare import COUNTED, summary
 from golden.scoring import CLASSES, SCENES, SPACING, rows_by_name, scene
 from spectralcal.base import registry
+from spectralcal.datasets import DataFacts
 from spectralcal.scoring.contract import Prediction, ScoredCase
 from spectralcal.scoring.gather import ScorerPool
 from spectralcal.study.config import EvaluationConfig
@@ -39,7 +40,9 @@ def scored_case(**options: Any) -> tuple[Prediction, ScoredCase]:
     """A scene of the scoring part as a scorer sees it."""
     probabilities, reference, posterior = scene(**options)
     spacing_mm = SPACING[: reference.ndim]
-    case = ScoredCase(reference, spacing_mm, CLASSES, EvaluationConfig(), posterior=posterior)
+    case = ScoredCase(
+        reference, spacing_mm, DataFacts(CLASSES, reference.ndim, "mm", ()), EvaluationConfig(), posterior=posterior
+    )
     return Prediction(lambda: probabilities), case
 
 

@@ -11,6 +11,7 @@ from golden import formula
 from golden.compare import COUNTED, rounded, summary
 from golden.memory_case import MemoryCase
 from golden.networks import FormulaNetwork
+from spectralcal.datasets import DataFacts
 from spectralcal.metrics import PROTOCOLS
 from spectralcal.scoring.evaluate import evaluate_cases
 from spectralcal.scoring.score import score_case
@@ -87,9 +88,10 @@ def evaluated() -> dict[str, Any]:
     reference = cases[2].reference()
     posterior = np.stack([1 + 4 * (reference == c) for c in range(3)]).astype(np.float32)
     cases[2].with_posterior(posterior / posterior.sum(0))
+    facts = DataFacts(("organ", "lesion"), 3, "mm", ("image",), nested={"whole": (1, 2)})
     found = evaluate_cases(
-        FormulaNetwork(), cases, ("organ", "lesion"), (10, 10, 10), InferenceConfig(overlap=0.25), EvaluationConfig(),
-        device=torch.device("cpu"), precision="fp32", nested={"whole": (1, 2)},
+        FormulaNetwork(), cases, facts, (10, 10, 10), InferenceConfig(overlap=0.25), EvaluationConfig(),
+        device=torch.device("cpu"), precision="fp32"
     )  # fmt: skip
     arrays = {**{f"calibration {k}": v for k, v in found.calibration.items()},
               **{f"spectra {k}": v for k, v in found.spectra.items()}}  # fmt: skip

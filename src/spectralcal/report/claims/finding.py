@@ -261,7 +261,7 @@ def conclude(
         counts = ", ".join(f"{verdicts.count(kind)} {kind}" for kind in VERDICTS if kind in verdicts)
         odd = [part.words for part, one in zip(parts, verdicts, strict=True) if one != SUPPORTED][:SPELT_OUT]
         said = f"{len(parts)} conditions: {counts} ({'; '.join(odd) or f'for example, {shown.words}'})"
-    shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "")
+    shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "").capitalize()
     found = ". ".join(filter(None, [said, shortage, note]))
     return Finding.of(shown.measure, where, verdict, shown.text, shown.unit, found, evidence, source)
 

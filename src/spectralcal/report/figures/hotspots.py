@@ -12,7 +12,7 @@ from spectralcal.report.figures.choose import in_order, patients_of
 from spectralcal.report.figures.slices import SliceView, best_slice
 from spectralcal.report.results import Results
 from spectralcal.statistics import crossed, crossed_many, pooled_ratio
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 
 #: what a network of the study's next seed is called: it shares no initial weights and no batches with the baseline
 OTHER_SEED = ", other seed"
@@ -25,7 +25,7 @@ COLUMNS = (
 def compared_methods(results: Results, experiment: str) -> list[str]:
     """Trained methods of an experiment without the baseline, in the order of figures: of others the loss."""
     baseline = results.baseline(experiment)
-    names = [str(parse_method(name, results.config.methods).trained) for name in results.methods(experiment)]
+    names = [str(method_of(results.config, name).trained) for name in results.methods(experiment)]
     return [name for name in results.style.ordered(dict.fromkeys(names)) if name != baseline]
 
 

@@ -25,7 +25,7 @@ from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.settings import Settings, numeric_settings
 from spectralcal.report.results import Results
 from spectralcal.report.style import INK, TWO_COLUMNS, Style, size
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     """
     parts = []
     chosen = chosen_cells(results, experiment, dataset, architecture)
-    trained = {m: cells for m, cells in chosen.items() if parse_method(m, results.config.methods).is_trained}
+    trained = {m: cells for m, cells in chosen.items() if method_of(results.config, m).is_trained}
     for method in numeric_settings(results, experiment).ordered(trained or chosen):
         cells = chosen[method]
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}

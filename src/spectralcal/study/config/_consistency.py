@@ -12,8 +12,9 @@ from spectralcal.base.errors import ConfigError, choices
 from spectralcal.base.validation import explain
 from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
+from spectralcal.study.entries import parse_entry
 from spectralcal.study.grid import experiment_cells, parent_cells, trained_cells
-from spectralcal.study.methods import canonical_method, parse_method
+from spectralcal.study.methods import canonical_method, method_of
 
 if TYPE_CHECKING:
     from spectralcal.study.config.study import StudyConfig
@@ -36,6 +37,7 @@ def check_study(study: StudyConfig) -> None:
     _check_side(study)
     for name in study.evaluation.scorers:
         registry.require("scorers", name, "evaluation.scorers")
+    _check_conditions(study)
     for role, name in (study.claims or {}).items():
         if name is not None:
             _check_known_experiment(study, name, f"claims.{role}")
@@ -109,7 +111,7 @@ def _check_experiment(study: StudyConfig, name: str) -> None:
 def _check_ensembles(study: StudyConfig) -> None:
     """An ensemble trains nothing: all its members must be trainings that the study has anyhow."""
     cells = [(name, cell) for name in study.experiments for cell in experiment_cells(study, name)]
-    methods = {name: parse_method(name, study.methods) for name in {cell.method for _, cell in cells}}
+    methods = {name: method_of(study, name) for name in {cell.method for _, cell in cells}}
     if not any(method.members for method in methods.values()):
         return
     trained = set(trained_cells(study, {cell for _, cell in cells if not methods[cell.method].members}))
@@ -140,6 +142,18 @@ def _check_outputs(study: StudyConfig) -> None:
             _check_options(kind, source, output.options, f"{kind}.{name}.options", study.paper)
             for other in output.options.get("experiments", ()):
                 _check_known_experiment(study, other, f"{kind}.{name}.options.experiments")
+
+
+def _check_conditions(study: StudyConfig) -> None:
+    for name, condition in study.evaluation.conditions.items():
+        where = f"evaluation.conditions.{name}"
+        for key, datasets in (("dataset", [condition.dataset]), ("trained_on", condition.trained_on or ())):
+            for dataset in datasets:
+                if dataset is not None and dataset not in study.datasets:
+                    known = choices(study.datasets)
+                    raise ConfigError(f"{where}.{key}: '{dataset}' is not under `datasets`; expected {known}")
+        for transform in condition.corrupt:
+            parse_entry("transforms", transform, where=f"{where}.corrupt")
 
 
 def _check_side(study: StudyConfig) -> None:

@@ -22,7 +22,7 @@ from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import heading, markdown_row
 from spectralcal.report.tables.render import Table, latex_table
 from spectralcal.statistics import FEWEST_PATIENTS, FEWEST_SEEDS, crossed
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 
 PRINTED = Path(__file__).parents[1] / "printed"
 TITLE = "What the open points change"
@@ -74,7 +74,7 @@ def _readings(results: Results, scores: pd.DataFrame, wanted: Iterable[tuple[str
     points = {row["option"]: (row["id"], row["question"]) for row in _open_points()}
     rows = []
     for dataset, architecture, method in wanted:
-        parsed = parse_method(method, results.config.methods)
+        parsed = method_of(results.config, method)
         if parsed.loss != LOSS or not parsed.is_trained or not parsed.options:
             continue
         found = [points.get(option, ("-", option)) for option, _ in parsed.options]
