@@ -45,7 +45,7 @@ FIXED = {name: {"window": 1} for name in ("spectral", "spectral_labelled", "spec
                                           "boundary term")}  # fmt: skip
 #: what a voxel adds does not depend on its neighbours
 LOCAL = ("ce", "focal", "ls", "mbls", "mace", "squared_dice", "scc", "ace term", "soft ace", "batch dice")
-NO_SOFT_LABELS = ("boundary term", "batch dice")
+NO_SOFT_LABELS = ("boundary term", "batch dice", "ce_dice")
 SHAPES = {"2d": (2, 3, 12, 13), "3d": (2, 3, 11, 10, 12)}
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

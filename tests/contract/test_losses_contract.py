@@ -32,7 +32,7 @@ def batch(shape, seed=0, dtype=torch.float32):
 def test_the_methods_of_the_grid_are_there():
     assert set(NAMES) == {
         "ce", "focal", "ls", "mbls", "svls", "crac", "spectral", "nacl", "mace", "scc", "squared_dice",
-        "spectral_labelled",
+        "spectral_labelled", "ce_dice",
     }  # fmt: skip
     modules = [importlib.import_module(f"spectralcal.losses.{name}") for name in NAMES]
     printed = [method.printed for method in read_paper("spectral_entropy").methods.values()]

@@ -21,6 +21,7 @@ a paper calls it is in the paper's folder.
 from spectralcal.losses._base import SegmentationLoss, cross_entropies, cross_entropy
 from spectralcal.losses._plain import PlainLoss, as_segmentation_loss
 from spectralcal.losses.ce import CrossEntropyLoss
+from spectralcal.losses.ce_dice import CrossEntropyDiceLoss
 from spectralcal.losses.crac import CRaCLoss
 from spectralcal.losses.focal import FocalLoss
 from spectralcal.losses.ged import GEDLoss
@@ -38,6 +39,7 @@ __all__ = [
     "AverageCalibrationErrorCELoss",
     "AverageCalibrationErrorLoss",
     "CRaCLoss",
+    "CrossEntropyDiceLoss",
     "CrossEntropyLoss",
     "FocalLoss",
     "GEDLoss",

@@ -14,17 +14,19 @@ from spectralcal.spectral.blocks import blocks
 def ratio(numerator: Tensor, denominator: Tensor, reduce: str, eps: float) -> Tensor:
     """Mean of (2 numerator + eps) / (denominator + eps) over images and classes, (B, C) -> scalar.
 
-    `reduce` "case" takes the ratio per image and class; "batch" sums over the images first. A class that is neither
-    present nor predicted scores 1.
+    `reduce` "case" takes the ratio per image and class; "batch" sums over the images first, "all" over images and
+    classes. A class that is neither present nor predicted scores 1.
     """
     if reduce == "batch":
         numerator, denominator = numerator.sum(0), denominator.sum(0)
+    elif reduce == "all":
+        numerator, denominator = numerator.sum(), denominator.sum()
     return ((2 * numerator + eps) / (denominator + eps)).mean()
 
 
 def ratios(numerator: Tensor, denominator: Tensor, reduce: str, eps: float) -> Tensor:
-    """:func:`ratio` of each image, (B, C) -> (B,), for "case"; of the batch, a scalar, for "batch"."""
-    if reduce == "batch":
+    """:func:`ratio` of each image, (B, C) -> (B,), for "case"; of the batch, a scalar, for "batch" and "all"."""
+    if reduce != "case":
         return ratio(numerator, denominator, reduce, eps)
     return ((2 * numerator + eps) / (denominator + eps)).mean(1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -270,10 +270,18 @@ class CalibrationHistogram:
         """Expected calibration error of the top label: sum over bins of count/N |accuracy - confidence| (Guo 2017)."""
         return self._gap(-1) if self.count else float("nan")
 
-    def mce(self) -> float:
-        """Maximum calibration error: the largest top-label gap of a non-empty bin (Guo 2017)."""
+    def mce(self, over: Literal["max", "mean"] = "max") -> float:
+        """Maximum calibration error: the largest top-label gap of a non-empty bin (Guo 2017); or, as some expand the
+        letters, their unweighted "mean".
+
+        Raises:
+            ValueError: `over` is neither.
+        """
+        if over not in ("max", "mean"):
+            raise ValueError(f"over must be 'max' or 'mean', got {over!r}")
         diagram = self.reliability()
-        return float(np.nanmax(np.abs(diagram.accuracy - diagram.confidence))) if self.count else float("nan")
+        gaps = np.abs(diagram.accuracy - diagram.confidence)[diagram.count > 0]
+        return float(gaps.max() if over == "max" else gaps.mean()) if self.count else float("nan")
 
     def signed_gaps(self, label: int | None = None) -> np.ndarray:
         """(bins,) confidence - accuracy of each bin times its share of the voxels: over-confident where positive.
