@@ -21,6 +21,7 @@ from spectralcal.base.files import write_arrays
 from spectralcal.data.manifest import PreparedCase
 from spectralcal.engine.patches import extract
 from spectralcal.jobs.cell_data import load_data
+from spectralcal.jobs.collect import read_scores
 from spectralcal.jobs.maps import cells_of, median_case
 from spectralcal.jobs.networks import load_network
 from spectralcal.machine.device import choose_device
@@ -99,10 +100,8 @@ class _Networks:
 
 
 def _measured(config: StudyConfig, plain: Cell, others: list[Cell], following: list[Cell]) -> dict[str, np.ndarray]:
-    import pandas as pd
-
     cases = load_data(config, plain.dataset).scored
-    chosen = median_case(pd.read_csv(StudyPaths(config).cell(plain).cases, dtype={"case": str}))
+    chosen = median_case(read_scores(StudyPaths(config).cell(plain).cases).to_pandas())
     torch.set_num_threads(config.compute.threads)
     channels = cases[0].image().shape[0]
     baseline, *rest = (load_network(config, cell, channels).eval() for cell in (plain, *others, *following))

@@ -11,6 +11,7 @@ from spectralcal.base.files import read_json, write_arrays
 from spectralcal.engine.arithmetic import scoring_arithmetic
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.jobs.cell_data import load_data
+from spectralcal.jobs.collect import read_scores
 from spectralcal.jobs.networks import load_network
 from spectralcal.machine.device import choose_device
 from spectralcal.study.config import StudyConfig
@@ -21,8 +22,6 @@ from spectralcal.study.paths import StudyPaths
 
 def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -> None:
     """Predict the chosen case with every trained method of a data set, architecture and seed, and store the maps."""
-    import pandas as pd
-
     paths = StudyPaths(config)
     cells = [cell for cell in cells_of(config, dataset, architecture, seed) if paths.cell(cell).weights.is_file()]
     if not cells:
@@ -30,7 +29,7 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     baseline = config.baseline_among([c.method for c in cells_of(config, dataset, architecture, seed)])
     loss = parse_method(baseline, config.methods).loss
     plain = next((c for c in cells if parse_method(c.method, config.methods).loss == loss), cells[0])
-    chosen = median_case(pd.read_csv(paths.cell(plain).cases, dtype={"case": str}))
+    chosen = median_case(read_scores(paths.cell(plain).cases).to_pandas())
     case = next(case for case in load_data(config, dataset).scored if case.id == chosen)
     settings = config.training_of(dataset, architecture)
     device = choose_device(config.compute.device)

@@ -11,8 +11,8 @@ import pandas as pd
 from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.report.columns import CALIBRATION, PROTOCOL, SEGMENTATION
 from spectralcal.report.figures.choose import counted
-from spectralcal.report.results import Results
-from spectralcal.report.summary import POOL, Column, check_scores
+from spectralcal.report.results import POOL, Results
+from spectralcal.report.summary import Column, check_scores
 from spectralcal.report.units import in_units
 from spectralcal.statistics.weighted import weighted_mean
 

@@ -14,8 +14,8 @@ from spectralcal.metrics.protocols import PROTOCOLS
 from spectralcal.papers.spectral_entropy.tables.table1 import COLUMNS as SEGMENTATION
 from spectralcal.papers.spectral_entropy.tables.table1 import PROTOCOL
 from spectralcal.papers.spectral_entropy.tables.table2 import COLUMNS as CALIBRATION
-from spectralcal.report.results import Results
-from spectralcal.report.summary import POOL, Column, check_finite
+from spectralcal.report.results import POOL, Results
+from spectralcal.report.summary import Column, check_finite
 from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import heading, markdown_row
