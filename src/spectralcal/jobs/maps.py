@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
@@ -19,6 +21,11 @@ from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.study.methods import parse_method
 from spectralcal.study.paths import StudyPaths
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
 
 def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -> None:
     """Predict the chosen case with every trained method of a data set, architecture and seed, and store the maps."""
@@ -29,7 +36,7 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     baseline = config.baseline_among([c.method for c in cells_of(config, dataset, architecture, seed)])
     loss = parse_method(baseline, config.methods).loss
     plain = next((c for c in cells if parse_method(c.method, config.methods).loss == loss), cells[0])
-    chosen = median_case(read_scores(paths.cell(plain).cases).to_pandas())
+    chosen = median_case(dice_of(paths.cell(plain).cases))
     case = next(case for case in load_data(config, dataset).scored if case.id == chosen)
     settings = config.training_of(dataset, architecture)
     device = choose_device(config.compute.device)
@@ -64,7 +71,20 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     say(f"maps of case {case.id} by {len(cells)} methods in {path}")
 
 
-def median_case(scores) -> str:
+def dice_of(path: Path) -> pd.DataFrame:
+    """What :func:`median_case` needs of a cell's cases.csv.
+
+    Raises:
+        ResultError: the file is no table of scores.
+    """
+    try:
+        return read_scores(path, ("case", "metric", "value")).to_pandas()
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ResultError(f"{path}: expected scores of cases, got: {reason}; evaluate the cell again") from None
+
+
+def median_case(scores: pd.DataFrame) -> str:
     """The case whose mean Dice over classes is the median one (the lower of two middle ones; ties by name)."""
     dice = scores[(scores.metric == "DSC") & scores.value.notna()].groupby("case").value.mean()
     ordered = dice.reset_index().sort_values(["value", "case"]).case.tolist()
