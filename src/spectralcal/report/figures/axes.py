@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spectralcal.report.figures.text import plain
 from spectralcal.report.style import FAINT, INK, MM, Look
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def panel_title(axes: Axes, letter: str, text: str) -> None:
     """Panel letter in bold before the title."""
-    axes.set_title(f"$\\bf{{({letter})}}$ {text}")
+    axes.set_title(f"$\\bf{{({letter})}}$ {plain(text)}")
 
 
 def line_style(look: Look, markers: bool = False) -> dict[str, Any]:
@@ -42,9 +43,9 @@ def handles(
     entries = []
     for method, label in labels.items():
         if method in missing:
-            entries.append(Line2D([], [], linestyle="none", label=f"{label} (missing)"))
+            entries.append(Line2D([], [], linestyle="none", label=f"{plain(label)} (missing)"))
         else:
-            entries.append(Line2D([], [], label=label, **line_style(found[method], markers)))
+            entries.append(Line2D([], [], label=plain(label), **line_style(found[method], markers)))
     return entries
 
 

@@ -148,7 +148,9 @@ def _settle_options(kind: str, name: str, options: dict[str, Any], where: str, p
     options.update(_check_options(kind, name, options, where, paper))
 
 
-def _check_options(kind: str, name: str, options: dict[str, Any], where: str, paper: str | None = None) -> dict[str, Any]:
+def _check_options(
+    kind: str, name: str, options: dict[str, Any], where: str, paper: str | None = None
+) -> dict[str, Any]:
     """The given options with the types of the entry, as values that JSON can hold."""
     model = registry.options_model(kind, name, paper)
     try:

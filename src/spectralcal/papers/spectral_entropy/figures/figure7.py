@@ -21,6 +21,7 @@ from spectralcal.report.figures.case_scores import (
 from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.ranking import rank_blocks
+from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, Style, size
 
@@ -196,7 +197,7 @@ def _heatmap(
         start = index * len(METRICS)
         if start:
             axes.axvline(start, color="white", linewidth=2.5)
-        axes.annotate(name, (start + len(METRICS) / 2, 0), xycoords=("data", "axes fraction"),
+        axes.annotate(plain(name), (start + len(METRICS) / 2, 0), xycoords=("data", "axes fraction"),
                       xytext=(0, -26 if wide else -13), textcoords="offset points", ha="center", va="top")  # fmt: skip
 
 
