@@ -18,8 +18,5 @@ def names_width(labels: Iterable[str]) -> float:
     from matplotlib.textpath import TextPath
 
     points = mpl.rcParams["ytick.labelsize"]
-    return (
-        max((TextPath((0, 0), plain(label), size=points).get_extents().width for label in labels), default=0.0)
-        / 72
-        / MM
-    )
+    widths = (TextPath((0, 0), plain(label), size=points).get_extents().width for label in labels)
+    return max(widths, default=0.0) / 72 / MM

@@ -29,9 +29,9 @@ class StudyConfig(Section):
     paper: str | None = Field(
         None,
         description="The replicated paper: its name (spectral_entropy) or a folder with a paper.yaml. Its tables, "
-        "figures and claims can be named below; null: those that belong to no paper alone. Where the key is missing and "
-        "a table or figure belongs to papers alone, it is the paper of the package that has all of these and all losses "
-        "that papers have, if there is one such paper only.",
+        "figures and claims can be named below; null: those that belong to no paper alone. Where the key is missing "
+        "and a table or figure belongs to papers alone, it is the paper of the package that has all of these and all "
+        "losses that papers have, if there is one such paper only.",
     )
     data_root: Path | None = Field(
         None, description="Folder of the raw data sets; null: the environment variable SPECTRALCAL_DATA, else data/raw."
