@@ -28,7 +28,7 @@ _HALVINGS = 45
 
 
 def fit_factor(logits: Tensor, labels: Tensor) -> float:
-    """The factor, from :data:`SMALLEST` to :data:`LARGEST`, that maximises the likelihood of `labels` under softmax(factor * logits).
+    """The factor, from 1e-6 to 1e6, that maximises the likelihood of `labels` under softmax(factor * logits).
 
     Arguments and errors as for :func:`fit_factors`.
     """
@@ -36,8 +36,7 @@ def fit_factor(logits: Tensor, labels: Tensor) -> float:
 
 
 def fit_factors(logits: Tensor, labels: Tensor, count: int) -> Tensor:
-    """(count,) float64 factors, from :data:`SMALLEST` to :data:`LARGEST`, that maximise the likelihood under
-    softmax(factors * logits).
+    """(count,) float64 factors, from 1e-6 to 1e6, that maximise the likelihood under softmax(factors * logits).
 
     Args:
         logits: (N, C), one row per voxel.
@@ -70,7 +69,7 @@ def fit_factors(logits: Tensor, labels: Tensor, count: int) -> Tensor:
 
 
 def _far_factor(logits: Tensor, labels: Tensor) -> float:
-    """The factor on all classes where the likelihood, which is concave in it, has no slope: by halving its logarithm."""
+    """The factor on all classes where the likelihood, concave in it, has no slope: by halving its logarithm."""
     first = _slope(logits, labels, SMALLEST)
     if first >= 0:
         return SMALLEST

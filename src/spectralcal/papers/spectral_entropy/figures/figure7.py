@@ -153,7 +153,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     for axes in (first, second, third):
         rows = np.arange(len(methods)) + (0 if axes is first else 0.5)  # a cell of the heatmaps begins at its number
         axes.set(ylim=(rows[-1] + 0.5, rows[0] - 0.5), ylabel="")
-        axes.set_yticks(rows, labels, rotation=0)
+        axes.set_yticks(rows, [plain(label) for label in labels], rotation=0)
         axes.tick_params(axis="y", length=0, labelleft=axes is first or (wide and axes is second))
     return figure
 
