@@ -123,8 +123,9 @@ def score_child(manifest: Path, work: str) -> dict:
     import torch
 
     from spectralcal.base.files import write_arrays, write_text
+    from spectralcal.datasets import DataFacts
     from spectralcal.engine.fit_post_hoc import fit_post_hoc
-    from spectralcal.jobs.scoring import cases_text
+    from spectralcal.jobs.score_files import cases_text
     from spectralcal.metrics.compiled import kernel
     from spectralcal.posthoc.temperature import TemperatureScaling
     from spectralcal.scoring.evaluate import evaluate_cases
@@ -144,15 +145,16 @@ def score_child(manifest: Path, work: str) -> dict:
             return -9 * (smooth - levels.reshape(1, -1, 1, 1)) ** 2
 
     model = Levels()
+    facts = DataFacts(CLASSES, 2, "mm", ("grey",))
     settings, place = (InferenceConfig(), EvaluationConfig()), {"device": cpu, "precision": "fp32"}
-    evaluate_cases(model, cases[:2], CLASSES, patch, *settings, **place)
+    evaluate_cases(model, cases[:2], facts, patch, *settings, **place)
     for name in ("count_voxels", "nearest_marked"):
         kernel(name)
     before, start = usage(), time.perf_counter()
     if work == "fit":
         fit_post_hoc(TemperatureScaling(), model, cases, patch, **place)
     else:
-        scores = evaluate_cases(model, cases, CLASSES, patch, *settings, **place)
+        scores = evaluate_cases(model, cases, facts, patch, *settings, **place)
         write_text(manifest.with_name("cases.csv"), cases_text(Cell("images", "unet", "ce", 0), scores.rows))
         write_arrays(manifest.with_name("calibration.npz"), scores.calibration)
         write_arrays(manifest.with_name("spectra.npz"), scores.spectra)

@@ -28,6 +28,7 @@ from spectralcal.study.config import load_config
 from spectralcal.study.grid import study_cells, trained_cells
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import cell_fingerprint, evaluation_identity, training_identity, training_settings
+from spectralcal.study.resolved import resolve
 
 ROOT = Path(__file__).parents[1]
 BASE = "17dca3e3d775"
@@ -110,9 +111,9 @@ def main() -> int:
                 record = json.loads(file.read_text(encoding="utf-8"))
                 if str(cell) not in recipes[kind] or ("restamped" not in record and "identity" in record):
                     continue  # made after BASE
-                made = restamped(record, recipes[kind][str(cell)], commit, identity_of(config, cell))
+                made = restamped(record, recipes[kind][str(cell)], commit, identity_of(resolve(config, cell)))
                 if kind == "training":
-                    made = sealed({**made, "settings": training_settings(config, cell)})
+                    made = sealed({**made, "settings": training_settings(resolve(config, cell))})
                 equal += 1
                 if made != record:
                     changed += 1

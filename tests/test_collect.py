@@ -8,7 +8,7 @@ from recorded import recorded
 
 from spectralcal.base.errors import ResultError
 from spectralcal.jobs.collect import collect, read_scores
-from spectralcal.jobs.scoring import CASE_COLUMNS, cases_text
+from spectralcal.jobs.score_files import CASE_COLUMNS, cases_text
 from spectralcal.report.results import Results
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import StudyPaths

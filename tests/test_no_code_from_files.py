@@ -55,10 +55,11 @@ def study(tmp_path):
 
 def test_weights(study, bomb):
     from spectralcal.jobs.networks import load_network
+    from spectralcal.study.resolved import resolve
 
     StudyPaths(study).cell(CE).weights.write_bytes(bomb["pickle"])
     with pytest.raises(ResultError, match=r"weights\.safetensors: cannot be loaded"):
-        load_network(study, CE, 1)
+        load_network(resolve(study, CE), 1)
 
 
 def test_checkpoints(tmp_path, bomb):

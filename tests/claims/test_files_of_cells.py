@@ -314,7 +314,7 @@ def test_ratio_of_gradients(make, ratio, verdict):
     found = made.findings("C50")["hippocampus"]
     assert made.entry("C50").verdict == verdict
     seen = np.sqrt(1 - 1 / 3)  # of three classes, a third of the square moves all logits alike
-    assert (found.value, found.seeds, found.interval) == (pytest.approx(seen * ratio), 3, "seeds")
+    assert (found.value, found.seeds, found.interval) == (pytest.approx(seen * ratio), 5, "seeds")
 
 
 def test_the_share_of_a_gradient_that_the_softmax_sees():

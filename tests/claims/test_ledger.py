@@ -33,9 +33,9 @@ LOSSES = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")
 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
-    """Three seeds and eight patients of a phantom, every file there."""
+    """Five seeds and eight patients of a phantom, every file there."""
     folder = tmp_path_factory.mktemp("phantom")
-    results = Phantom(folder, methods=LOSSES, seeds=(0, 1, 2), cases=8, shape=(10, 10, 10)).write()
+    results = Phantom(folder, methods=LOSSES, seeds=(0, 1, 2, 3, 4), cases=8, shape=(10, 10, 10)).write()
     return Results(results.config.model_copy(update={"claims": {"main": "main"}}))
 
 
@@ -175,9 +175,9 @@ def test_table_has_a_row_a_claim_and_a_row_a_finding(entries):
     decided = frame[(frame["where"] != WHOLE) & (frame.verdict != f.NOT_MEASURED)]
     assert decided.found.str.len().gt(0).all()
     assert decided.evidence.str.len().gt(0).all()
-    trained = decided[(decided.source == "study") & (decided.interval == "patients")]
+    trained = decided[(decided.source == "study") & (decided.interval == "seeds and patients")]
     assert len(trained)
-    assert (trained.seeds == 3).all()
+    assert (trained.seeds == 5).all()
     assert (trained.patients == 8).all()
 
 

@@ -144,4 +144,4 @@ def test_a_region_that_was_not_scored_is_named(tmp_path):
 def test_few_patients_decide_nothing(tmp_path):
     entries = decided(write(tmp_path, "overconfident", less(LEAD, by=0.2), patients=4))
     assert entries["H-02"].verdict == f.INCONCLUSIVE
-    assert "4 test patients" in entries["H-02"].findings[0].found
+    assert "4 patients" in entries["H-02"].findings[0].found

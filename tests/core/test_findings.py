@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from spectralcal.records.light.files import read_arrays, read_text
-from spectralcal.statistics import bootstrap_mean
+from spectralcal.statistics import crossed
 from spectralcal.study.config import load_config
 
 filled = runpy.run_path(str(Path(__file__).parents[2] / "docs/replication_tables.py"))["filled"]
@@ -216,7 +216,7 @@ def test_what_is_said_of_twice_the_training_is_in_its_cells():
     change = (found["unet_long", "spectral"] - found["unet_long", "ce"])[dice["unet", "ce"].dropna().index].dropna()
     assert len(change) > 8  # a protocol of all voxels together has no patients
     for values in change.to_numpy():
-        interval = bootstrap_mean(values, change.columns.to_numpy())
+        interval = crossed(values[None], change.columns.to_numpy())
         assert interval.low < 0 < interval.high
     page = " ".join((ROOT / "README.md").read_text().split())
     ends = [np.mean([dice[a, m].mean() for m in ("ce", "spectral")]) for a in ("unet", "unet_long")]

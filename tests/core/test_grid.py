@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,9 +7,17 @@ from studies import experiment, minimal
 
 from spectralcal.base.errors import ConfigError
 from spectralcal.study.config import parse_config
-from spectralcal.study.grid import Cell, experiment_cells, study_cells, trained_cells
+from spectralcal.study.grid import Cell, experiment_cells, is_trained, parent_cells, study_cells, trained_cells
 from spectralcal.study.methods import canonical_method, loss_options, parse_method
-from spectralcal.study.recipe import evaluation_recipe, preparation_recipe, split_recipe, training_recipe
+from spectralcal.study.numerics import ENGINE
+from spectralcal.study.recipe import (
+    evaluation_identity,
+    evaluation_recipe,
+    preparation_recipe,
+    split_recipe,
+    training_recipe,
+)
+from spectralcal.study.resolved import resolve
 
 
 @pytest.mark.parametrize(
@@ -22,6 +32,11 @@ from spectralcal.study.recipe import evaluation_recipe, preparation_recipe, spli
         ("spectral@include_dc=true", "spectral@include_dc=true"),
         ("spectral@confidence=max_prob", "spectral@confidence=max_prob"),
         ("ce", "ce"),
+        ("ensemble(ce)", "ensemble(ce)"),
+        ("ensemble(ce)@members=5", "ensemble(ce)"),
+        ("ensemble(ce)@members=3+temperature", "ensemble(ce)@members=3+temperature"),
+        ("ensemble(spectral@window=50)", "ensemble(spectral)"),
+        ("ensemble(spectral@weight=1e+1,confidence=max_prob)", "ensemble(spectral@confidence=max_prob,weight=10.0)"),
     ],
 )
 def test_a_method_has_one_name(text, canonical):
@@ -69,9 +84,9 @@ def cell(method="spectral", seed=0):
 def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
     before = parse_config(minimal(), "toy")
     after = parse_config(minimal(methods={"spectral": {"weight": 0.5}}), "toy")
-    assert training_recipe(before, cell()) != training_recipe(after, cell())
-    assert evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())
-    assert training_recipe(before, cell("ce")) == training_recipe(after, cell("ce"))
+    assert training_recipe(resolve(before, cell())) != training_recipe(resolve(after, cell()))
+    assert evaluation_recipe(resolve(before, cell())) != evaluation_recipe(resolve(after, cell()))
+    assert training_recipe(resolve(before, cell("ce"))) == training_recipe(resolve(after, cell("ce")))
     assert preparation_recipe(before, "phantom") == preparation_recipe(after, "phantom")
 
 
@@ -95,15 +110,15 @@ def test_a_loss_weight_changes_the_recipes_of_its_method_alone():
 def test_what_each_setting_makes_run_again(change, retrains, rescores, reprepares):
     """Preparation reaches the later steps through the manifest, not through their recipes."""
     before, after = parse_config(minimal(), "toy"), parse_config(minimal(**change), "toy")
-    assert (training_recipe(before, cell()) != training_recipe(after, cell())) == retrains
-    assert (evaluation_recipe(before, cell()) != evaluation_recipe(after, cell())) == rescores
+    assert (training_recipe(resolve(before, cell())) != training_recipe(resolve(after, cell()))) == retrains
+    assert (evaluation_recipe(resolve(before, cell())) != evaluation_recipe(resolve(after, cell()))) == rescores
     assert (preparation_recipe(before, "phantom") != preparation_recipe(after, "phantom")) == reprepares
 
 
 def test_the_split_has_its_own_recipe():
     before, after = parse_config(minimal(), "toy"), parse_config(minimal(split={"seed": 4}), "toy")
     assert split_recipe(before, "phantom") != split_recipe(after, "phantom")
-    assert training_recipe(before, cell()) == training_recipe(after, cell())
+    assert training_recipe(resolve(before, cell())) == training_recipe(resolve(after, cell()))
 
 
 def test_post_hoc_steps_share_the_training():
@@ -111,13 +126,91 @@ def test_post_hoc_steps_share_the_training():
     cells = study_cells(study)
     assert [c.method for c in cells] == ["ce", "ce+temperature", "spectral@window=1+classwise_temperature"]
     assert [c.method for c in trained_cells(study, cells)] == ["ce", "spectral@window=1"]
-    assert training_recipe(study, cell("ce")) == training_recipe(study, trained_cells(study, cells[1:2])[0])
-    assert evaluation_recipe(study, cell("ce")) != evaluation_recipe(study, cell("ce+temperature"))
+    assert training_recipe(resolve(study, cell("ce"))) == training_recipe(
+        resolve(study, trained_cells(study, cells[1:2])[0])
+    )
+    assert evaluation_recipe(resolve(study, cell("ce"))) != evaluation_recipe(resolve(study, cell("ce+temperature")))
     with pytest.raises(ConfigError, match="unknown post-hoc step"):
         parse_config(experiment(methods=["ce+nothing"]), "toy")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ensemble(ce+temperature)", "found one of 'ce\\+temperature'; a post-hoc step goes behind it"),
+        ("ensemble(ensemble(ce))", "expected an ensemble of trained networks"),
+        ("ensemble(ce)@members=1", "expected members=n with n of 2 or more behind the ensemble, found 'members=1'"),
+        ("ensemble(ce)@weight=2.0", "found 'weight=2.0'"),
+        ("ensemble(nothing)", "unknown method 'nothing'"),
+        ("ensemble(ce", "unknown method 'ensemble\\(ce'"),
+        ("ensemble(spectral@window=x)", "window"),
+        ("ensemble(ce)+nothing", "unknown post-hoc step 'nothing'"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_read_is_refused_in_a_line(text, said):
+    with pytest.raises(ConfigError, match=said) as refused:
+        parse_method(text, where="experiments.main.methods")
+    assert "\n" not in str(refused.value)
+
+
+def ensembles(seeds, trained=10, method="ensemble(ce)"):
+    grid = minimal()["experiments"]["main"]
+    return parse_config(
+        minimal(
+            experiments={
+                "main": {**grid, "seeds": list(range(trained))},
+                "together": {**grid, "methods": ["ce", method, f"{method}+temperature"], "seeds": seeds},
+            }
+        ),
+        "toy",
+    )
+
+
+def test_ensembles_of_ten_seeds_are_two_that_share_no_network():
+    study = ensembles([0, 1])
+    members = [parent_cells(study, cell("ensemble(ce)", seed)) for seed in (0, 1)]
+    assert members == [tuple(cell("ce", seed) for seed in range(first, first + 5)) for first in (0, 5)]
+    assert parent_cells(study, cell("ensemble(ce)+temperature", 1)) == members[1]
+    assert parent_cells(study, cell("spectral+temperature", 1)) == (cell("spectral", 1),)
+    assert [c for c in trained_cells(study, study_cells(study)) if c.method == "ce"] == [*members[0], *members[1]]
+    assert [is_trained(study, cell(method)) for method in ("ce", "ce+temperature", "ensemble(ce)")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_an_ensemble_of_seeds_that_nobody_trains_is_refused():
+    said = (
+        "toy: experiments.together.seeds: 'ensemble(ce)' with seed 2 is made of seeds 10 to 14 of 'ce' on phantom with "
+        "unet, but no experiment trains seed 10"
+    )
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        ensembles([0, 1, 2])
+    with pytest.raises(ConfigError, match=r"is made of seeds 5 to 9 of 'ce' .* no experiment trains seed 8"):
+        ensembles([0, 1], trained=8)
+    with pytest.raises(ConfigError, match="no experiment trains seed 0"):
+        ensembles([0], method="ensemble(focal)")
+    assert len(study_cells(ensembles([0, 1, 2, 3, 4], method="ensemble(ce)@members=2"))) == 30
+
+
+def test_scores_of_an_ensemble_are_identified_by_all_its_members(monkeypatch):
+    study = ensembles([0, 1])
+    first, second = (evaluation_identity(resolve(study, cell("ensemble(ce)", seed))) for seed in (0, 1))
+    assert first["weights"] == [training_recipe(resolve(study, cell("ce", seed))) for seed in range(5)]
+    assert set(first["weights"]).isdisjoint(second["weights"])
+    assert evaluation_recipe(resolve(study, cell("ensemble(ce)"))) != evaluation_recipe(
+        resolve(study, cell("ensemble(ce)+temperature"))
+    )
+    plain, one = evaluation_recipe(resolve(study, cell("ensemble(ce)"))), evaluation_recipe(resolve(study, cell("ce")))
+    monkeypatch.setitem(ENGINE, "ensemble", 2)
+    assert evaluation_recipe(resolve(study, cell("ensemble(ce)"))) != plain
+    assert evaluation_recipe(resolve(study, cell("ce"))) == one
+
+
 def test_a_cell_is_found_by_its_path():
+    name = Cell("acdc", "unet", "ensemble(spectral@weight=1.0,window=1)@members=3+temperature", 3)
+    assert Cell.from_path(name.path) == name
     name = Cell("acdc", "unet", "spectral@weight=1.0,window=1+temperature", 3)
     assert Cell.from_path(name.path) == name
     assert Cell.from_path(name.path / "cases.csv") == name

@@ -20,6 +20,7 @@ from spectralcal.study.recipe import (
     training_identity,
     training_recipe,
 )
+from spectralcal.study.resolved import resolve
 
 CE = Cell("phantom", "unet", "ce", 0)
 BEST = {"select": "best", "validation_interval": 1}
@@ -33,8 +34,8 @@ def recipes(study, cell=CE):
     return {
         "preparation": preparation_recipe(study, cell.dataset),
         "split": split_recipe(study, cell.dataset),
-        "training": training_recipe(study, cell),
-        "scoring": evaluation_recipe(study, cell),
+        "training": training_recipe(resolve(study, cell)),
+        "scoring": evaluation_recipe(resolve(study, cell)),
         "maps": maps_recipe(study, cell.dataset, cell.architecture, cell.seed),
         "hotspots": hotspots_recipe(study, cell.dataset, cell.architecture, cell.seed),
     }
@@ -66,12 +67,12 @@ def test_a_raised_integer_makes_the_results_of_its_part_new(part, steps, monkeyp
 
 def test_every_part_of_the_engine_counts_somewhere(monkeypatch):
     study = parse_config(experiment(methods=["ce", "ce+temperature"]), "toy")
-    cell = Cell("phantom", "unet", "ce+temperature", 0)
+    cells = [Cell("phantom", "unet", method, 0) for method in ("ce+temperature", "ensemble(ce)")]
     for part in numerics.ENGINE:
-        before = recipes(study, cell)
+        before = [recipes(study, cell) for cell in cells]
         with monkeypatch.context() as patched:
             patched.setitem(numerics.ENGINE, part, 99)
-            assert changed(before, recipes(study, cell)), part
+            assert before != [recipes(study, cell) for cell in cells], part
 
 
 @pytest.mark.parametrize(("kind", "name", "steps"), [
@@ -90,21 +91,24 @@ def test_the_integer_of_an_entry_counts_for_what_uses_it(kind, name, steps, monk
 
 def test_inference_counts_for_weights_that_are_selected_by_it():
     overlap = {"inference": {"overlap": 0.25}}
-    last = training_recipe(config(), CE), training_recipe(config(**overlap), CE)
-    best = training_recipe(config(training=BEST), CE), training_recipe(config(training=BEST, **overlap), CE)
+    last = training_recipe(resolve(config(), CE)), training_recipe(resolve(config(**overlap), CE))
+    best = (
+        training_recipe(resolve(config(training=BEST), CE)),
+        training_recipe(resolve(config(training=BEST, **overlap), CE)),
+    )
     assert last[0] == last[1]
     assert best[0] != best[1]
 
 
 def test_nested_regions_count_for_scores_and_not_for_weights(monkeypatch):
     def both():
-        return training_recipe(study, cell), evaluation_recipe(study, cell)
+        return training_recipe(resolve(study, cell)), evaluation_recipe(resolve(study, cell))
 
     entry = experiment(datasets=["brats2020"])["experiments"]
     study = parse_config(minimal(datasets={"brats2020": {}}, experiments=entry), "toy")
     cell = Cell("brats2020", "unet", "ce", 0)
     before = both()
-    assert evaluation_identity(study, cell)["nested"] == {"whole tumour": (1, 2, 3), "tumour core": (1, 3)}
+    assert evaluation_identity(resolve(study, cell))["nested"] == {"whole tumour": (1, 2, 3), "tumour core": (1, 3)}
     monkeypatch.setattr(registry.load("datasets", "brats2020"), "nested", {"whole tumour": (1, 2)})
     assert both()[0] == before[0]
     assert both()[1] != before[1]
@@ -112,19 +116,21 @@ def test_nested_regions_count_for_scores_and_not_for_weights(monkeypatch):
 
 def test_a_value_that_is_the_default_is_no_other_setting():
     """So that a key that is added later, at a default that does what was done before, leaves results valid."""
-    assert training_recipe(config(training={"momentum": 0.99}), CE) == training_recipe(config(), CE)
-    assert training_recipe(config(training={"momentum": 0.9}), CE) != training_recipe(config(), CE)
+    assert training_recipe(resolve(config(training={"momentum": 0.99}), CE)) == training_recipe(resolve(config(), CE))
+    assert training_recipe(resolve(config(training={"momentum": 0.9}), CE)) != training_recipe(resolve(config(), CE))
     channels = list(registry.defaults("models", "unet")["channels"])
     spelled = config(architectures={"unet": {"options": {"channels": channels}}})
     fewer = config(architectures={"unet": {"options": {"channels": channels[:-1]}}})
-    assert training_recipe(spelled, CE) == training_recipe(config(), CE)
-    assert training_recipe(fewer, CE) != training_recipe(config(), CE)
+    assert training_recipe(resolve(spelled, CE)) == training_recipe(resolve(config(), CE))
+    assert training_recipe(resolve(fewer, CE)) != training_recipe(resolve(config(), CE))
 
 
 def test_the_name_of_an_architecture_is_no_part_of_what_it_is():
     entry = experiment(architectures=["small"])["experiments"]
     renamed = config(architectures={"small": {"network": "unet"}}, experiments=entry)
-    assert training_recipe(renamed, Cell("phantom", "small", "ce", 0)) == training_recipe(config(), CE)
+    assert training_recipe(resolve(renamed, Cell("phantom", "small", "ce", 0))) == training_recipe(
+        resolve(config(), CE)
+    )
 
 
 @pytest.fixture
@@ -154,10 +160,10 @@ def test_ones_own_loss_is_what_its_file_says(own_loss):
 def test_identities_survive_json_and_say_what_differs():
     before, after = config(), config(training={"steps": 7}, methods={"spectral": {"weight": 0.5}})
     cell = Cell("phantom", "unet", "spectral", 0)
-    kept = json.loads(json.dumps(training_identity(before, cell)))
-    assert recipe.digest(kept) == training_recipe(before, cell)
-    assert differences(kept, training_identity(before, cell)) == []
-    assert differences(kept, training_identity(after, cell)) == [
+    kept = json.loads(json.dumps(training_identity(resolve(before, cell))))
+    assert recipe.digest(kept) == training_recipe(resolve(before, cell))
+    assert differences(kept, training_identity(resolve(before, cell))) == []
+    assert differences(kept, training_identity(resolve(after, cell))) == [
         "loss.options.weight: the default there, 0.5 now",
         "training.steps: the default there, 7 now",
     ]

@@ -167,7 +167,8 @@ def test_another_user_of_the_group_takes_a_lock_or_learns_whose_it_is(tmp_path, 
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(folder.stat().st_mode | 0o011)
     lock = tmp_path / "shared/lock"
-    assert (first := Lock(lock)).acquire()
+    first = Lock(lock)
+    assert first.acquire()
     first.release()
     os.chown(lock.parent, 1001, 2000)
     lock.parent.chmod(0o2775)

@@ -25,6 +25,7 @@ from spectralcal.study.config import load_config, parse_config
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_recipe
+from spectralcal.study.resolved import resolve
 
 KIND = ("phantom", "unet")
 ROOT = Path(__file__).parents[2]
@@ -39,13 +40,14 @@ def finish(config, cell, seconds, device="cpu (AVX512)", training=None, **record
     """Leave the records of a finished cell."""
     files = StudyPaths(config).cell(cell)
     settings = config.training_of(cell.dataset, cell.architecture).model_dump(mode="json") | (training or {})
-    run = {"parts": {"recipe": training_recipe(config, cell)}, "seconds": seconds, "device": device, "threads": 1,
+    recipe = training_recipe(resolve(config, cell))
+    run = {"parts": {"recipe": recipe}, "seconds": seconds, "device": device, "threads": 1,
            "settings": {"architecture_options": {}, "training": settings}, **record}  # fmt: skip
     files.folder.mkdir(parents=True)
     files.weights.touch()
     files.run.write_text(json.dumps(run))
     files.cases.touch()
-    files.evaluation.write_text(json.dumps({"recipe": evaluation_recipe(config, cell), "seconds": 7.0}))
+    files.evaluation.write_text(json.dumps({"recipe": evaluation_recipe(resolve(config, cell)), "seconds": 7.0}))
 
 
 def test_a_study_is_the_sum_of_its_trainings_and_scorings():

@@ -14,12 +14,13 @@ from spectralcal.doctor.timing import RandomCase, step_seconds
 from spectralcal.doctor.timing_scores import scoring_seconds, windows_of
 from spectralcal.jobs import steps
 from spectralcal.jobs.cell_data import load_data
-from spectralcal.jobs.networks import build_network, label_facts
+from spectralcal.jobs.networks import build_network
 from spectralcal.records.costs import known_costs
 from spectralcal.scoring.evaluate import evaluate_cases
 from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 
 CPU = torch.device("cpu")
 
@@ -73,7 +74,7 @@ def test_scoring_is_timed_once_data_are_prepared(tmp_path, monkeypatch):
     """Within a factor of ten of what the evaluation of an untrained network takes, prediction and scores together."""
     config, kind = study(tmp_path), ("phantom", "unet")
     monkeypatch.setattr(time, "perf_counter", time.process_time)  # other work on the machine is not to count
-    model = build_network(config, Cell(*kind, "ce", 0), 1).eval()
+    model = build_network(resolve(config, Cell(*kind, "ce", 0)), 1).eval()
     assert scoring_seconds(config, kind, model, 0.5, CPU, "fp32") is None
     steps.prepare_step(config, "phantom")
     steps.split_step(config, "phantom")
@@ -83,9 +84,9 @@ def test_scoring_is_timed_once_data_are_prepared(tmp_path, monkeypatch):
     assert dear - free == pytest.approx(
         100.0 * windows_of(cases, config.training.patch, config.inference.overlap), rel=0.05
     )
-    patch, classes = config.training.patch, label_facts(config, "phantom")[0]
+    patch, facts = config.training.patch, load_data(config, "phantom").facts
     begun = time.perf_counter()
-    evaluate_cases(model, cases, classes, patch, config.inference, config.evaluation, device=CPU, precision="fp32")
+    evaluate_cases(model, cases, facts, patch, config.inference, config.evaluation, device=CPU, precision="fp32")
     assert 0.1 < free / (time.perf_counter() - begun) < 10
 
 

@@ -18,6 +18,7 @@ from spectralcal.losses import SegmentationLoss
 from spectralcal.study.config import AugmentationConfig, GeometryConfig, TrainingConfig, parse_config
 from spectralcal.study.grid import study_cells
 from spectralcal.study.recipe import training_settings
+from spectralcal.study.resolved import resolve
 from spectralcal.transforms.geometry import Geometry, apply_geometry, sample_geometry, transform_batch
 from spectralcal.transforms.intensity import sample_augmentation
 
@@ -299,7 +300,7 @@ def test_the_draws_of_the_intensity_augmentations_are_those_of_before():
 
 def settings_of(**augmentation):
     study = parse_config(minimal(training={"augmentation": augmentation} if augmentation else {}), "toy.yaml")
-    return training_settings(study, study_cells(study)[0])
+    return training_settings(resolve(study, study_cells(study)[0]))
 
 
 def test_a_default_section_is_in_no_recipe_and_no_record():

@@ -159,6 +159,7 @@ RUN = """
     from pathlib import Path
     from torch import nn
     from spectralcal.study.config import EvaluationConfig, InferenceConfig, TrainingConfig
+    from spectralcal.datasets import DataFacts
     from spectralcal.scoring.evaluate import evaluate_cases
     from spectralcal.engine.validate import mean_dice
     from spectralcal.losses.crac import LOSS
@@ -191,8 +192,9 @@ RUN = """
             model, apart[:300], patch, inference, device=cpu, precision="fp32"
         ),
     )
+    facts = DataFacts(("a", "b"), 2, "mm", ("image",))
     scores = evaluate_cases(
-        network, apart[300:], ("a", "b"), patch, inference, EvaluationConfig(), device=cpu, precision="fp32"
+        network, apart[300:], facts, patch, inference, EvaluationConfig(), device=cpu, precision="fp32"
     )
     drawn = {name for step in range(24) for name in sampler.batch(step)[2]}
     print(json.dumps({

@@ -1,7 +1,7 @@
-"""A thousand damaged files from a fixed seed, and some from a seed that nobody knows: see support/fuzzing.py.
+"""A thousand damaged files from a fixed seed, and as many from a seed that nobody knows: see support/fuzzing.py.
 
-`make faults` tries SPECTRALCAL_FUZZ of each (a thousand unless it says another number); `make test` tries a few and
-all that once ended badly (tests/faults/corpus). An input that ends badly is written to SPECTRALCAL_FUZZ_KEEP, if that is set.
+`make faults` tries SPECTRALCAL_FUZZ of each (a thousand unless it says another number); `make test` tries a few and all
+that once ended badly (tests/faults/corpus). An input that ends badly is written to the folder SPECTRALCAL_FUZZ_KEEP.
 """
 
 import os

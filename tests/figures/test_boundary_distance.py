@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from slow_interval import of_ratio
 from tidy import assert_tidy
 
 from spectralcal.base.errors import ResultError
@@ -64,8 +65,24 @@ def test_gaps_of_all_seeds_from_the_files(study):
     np.testing.assert_allclose(ours.ece, ece)
     held = ours[ours["count"] > 1000]
     assert len(held) > 3
-    assert ((held.gap_low <= held.gap) & (held.gap <= held.gap_high)).all()
+    by_seed = [np.load(results.paths.cell(Cell("phantom", "unet", "spectral", seed)).calibration) for seed in (0, 1)]
+    for band in held.index - ours.index[0]:
+        excess = [[arrays["distance/confidence"][i, band] - arrays["distance/hits"][i, band] for i in range(5)]
+                  for arrays in by_seed]  # fmt: skip
+        count = [[arrays["distance/count"][i, band].sum() for i in range(5)] for arrays in by_seed]
+        row, sign = ours.iloc[band], np.sign(np.sum(excess, axis=(0, 1)))
+        expected = of_ratio([[bins.sum() for bins in cases] for cases in excess], count)
+        assert (row.gap, row.gap_low, row.gap_high) == pytest.approx(expected)
+        mean, _, high = of_ratio([[(sign * bins).sum() for bins in cases] for cases in excess], count)
+        factor = np.exp((high - mean) / mean)
+        assert (row.ece, row.ece_low, row.ece_high) == pytest.approx((mean, mean / factor, min(mean * factor, 1)))
     assert (ours.seeds == 2).all()
+
+
+def test_with_one_seed_the_caption_says_what_the_bands_leave_out(study):
+    one, two = (drawn(study(methods=("ce",), seeds=seeds)).caption for seeds in ((0,), (0, 1)))
+    assert "95 % intervals over patients alone (one seed says nothing about another training)" in one
+    assert "95 % intervals over seeds and patients," in two
 
 
 def test_bands_together_are_the_whole_histogram(study):
@@ -116,7 +133,8 @@ def test_the_predicted_boundary_is_shown_where_every_cell_has_it(study):
 def test_one_cell_without_it_and_all_show_the_references_with_a_warning(study):
     results = study(methods=("ce", "spectral"), seeds=(0,), predicted=True)
     path = results.paths.cell(CE).calibration
-    kept = {key: value for key, value in np.load(path).items() if not key.startswith("predicted_distance/")}
+    with np.load(path) as stored:
+        kept = {key: value for key, value in stored.items() if not key.startswith("predicted_distance/")}
     np.savez(path, **kept)
     made = drawn(results)
     assert set(made.frame.boundary) == {"reference"}

@@ -37,8 +37,12 @@ def test_pairs_use_the_seeds_that_both_have(tmp_path):
     results = known_study(tmp_path, value, seeds=(0, 1))
     found = case_scores(results, "main", "phantom", "unet", "DSC", "paper")
     assert found.status == {"ce": "ok", "spectral": "incomplete"}
-    base, ours = found.pair("ce", "spectral")
+    base, ours = found.by_seed("ce", "spectral")
+    assert base.shape == (1, 8)
     np.testing.assert_allclose(ours - base, 1.0)  # seed 1 of cross-entropy, 10 points higher, has no partner
+    difference = found.difference("spectral", "ce")
+    assert (difference.estimate, difference.seeds, difference.over) == (pytest.approx(1.0), 1, "patients")
+    assert found.mean("ce").seeds == 2
     np.testing.assert_allclose(found.of("ce"), 55.0)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from known_scores import known_study
+from known_scores import known_study, noisy
+from slow_interval import interval
 
 from spectralcal.papers.spectral_entropy.figures import figure4
 
@@ -35,6 +36,51 @@ def test_difference_is_paired_and_exact(made):
     assert means.value["unet", "ce"] == pytest.approx(100 * (0.5 + 0.03 * 3.5))
     assert means.low["unet", "ce"] < means.value["unet", "ce"] < means.high["unet", "ce"]
     assert (made.frame.level == "seed").sum() == 2 * 2 * 2  # metrics, methods, seeds of the one architecture
+    (hole,) = made.frame[(made.frame.level == "mean") & (made.frame.method == "ce") & (made.frame.metric == "DSC")
+                         & (made.frame.architecture == "nnunet")].seeds  # fmt: skip
+    assert hole == 0
+
+
+def uneven(cell, metric, index):
+    """Seeds and patients that vary, by as much in both methods and by themselves."""
+    return noisy(cell, metric, index) + 0.02 * cell.seed
+
+
+def test_intervals_are_those_of_loops(tmp_path):
+    results = known_study(tmp_path, uneven, seeds=(0, 1, 2), cases=9)
+    made = figure4.figure4(results, "main")
+    scores = results.scores("main")
+    tables = {
+        (method, metric): scores[(scores.method == method) & (scores.metric == metric)]
+        .pivot(index="seed", columns="case", values="value").to_numpy() * {"DSC": 100, "ECE": 1000}[metric]
+        for method in ("ce", "spectral") for metric in ("DSC", "ECE")
+    }  # fmt: skip
+    for row in made.frame[made.frame.level != "seed"].itertuples():
+        table = tables[row.method, row.metric]
+        if row.level == "difference":
+            table = table - tables["ce", row.metric]
+        assert (row.value, row.low, row.high) == pytest.approx(interval(table.tolist()))
+        assert (row.seeds, row.patients) == (3, 9)
+
+
+@pytest.mark.parametrize(("seeds", "filled"), [(4, 0), (5, 2)])
+def test_nothing_is_filled_with_fewer_than_five_seeds(tmp_path, seeds, filled):
+    """A difference that is the same everywhere: beyond doubt, were there seeds enough."""
+    made = figure4.figure4(known_study(tmp_path, gain, seeds=range(seeds)), "main")
+    faces = [line.get_markerfacecolor() for axes in made.drawing.axes[1::2] for line in axes.lines
+             if line.get_marker() == "o"]  # fmt: skip
+    assert sum(face != "white" for face in faces) == filled
+    assert ("Nothing is filled: 4 seeds, fewer than 5." in made.caption) == (filled == 0)
+
+
+def test_what_could_have_been_seen_stands_beside_what_was_not(tmp_path):
+    made = figure4.figure4(known_study(tmp_path, uneven, seeds=range(5), cases=9), "main")
+    rows = made.frame[made.frame.level == "difference"].set_index("metric")
+    unclear = [metric for metric in rows.index if rows.low[metric] <= 0 <= rows.high[metric]]
+    assert unclear
+    for metric in unclear:
+        assert f"{metric} {rows.detectable[metric]:.2g} {rows.unit[metric]}" in made.caption
+    assert "Smallest detectable difference (power 80 %)" in made.caption
 
 
 def test_architecture_without_results_is_a_hole(made):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from known_scores import METRICS, known_study
+from known_scores import METRICS, known_study, noisy
+from scipy import stats
 
 from spectralcal.papers.spectral_entropy.figures import figure5
+from spectralcal.statistics import crossed
 
 HIGHER = {"DSC"}
 
@@ -63,6 +65,38 @@ def test_a_data_set_can_be_shown_by_itself(tmp_path):
     assert made.frame.worst.notna().all()
     assert "mean over the data sets" not in made.caption
     assert "missing" not in made.caption
+
+
+def test_intervals_are_those_of_loops(tmp_path):
+    """Of the difference to cross-entropy, in lengths of the axis, over two data sets."""
+    methods, names, cases = ("ce", "focal", "spectral"), ("phantom", "acdc"), {"phantom": 7, "acdc": 9}
+    results = known_study(tmp_path, noisy, methods=methods, datasets=names, cases=cases, seeds=(0, 1, 2))
+    found = figure5.figure5(results, "main").frame.set_index(["method", "metric"])
+    scores = results.scores("main")
+    for metric in METRICS:
+        tables = {
+            (name, method): rows.pivot(index="seed", columns="case", values="value").to_numpy()
+            for (name, method), rows in scores[scores.metric == metric].groupby(["dataset", "method"])
+        }
+        for method in methods:
+            variance = smaller = score = 0.0
+            for name in names:
+                means = [tables[name, other].mean() for other in methods]
+                worst, best = (min(means), max(means)) if metric in HIGHER else (max(means), min(means))
+                score += (tables[name, method].mean() - worst) / (best - worst) / 2
+                one = crossed((tables[name, method] - tables[name, "ce"]) / (best - worst) / 2)
+                variance, smaller = variance + one.se**2, smaller + (one.se**4 / one.df if one.se else 0.0)
+            half = stats.t.ppf(0.975, variance**2 / smaller) * np.sqrt(variance) if variance else 0.0
+            row = found.loc[(method, metric)]
+            assert (row.score, row.low, row.high) == pytest.approx((score, score - half, score + half))
+
+
+def test_without_the_baseline_there_are_no_bars(tmp_path):
+    results = known_study(tmp_path, lambda cell, *a: None if cell.method == "ce" else ladder(cell, *a),
+                          methods=("ce", "focal", "spectral"))  # fmt: skip
+    made = figure5.figure5(results, "main")
+    assert made.frame.low.isna().all()
+    assert "intervals" not in made.caption
 
 
 def test_method_that_lacks_a_metric_has_no_polygon_and_is_named(tmp_path):

@@ -1,4 +1,4 @@
-"""Distributions by case: known variance ratios, against a slow bootstrap."""
+"""Distributions by case: known variance ratios, against loops."""
 
 from __future__ import annotations
 
@@ -6,56 +6,73 @@ import numpy as np
 import pytest
 from known_scores import known_study
 from matplotlib.collections import FillBetweenPolyCollection
+from slow_interval import interval
 
 from spectralcal.papers.spectral_entropy.figures import figure6
 from spectralcal.report.figures.spread import variance_ratio
-from spectralcal.statistics.weighted import patient_draws
 
 
 def test_twice_the_spread_is_four_times_the_variance():
-    values = np.random.default_rng(0).normal(size=12)
-    patients = np.arange(12)
-    found = variance_ratio(5 + 2 * values, values, patients)
+    values = np.random.default_rng(0).normal(size=(3, 12))
+    found = variance_ratio(5 + 2 * values, values, np.arange(12))
     assert (found.ratio, found.low, found.high) == pytest.approx((4.0, 4.0, 4.0))
     assert found.cases == 12
 
 
-def test_ratio_is_that_of_numpy_and_its_interval_that_of_a_loop():
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_ratio_is_that_of_numpy_and_its_interval_that_of_loops(seeds):
     random = np.random.default_rng(1)
-    first, second, patients = random.normal(80, 5, 14), random.gamma(2.0, 3.0, 14), np.repeat(np.arange(7), 2)
-    found = variance_ratio(first, second, patients, draws=300)
-    assert found.ratio == pytest.approx(first.var(ddof=1) / second.var(ddof=1))
-    ratios = []
-    for weights in patient_draws(patients, 300):
-        index = np.repeat(np.arange(14), weights.astype(int))
-        if second[index].var(ddof=1) > 0:
-            ratios.append(first[index].var(ddof=1) / second[index].var(ddof=1))
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(ratios, [0.025, 0.975])))
+    first, second, patients = random.normal(80, 5, (seeds, 14)), random.gamma(2.0, 3.0, (seeds, 14)), np.arange(14) // 2
+    found = variance_ratio(first, second, patients)
+    ratio = np.mean([row.var(ddof=1) for row in first]) / np.mean([row.var(ddof=1) for row in second])
+    assert found.ratio == pytest.approx(ratio)
+    logs = np.zeros((seeds, 7))
+    for values, sign in ((first, 1), (second, -1)):
+        mean = np.mean([row.var() for row in values])
+        for s in range(seeds):
+            for case in range(14):
+                logs[s, patients[case]] += sign * (values[s, case] - values[s].mean()) ** 2 / mean / 2
+    _, low, high = interval(logs.tolist())
+    assert (found.low, found.high) == pytest.approx((ratio * np.exp(low), ratio * np.exp(high)))
+
+
+def test_the_interval_covers_the_ratio_of_two_populations():
+    covered = 0
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        hard = random.normal(0, 1, 40)
+        first = 1.5 * hard + random.normal(0, 1, (5, 40))
+        second = hard + random.normal(0, 1, (5, 40))
+        found = variance_ratio(first, second, np.arange(40))
+        covered += found.low <= 3.25 / 2 <= found.high
+    assert 0.9 <= covered / 300 <= 0.985
 
 
 def test_only_cases_of_both_count():
-    first, second = np.array([1.0, 2.0, np.nan, 4.0, 9.0]), np.array([2.0, 4.0, 5.0, 8.0, np.nan])
+    first, second = np.array([[1.0, 2.0, np.nan, 4.0, 9.0]]), np.array([[2.0, 4.0, 5.0, 8.0, np.nan]])
     found = variance_ratio(first, second, np.arange(5))
     assert found.cases == 3
     assert found.ratio == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("first", "second"), [([1.0, 2.0, 3.0], [5.0, 5.0, 5.0]), ([1.0], [2.0]), ([], [])])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([[1.0, 2.0, 3.0]], [[5.0, 5.0, 5.0]]), ([[1.0]], [[2.0]]), ([[]], [[]]), (np.zeros((0, 3)),) * 2],
+)
 def test_nothing_to_compare_is_nan(first, second):
-    found = variance_ratio(np.array(first), np.array(second), np.arange(len(first)))
-    assert np.isnan([found.ratio, found.low, found.high]).all()
+    found = variance_ratio(np.array(first), np.array(second), np.arange(np.shape(first)[1]))
+    assert np.isnan([found.ratio, found.low, found.high, found.detectable]).all()
 
 
-@pytest.mark.parametrize("patients", [["a", "a"], ["a", "b"]])
-def test_few_patients_have_a_ratio_and_no_interval(patients):
-    found = variance_ratio(np.array([1.0, 3.0]), np.array([1.0, 2.0]), np.array(patients))
+def test_one_patient_has_a_ratio_and_no_interval():
+    found = variance_ratio(np.array([[1.0, 3.0]]), np.array([[1.0, 2.0]]), np.array(["a", "a"]))
     assert found.ratio == pytest.approx(4.0)
-    assert np.isnan(found.low)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_shapes_must_agree():
-    with pytest.raises(ValueError, match="expected values, baseline and patients"):
-        variance_ratio(np.zeros(3), np.zeros(4), np.zeros(3))
+    with pytest.raises(ValueError, match="expected values and baseline"):
+        variance_ratio(np.zeros((1, 3)), np.zeros((1, 4)), np.zeros(3))
 
 
 def wide(cell, metric, index):

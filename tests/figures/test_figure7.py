@@ -1,13 +1,16 @@
-"""Ranks: ties, holes, and what resampled patients do to them."""
+"""Ranks: ties, holes, and mean ranks over seeds and patients with their intervals."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from known_scores import known_study
+from known_scores import METRICS, known_study, noisy
+from scipy import stats
 
 from spectralcal.papers.spectral_entropy.figures import figure7
-from spectralcal.report.figures.ranking import place_shares
+from spectralcal.statistics import crossed
 
 ORDER = {"ce": 3, "focal": 2, "mbls": 2, "spectral": 1}
 
@@ -28,10 +31,8 @@ def test_ties_share_the_average_and_order_is_certain(tmp_path):
     total = made.frame[made.frame.level == "aggregate"].set_index("method")
     for method, rank in expected.items():
         assert tuple(total.loc[method, ["rank", "low", "high"]]) == (rank, rank, rank)
-    places = made.frame[made.frame.level == "place"].pivot(index="method", columns="place", values="share")
-    np.testing.assert_allclose(places.loc["spectral"], [1, 0, 0, 0])
-    np.testing.assert_allclose(places.loc["mbls"], [0, 0.5, 0.5, 0])
-    assert "Mean rank over 12 columns" in made.caption
+    assert (total.loc["ce", "behind"], total.loc["mbls", "behind"]) == (3.0, 1.5)
+    assert "mean over these and 12 columns of (b)" in made.caption
 
 
 def test_means_that_print_alike_tie(tmp_path):
@@ -56,10 +57,10 @@ def test_column_with_a_hole_does_not_count(tmp_path):
     assert ranks["rank"]["acdc", "ECE", "ce"] == 1.0
     total = made.frame[made.frame.level == "aggregate"].set_index("method")["rank"]
     assert dict(total) == {"ce": 3.0, "focal": 2.0, "spectral": 1.0}  # of the phantom alone
-    assert "Mean rank over 6 columns" in made.caption
+    assert "mean over these and 6 columns of (b)" in made.caption
     assert "Not counted, because a method has no result there: ACDC." in made.caption
     assert "With missing seeds, data sets or metrics: FL." in made.caption
-    (heatmap,) = [axes for axes in made.drawing.axes if axes.get_title(loc="left").endswith("ranks")]
+    (heatmap,) = [axes for axes in made.drawing.axes if axes.get_title(loc="left").endswith("ranks of means")]
     assert [text.get_text() for text in heatmap.texts].count("–") == 6
 
 
@@ -71,35 +72,77 @@ def test_method_without_any_result_is_no_competitor(tmp_path):
     assert (total["ce"], total["spectral"]) == (2.0, 1.0)
     assert np.isnan(total["focal"])
     assert "Without results: FL." in made.caption
-    assert set(made.frame[made.frame.level == "place"].method) == {"ce", "spectral"}
+    assert set(made.frame[made.frame.low.notna()].method) == {"ce", "spectral"}
 
 
-def test_places_of_a_coin_flip_are_shared(tmp_path):
+def coin(cell, metric, index):
     """Two methods that win half of the patients each, by the same margin."""
+    better = (index % 2 == 0) == (cell.method == "ce")
+    return (0.6 if better else 0.5) if metric == "DSC" else (1.0 if better else 2.0)
 
-    def value(cell, metric, index):
-        better = (index % 2 == 0) == (cell.method == "ce")
-        return (0.6 if better else 0.5) if metric == "DSC" else (1.0 if better else 2.0)
 
-    made = figure7.figure7(known_study(tmp_path, value, cases=20), "main")
-    places = made.frame[made.frame.level == "place"].pivot(index="method", columns="place", values="share")
-    np.testing.assert_allclose(places, 0.5, atol=0.05)
+def test_methods_that_win_half_of_the_patients_each_are_not_told_apart(tmp_path):
+    made = figure7.figure7(known_study(tmp_path, coin, cases=20, seeds=range(5)), "main")
     total = made.frame[made.frame.level == "aggregate"].set_index("method")
     assert (total["rank"] == 1.5).all()
-    assert (total.low == 1.0).all()
-    assert (total.high == 2.0).all()
+    low, high = stats.ttest_1samp([1, 2] * 10, 0).confidence_interval()
+    np.testing.assert_allclose(total.low, low)
+    np.testing.assert_allclose(total.high, high)
+    assert not total.distinct.astype(bool).any()
+    assert f"Smallest detectable difference (power 80 %): mean rank {total.detectable.max():.2g}" in made.caption
 
 
-def test_shares_of_places_against_a_loop():
-    values = np.random.default_rng(3).integers(1, 4, size=(50, 4)) / 2
-    expected = np.zeros((4, 4))
-    for row in values:
-        for method in range(4):
-            first = sum(other < row[method] for other in row)
-            tied = sum(other == row[method] for other in row)
-            expected[method, first : first + tied] += 1 / tied
-    np.testing.assert_allclose(place_shares(values), expected / 50)
-    np.testing.assert_allclose(place_shares(values).sum(0), 1.0)
+def test_mean_ranks_and_their_intervals_are_those_of_loops(tmp_path):
+    """Two data sets of different size, three seeds; every rank is counted by comparing one by one."""
+    methods, cases, letters = ("ce", "focal", "spectral"), {"phantom": 7, "acdc": 12}, ("phantom", "acdc")
+    results = known_study(tmp_path, noisy, methods=methods, datasets=letters, cases=cases, seeds=(0, 1, 2))
+    made = figure7.figure7(results, "main")
+    total = made.frame[made.frame.level == "aggregate"].set_index("method")
+    scores = results.scores("main").set_index(["dataset", "method", "seed", "case", "metric"]).value
+    tables = {}
+    for dataset in letters:
+        tables[dataset] = np.zeros((3, 3, cases[dataset]))
+        for seed, index, metric in itertools.product(range(3), range(cases[dataset]), METRICS):
+            values = [scores[dataset, name, seed, f"{dataset}_{index:03d}", metric] for name in methods]
+            values = [-value for value in values] if metric == "DSC" else values
+            for i, value in enumerate(values):
+                better, equal = sum(v < value for v in values), sum(v == value for v in values)
+                tables[dataset][i, seed, index] += (better + (equal + 1) / 2) / 12
+    first = int(np.argmin(sum(table.mean((1, 2)) for table in tables.values())))
+    for i, method in enumerate(methods):
+        assert total["rank"][method] == pytest.approx(sum(tables[name][i].mean() for name in letters))
+        both = [crossed(tables[name][i]) for name in letters]
+        variance = sum(one.se**2 for one in both)
+        df = variance**2 / sum(one.se**4 / one.df for one in both)
+        half = stats.t.ppf(0.975, df) * np.sqrt(variance)
+        assert (total.low[method], total.high[method]) == pytest.approx(
+            (total["rank"][method] - half, total["rank"][method] + half)
+        )
+        assert (total.seeds[method], total.patients[method]) == (3, 7)
+        if i != first:
+            apart = [crossed(tables[name][i] - tables[name][first]) for name in letters]
+            variance = sum(one.se**2 for one in apart)
+            df = variance**2 / sum(one.se**4 / one.df for one in apart)
+            half = stats.t.ppf(1 - 0.05 / 2 / 2, df) * np.sqrt(variance)  # the first against two others
+            behind = total["rank"][method] - total["rank"][methods[first]]
+            assert (total.behind[method], total.behind_low[method]) == pytest.approx((behind, behind - half))
+
+
+@pytest.mark.parametrize(("seeds", "filled"), [(3, 1), (5, 4)])
+def test_who_is_behind_beyond_doubt_is_filled_if_there_are_seeds_enough(tmp_path, seeds, filled):
+    made = figure7.figure7(known_study(tmp_path, ordered, methods=tuple(ORDER), seeds=range(seeds)), "main")
+    faces = [line.get_markerfacecolor() for line in made.drawing.axes[0].lines if line.get_marker() != "None"]
+    assert sum(face != "white" for face in faces) == filled
+    assert ("No method is distinguished from it: 3 seeds, fewer than 5." in made.caption) == (seeds == 3)
+
+
+def test_a_patient_whom_a_method_lacks_is_ranked_by_nobody(tmp_path):
+    def value(cell, metric, index):
+        return np.nan if (cell.method, metric, index) == ("ce", "HD95", 2) else ordered(cell, metric, index)
+
+    results = known_study(tmp_path, value, methods=tuple(ORDER), status="undefined")
+    total = figure7.figure7(results, "main").frame
+    assert set(total[total.level == "aggregate"].patients) == {7}
 
 
 @pytest.mark.parametrize(("rank", "text"), [(1.0, "1"), (4.5, "4½"), (12.0, "12")])

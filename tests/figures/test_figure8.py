@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from slow_interval import interval, of_ratio
 from tidy import assert_tidy
 
 from spectralcal.base.errors import ConfigError, ResultError
@@ -60,7 +61,9 @@ def test_numbers_are_means_over_seeds_then_cases(study):
     np.testing.assert_allclose(cases.excess.astype(float), (by_seed[..., 0] - by_seed[..., 1]).mean(0))
     assert mean.value == pytest.approx(by_seed[..., 0].mean())
     assert mean.excess == pytest.approx((by_seed[..., 0] - by_seed[..., 1]).mean())
-    assert mean.low < mean.value < mean.high
+    assert (mean.value, mean.low, mean.high) == pytest.approx(interval(by_seed[..., 0].tolist()))
+    expected = interval((by_seed[..., 0] - by_seed[..., 1]).tolist())
+    assert (mean.excess, mean.excess_low, mean.excess_high) == pytest.approx(expected)
     assert mean.seeds == 2
 
 
@@ -93,6 +96,11 @@ def test_profile_and_histogram_pool_voxels(study):
     assert profile.value[~held].isna().all()
     np.testing.assert_allclose(profile.value[held].astype(float), sums[0][held] / voxels[held])
     np.testing.assert_allclose(profile.null[held].astype(float), sums[1][held] / voxels[held])
+    for index in np.flatnonzero(held):
+        sums_by_case = [arrays["difference_profile"][place, :, 0, index].tolist() for arrays in files]
+        voxels_by_case = [arrays["voxels"][:, index].astype(float).tolist() for arrays in files]
+        row = profile.iloc[index]
+        assert (row.value, row.low, row.high) == pytest.approx(of_ratio(sums_by_case, voxels_by_case))
     counts = table[table.level == "histogram"]["count"].sum()
     assert counts == sum(arrays["histogram"][place].sum() for arrays in files)
 
@@ -106,6 +114,17 @@ def test_undefined_correlations_do_not_enter_the_mean(study):
     mean = table[(table.level == "mean") & (table.target == "difference")].iloc[0]
     assert mean.cases == 4
     assert mean.value == pytest.approx(np.nanmean(arrays["difference"][0, :, 0, 0, 0]))
+    two = study(methods=("ce", "spectral"), seeds=(0, 1))
+    one_seed = arrays_of(two)
+    place = list(one_seed["methods"]).index("spectral")
+    one_seed["difference"][place, 1] = np.nan  # a case that the other seed has
+    write(two, one_seed)
+    table = hotspot_frame(two, "main", "phantom", "unet", "spectral", "spearman")
+    mean = table[(table.level == "mean") & (table.target == "difference") & (table.method == "spectral")].iloc[0]
+    both = np.stack([arrays_of(two, seed)["difference"][place, :, 0, 0, 0] for seed in (0, 1)])
+    whole = np.isfinite(both).all(0)
+    assert whole.sum() == 4
+    assert (mean.cases, mean.value) == (whole.sum(), pytest.approx(both[:, whole].mean()))
     arrays["difference"][:] = np.nan
     write(results, arrays)
     made = drawn(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from slow_interval import interval, of_ratio
 
 from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.papers.spectral_entropy.figures.figure3 import figure3
@@ -13,7 +14,6 @@ from spectralcal.report.figures import slices as _slices
 from spectralcal.report.figures.reliability import frame as reliability_frame
 from spectralcal.report.figures.training_curves import frame as history_frame
 from spectralcal.report.figures.true_calibration import frame as truth_frame
-from spectralcal.statistics import weighted as _bootstrap
 from spectralcal.study.grid import Cell
 
 
@@ -28,7 +28,17 @@ def test_psd_is_the_geometric_mean_over_cases_and_seeds(study):
         expected = np.mean(logs, axis=0)
         found = table[(table.method == "spectral") & (table["map"] == kind)]
         np.testing.assert_allclose(found.log10_power, expected, rtol=1e-12)
-        assert ((found.low <= found.log10_power) & (found.log10_power <= found.high)).all()
+        by_seed = {
+            (name, seed): np.log10(results.spectra(Cell("phantom", "unet", name, seed))[f"psd_{kind}"].astype(float))
+            for name in ("ce", "spectral") for seed in (0, 1)
+        }  # fmt: skip
+        for point, row in enumerate(found.itertuples()):
+            mine, theirs = (
+                [by_seed[method, seed][:, point].tolist() for seed in (0, 1)] for method in ("spectral", "ce")
+            )
+            assert (row.log10_power, row.low, row.high) == pytest.approx(interval(mine))
+            difference = [[a - b for a, b in zip(*pair, strict=True)] for pair in zip(mine, theirs, strict=True)]
+            assert (row.log10_ratio, row.ratio_low, row.ratio_high) == pytest.approx(interval(difference), abs=1e-9)
         base = table[(table.method == "ce") & (table["map"] == kind)]
         np.testing.assert_allclose(found.log10_ratio, expected - base.log10_power.to_numpy(), atol=1e-9)
         assert (base[["log10_ratio", "ratio_low", "ratio_high"]] == 0).all().all()
@@ -44,6 +54,20 @@ def test_ratio_pairs_cases_by_name_not_by_position(study):
     after = psd_frame(results, "main", "phantom", "unet")
     np.testing.assert_allclose(after.log10_ratio, before.log10_ratio, atol=1e-12)
     np.testing.assert_allclose(after.ratio_low, before.ratio_low, atol=1e-12)
+
+
+def test_ratio_pairs_the_seeds_that_both_have(study):
+    results = study(methods=("ce", "spectral"), seeds=(0, 1), missing=[("ce", 1)])
+    table = psd_frame(results, "main", "phantom", "unet")
+    logs = [
+        np.log10(results.spectra(Cell("phantom", "unet", method, 0))["psd_max_logit"]) for method in ("spectral", "ce")
+    ]
+    found = table[(table.method == "spectral") & (table["map"] == "max_logit")]
+    np.testing.assert_allclose(found.log10_ratio, (logs[0] - logs[1]).mean(0), atol=1e-6)
+    none = study(methods=("ce", "spectral"), seeds=(0, 1), missing=[("ce", 1), ("spectral", 0)])
+    table = psd_frame(none, "main", "phantom", "unet")
+    assert table[table.method == "spectral"].log10_ratio.isna().all()
+    assert table[table.method == "spectral"].log10_power.notna().any()
 
 
 def test_other_cases_in_a_cell_are_refused(study):
@@ -86,18 +110,27 @@ def test_pooled_accuracy_and_counts_equal_sums_over_cases(study):
         np.testing.assert_array_equal(found["count"], count)
         full = count > 0
         np.testing.assert_allclose(found.accuracy[full], (hits[full] / count[full]), rtol=1e-9)
-        assert (found.low[full] <= found.accuracy[full] + 1e-12).all()
+        for row in found[full].itertuples():
+            index = round(row.lower * 15)
+            cells = [results.case_calibration(Cell("phantom", "unet", "ce", seed), region) for seed in (0, 1)]
+            counts = [[float(arrays["count"][case, 0, index]) for case in range(5)] for arrays in cells]
+            right = [[arrays["count"][case, 0, index] * np.nan_to_num(arrays["accuracy"][case, 0, index])
+                      for case in range(5)] for arrays in cells]  # fmt: skip
+            assert (row.accuracy, row.low, row.high) == pytest.approx(of_ratio(right, counts), rel=1e-6)
         gap = np.abs(found.accuracy - found.confidence)[full]
         assert found.ece.iloc[0] == pytest.approx((gap * count[full]).sum() / count.sum(), rel=1e-9)
 
 
-def test_band_of_one_patient_is_the_curve_itself(study):
+def test_cases_of_one_patient_are_one_and_have_no_band(study):
     results = study(methods=("ce",), seeds=(0, 1))
-    together = dict.fromkeys((f"phantom_{index:03d}" for index in range(5)), "the same")
-    rows = _reliability.reliability_rows(results, "ce", results.cells("main"), "all", together)
+    names = [f"phantom_{index:03d}" for index in range(5)]
+    rows = _reliability.reliability_rows(results, "ce", results.cells("main"), "all", dict.fromkeys(names, "the same"))
     full = rows[rows["count"] > 0]
-    np.testing.assert_allclose(full.low, full.accuracy, rtol=1e-9)
-    np.testing.assert_allclose(full.high, full.accuracy, rtol=1e-9)
+    assert full.accuracy.notna().all()
+    assert full[["low", "high"]].isna().all(axis=None)
+    two = dict(zip(names, "aabbb", strict=True))
+    rows = _reliability.reliability_rows(results, "ce", results.cells("main"), "all", two)
+    assert rows[rows["count"] > 0].low.notna().all()
 
 
 def test_unknown_region_is_refused(study):
@@ -121,26 +154,6 @@ def test_histories_give_terms_entropies_and_the_gradient_ratio(study):
 def test_unknown_data_set_lists_the_valid_ones(study):
     with pytest.raises(ConfigError, match="'brats' is not in it; expected 'phantom'"):
         figure3(study(seeds=(0,)), "main", dataset="brats")
-
-
-def test_patients_enter_a_sample_together():
-    draws = _bootstrap.patient_draws(["a", "a", "b", "c"], draws=200)
-    assert (draws.sum(1) >= 3).all()
-    np.testing.assert_array_equal(draws[:, 0], draws[:, 1])
-    np.testing.assert_array_equal(draws[:, [0, 2, 3]].sum(1), 3)  # as many patients as there are
-    np.testing.assert_array_equal(draws, _bootstrap.patient_draws(["a", "a", "b", "c"], draws=200))
-
-
-def test_weighted_mean_and_interval_skip_what_is_not_there():
-    values = np.array([[1.0, np.nan], [3.0, np.nan]])
-    mean = _bootstrap.weighted_mean(np.array([[1.0, 1.0], [0.0, 2.0]]), values)
-    np.testing.assert_allclose(mean[:, 0], [2.0, 3.0])
-    assert np.isnan(mean[:, 1]).all()
-    low, high = _bootstrap.interval(mean)
-    assert low[0] == pytest.approx(2.025)
-    assert high[0] == pytest.approx(2.975)
-    assert np.isnan(low[1])
-    assert np.isnan(high[1])
 
 
 def volume(shape, **labelled):
@@ -226,5 +239,12 @@ def test_true_calibration_pairs_cases_and_correlates_ranks(study):
     np.testing.assert_allclose(cases.estimate, estimate, rtol=1e-12)
     assert cases.rho.iloc[0] == pytest.approx(spearmanr(truth, estimate).statistic)
     means = table[(table.level == "mean") & (table.metric == "ECE")]
-    np.testing.assert_allclose(means.estimate, [np.mean(estimate[:5]), np.mean(estimate[5:])])
-    assert ((means.estimate_low < means.estimate) & (means.estimate < means.estimate_high)).all()
+    for row, method in zip(means.itertuples(), ("ce", "spectral"), strict=True):
+        for name, metric, protocol in (("estimate", "ECE", "paper"), ("truth", "distance_to_posterior", "truth")):
+            rows = scores[(scores.method == method) & (scores.metric == metric) & (scores.protocol == protocol)]
+            by_seed = [
+                [rows[(rows.seed == seed) & (rows.case == case)].value.mean() for case in names] for seed in (0, 1)
+            ]
+            found = getattr(row, name), getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+            assert found == pytest.approx(interval(by_seed))
+    assert set(means.seeds) == {2}

@@ -1,10 +1,12 @@
-"""Accuracy against calibration: who is on the front, with intervals free of what patients share."""
+"""Accuracy against calibration: who is on the front, who is beaten, intervals free of what patients share."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
-from known_scores import known_study
+from known_scores import known_study, noisy
+from slow_interval import interval
 
 from spectralcal.base.errors import ConfigError
 from spectralcal.report.figures import pareto as figure
@@ -35,14 +37,58 @@ def drawn_at(axes, marker):
 
 
 def test_front_and_exact_intervals(tmp_path):
-    made = figure.pareto(known_study(tmp_path, known, methods=tuple(PLACES)), "main")
+    made = figure.pareto(known_study(tmp_path, known, methods=tuple(PLACES), seeds=range(5)), "main")
     rows = means_of(made)
     assert dict(rows.front) == {"ce": True, "focal": False, "mbls": True, "spectral": True}
-    assert dict(rows.share) == {"ce": 1.0, "focal": 0.0, "mbls": 1.0, "spectral": 1.0}
+    assert dict(rows.beaten_by) == {"ce": "", "focal": "mbls; spectral", "mbls": "", "spectral": ""}
     for method, (dice, ece) in PLACES.items():
         np.testing.assert_allclose(rows.loc[method, ["x", "x_low", "x_high"]].astype(float), 100 * dice - 17.5)
         np.testing.assert_allclose(rows.loc[method, ["y", "y_low", "y_high"]].astype(float), 1000 * ece + 350)
-    assert "CE 100, MbLS 100, Ours 100" in made.caption
+    assert (
+        "Hollow markers: another method is better in both by the intervals of both paired differences, " in made.caption
+    )
+    assert "with Bonferroni's correction for 3 others: FL (by MbLS, Ours)." in made.caption
+    hollow = [line for line in made.drawing.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert [tuple(line.get_xydata()[0]) for line in hollow] == [(pytest.approx(52.5), pytest.approx(390))]
+
+
+def test_with_three_seeds_nothing_is_marked_as_beaten(tmp_path):
+    made = figure.pareto(known_study(tmp_path, known, methods=tuple(PLACES), seeds=range(3)), "main")
+    assert (means_of(made).beaten_by == "").all()
+    assert "No method is marked as beaten in both: 3 seeds, fewer than 5." in made.caption
+    assert not [line for line in made.drawing.axes[0].lines if line.get_markerfacecolor() == "white"]
+
+
+def random_places(cell, metric, index):
+    step = {"ce": 0.0, "focal": 0.02, "mbls": 0.05, "spectral": 0.1}[cell.method]
+    value = noisy(cell, metric, index)
+    return value + step if metric == "DSC" else value - step / 5
+
+
+def test_bars_and_who_is_beaten_by_loops(tmp_path):
+    """Better in Dice and ECE by more and more, on scores that vary by seed and patient."""
+    results = known_study(tmp_path, random_places, methods=tuple(PLACES), seeds=range(5), cases=10)
+    rows, scores = means_of(figure.pareto(results, "main")), results.scores("main")
+    table = {
+        (method, metric): scores[(scores.method == method) & (scores.metric == metric)]
+        .pivot(index="seed", columns="case", values="value").to_numpy() * scale
+        for method in PLACES for metric, scale in (("DSC", 100), ("ECE", 1000))
+    }  # fmt: skip
+    for method in PLACES:
+        for axis, metric in (("x", "DSC"), ("y", "ECE")):
+            mean, low, high = interval((table[method, metric] - table["ce", metric]).tolist())
+            shift = table[method, metric].mean() - mean
+            found = rows.loc[method, [f"{axis}_low", f"{axis}_high"]].astype(float)
+            np.testing.assert_allclose(found, [low + shift, high + shift])
+        beaten = []
+        for other in PLACES:
+            dice = interval((table[other, "DSC"] - table[method, "DSC"]).tolist(), 1 - 0.05 / 3)
+            ece = interval((table[other, "ECE"] - table[method, "ECE"]).tolist(), 1 - 0.05 / 3)
+            beaten += [other] if other != method and dice[1] > 0 and ece[2] < 0 else []
+        assert rows.beaten_by[method] == "; ".join(beaten)
+    assert 0 < (rows.beaten_by != "").sum() < 4
+    assert np.isnan(rows.x_detectable["ce"])
+    assert rows.x_detectable["spectral"] > 0
 
 
 def test_undominated_against_a_loop():
@@ -80,7 +126,7 @@ def test_rows_of_seeds_are_the_means_of_their_cases(tmp_path):
     for row in seeds.itertuples():
         mine = scores[(scores.method == row.method) & (scores.seed == row.seed)].groupby("metric").value.mean()
         assert (row.x, row.y) == (pytest.approx(100 * mine["DSC"]), pytest.approx(1000 * mine["ECE"]))
-    assert seeds[["x_low", "x_high", "y_low", "y_high", "front", "share"]].isna().all(axis=None)
+    assert seeds[["x_low", "x_high", "y_low", "y_high", "front", "beaten_by"]].isna().all(axis=None)
     averaged, means = seeds.groupby("method")[["x", "y"]].mean(), means_of(made)[["x", "y"]].astype(float)
     np.testing.assert_allclose(averaged.loc[means.index], means)
     assert means_of(made).seed.isna().all()
@@ -94,18 +140,22 @@ def test_every_seed_is_a_dot_within_the_limits(tmp_path):
         assert low < values.min()
         assert values.max() < high
     bars = [line for line in axes.lines if line.get_linewidth() == 0.7 and line.get_marker() == "None"]
+    dotted = [line for line in axes.lines if line.get_linewidth() == 0.6]  # through the baseline
+    assert [dotted[0].get_xdata()[0], dotted[1].get_ydata()[0]] == pytest.approx(
+        list(means_of(made).loc["ce", ["x", "y"]])
+    )
     dots = [line for line in axes.lines if line.get_marker() == "."]
     assert max(line.get_zorder() for line in dots) < min(line.get_zorder() for line in bars)
     assert [text.get_text() for text in made.drawing.legends[0].get_texts()][-1] == "one seed"
     assert "dots, joined to their marker: the mean over cases of each seed" in made.caption
-    assert "over patients, seeds averaged, of the difference" in made.caption
+    assert "95 % intervals over seeds and patients of the difference to CE, paired by seed and patient" in made.caption
 
 
 def test_a_single_seed_lies_under_its_mean_and_is_not_drawn(tmp_path):
     made = figure.pareto(known_study(tmp_path, known, methods=tuple(PLACES)), "main")
     assert not [line for axes in made.drawing.axes for line in axes.lines if line.get_marker() == "."]
     assert "dots" not in made.caption
-    assert "hollow markers" in made.caption
+    assert "over patients alone (one seed says nothing about another training)" in made.caption
     assert "Stepped light grey line" in made.caption
 
 
@@ -150,6 +200,6 @@ def test_method_without_results_is_named_and_not_on_the_front(tmp_path):
     made = figure.pareto(results, "main")
     row = means_of(made).loc["mbls"]
     assert (row.front, row.status) == (False, "missing")
-    assert np.isnan(row.share)
+    assert pd.isna(row.beaten_by)
     assert "Without results: MbLS." in made.caption
     assert [text.get_text() for text in made.drawing.legends[0].get_texts()] == ["CE", "FL", "MbLS (missing)", "Ours"]

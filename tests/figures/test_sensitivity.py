@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from slow_interval import interval
 from tidy import assert_tidy
 
 from spectralcal.base.errors import ConfigError
@@ -50,16 +51,33 @@ def test_differences_from_the_default_are_paired(study):
     assert ece.default.to_dict() == {name: name == "spectral" for name in ("ce", *WEIGHTS)}
 
 
+def test_differences_are_those_of_loops(study):
+    results = study(methods=("ce", *WEIGHTS), seeds=(0, 1), cases=6, only_scores=True)
+    made, scores = drawn(results), results.scores("main")
+    dice = scores[(scores.metric == "DSC") & (scores.protocol == "paper")]
+    table = {name: 100 * rows.pivot_table(index="seed", columns="case", values="value").to_numpy()
+             for name, rows in dice.groupby("method")}  # fmt: skip
+    found = made.frame[made.frame.metric == "DSC"].set_index("method")
+    for name in ("ce", "spectral@weight=0.1", "spectral@weight=1.0"):
+        row = found.loc[name, ["difference", "difference_low", "difference_high"]].astype(float)
+        np.testing.assert_allclose(row, interval((table[name] - table["spectral"]).tolist()))
+    least, most = found.difference_detectable.min(), found.difference_detectable.max()
+    assert f"Smallest detectable difference (power 80 %): DSC {least:.2g} to {most:.2g} %" in made.caption
+
+
 def test_caption_says_what_the_bars_are_and_only_what_is_drawn(study):
     made = drawn(study(methods=("ce", *WEIGHTS), seeds=(0, 1), cases=6, cases_per_patient=2, only_scores=True))
     assert (
-        "Bars and bands: 95 % bootstrap intervals, over the 3 patients of seeds 0, 1, averaged, of the paired "
+        "Bars and bands: 95 % intervals over seeds and patients, 3 patients and seeds 0, 1, of the paired "
         "difference from the default in the unit of the axis, drawn around the mean" in made.caption
     )
     assert "Grey: methods that do not have the option." in made.caption
     assert "Crosses" not in made.caption
     alone = drawn(study(methods=WEIGHTS, seeds=(0,), cases=6, only_scores=True)).caption
-    assert "Bars: 95 % bootstrap intervals, over the 6 patients of seed 0, of the paired difference" in alone
+    assert (
+        "Bars: 95 % intervals over patients alone (one seed says nothing about another training), 6 patients" in alone
+    )
+    assert "Smallest detectable difference" not in alone
     assert "Mean over 6 test cases, protocol" in alone
     assert "Grey" not in alone
     without = drawn(study(methods=WEIGHTS[::2], seeds=(0,), only_scores=True)).caption

@@ -10,6 +10,7 @@ import torch
 from golden.mutation import Mutation, moved, through, value
 
 import spectralcal.data.splits as splits
+import spectralcal.engine.ensemble as together
 import spectralcal.engine.fit_post_hoc as calibrate
 import spectralcal.engine.objective as objective
 import spectralcal.engine.patches as patches
@@ -23,8 +24,10 @@ import spectralcal.scorers.calibration as calibration
 import spectralcal.scorers.segmentation as segmentation
 import spectralcal.scoring.contract as contract
 import spectralcal.scoring.hotspots as hotspots
+import spectralcal.transforms.blur as blur
+import spectralcal.transforms.gamma as gamma
 import spectralcal.transforms.intensity as augment
-from golden import posthoc, prediction, preparation, scoring, seen_cases, split, training
+from golden import ensemble, posthoc, prediction, preparation, scoring, seen_cases, split, training
 from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
 from spectralcal.preparation import crop
 
@@ -65,6 +68,20 @@ def sixteen_bins(patch):
         patch.setitem(PROTOCOLS, name, replace(protocol, bins=16))
 
 
+def mean_logarithms(patch):
+    """The geometric mean, which is what averaged logits give, instead of the arithmetic one."""
+    patch.setattr(
+        together.Ensemble,
+        "forward",
+        lambda self, x: torch.stack([member(x) for member in self.members]).mean(0).log_softmax(1),
+    )
+
+
+def less_sure(patch):
+    plain = torch.log_softmax
+    patch.setattr(together.torch, "log_softmax", lambda logits, dim: plain(0.99 * logits, dim))
+
+
 def shifted_starts(plain, size, window, overlap):
     first, *middle = plain(size, window, overlap)
     return [first, *(start - 1 for start in middle[:-1]), *middle[-1:]]
@@ -96,12 +113,12 @@ MUTATIONS = {
     "blur 2 % wider": Mutation(
         "training",
         training.computed,
-        through(augment, "gaussian_blur", lambda plain, image, sigma: plain(image, 1.02 * sigma)),
+        through(blur, "gaussian_blur", lambda plain, image, sigma: plain(image, 1.02 * sigma)),
     ),
     "gamma about a mean 0.001 higher": Mutation(
         "training",
         training.computed,
-        through(augment, "gamma_transform", lambda plain, image, gamma: plain(image, gamma) + 0.001),
+        through(gamma, "gamma_transform", lambda plain, image, gamma: plain(image, gamma) + 0.001),
     ),
     "another stream of augmentations": Mutation(
         "training", training.drawn, through(augment, "stream_seed", other_stream)
@@ -155,6 +172,8 @@ MUTATIONS = {
     "2 % fewer post-hoc voxels": Mutation(
         "post-hoc fit", posthoc.fit_values, value(calibrate, "VOXELS_PER_CASE", 49_000)
     ),
+    "an ensemble of mean logarithms": Mutation("ensemble", ensemble.values, mean_logarithms),
+    "members 1 % less sure": Mutation("ensemble", ensemble.values, less_sure),
     "deviation of a sample": Mutation(
         "preparation", preparation.values, through(intensity, "_statistics", sample_deviation)
     ),

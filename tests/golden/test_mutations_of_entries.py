@@ -1,4 +1,4 @@
-"""Golden values of losses, networks, data sets and post-hoc steps see changes of a percent."""
+"""Golden values of losses, networks, data sets, post-hoc steps and scorers see changes of a percent."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ import spectralcal.posthoc._full as full
 import spectralcal.posthoc.beta as beta
 import spectralcal.posthoc.classwise_temperature as classwise
 import spectralcal.posthoc.isotonic as isotonic
-from golden import datasets, losses, models, posthoc
+import spectralcal.scorers.floor as floor
+import spectralcal.scorers.posterior as posterior
+import spectralcal.scorers.predicted as predicted
+from golden import datasets, losses, models, posthoc, scorers
 from spectralcal.datasets.brats2020 import Brats2020
 from spectralcal.losses._history import BandHistory
 from spectralcal.losses.crac import CRaCLoss
 from spectralcal.losses.focal import FocalLoss
 from spectralcal.losses.mbls import MarginLabelSmoothingLoss
 
-COMPUTE = {"losses": losses.values, "models": models.values, "datasets": datasets.values, "posthoc": posthoc.values}
+COMPUTE = {"losses": losses.values, "models": models.values, "datasets": datasets.values, "posthoc": posthoc.values,
+           "scorers": scorers.values}  # fmt: skip
 
 
 def of(part, change):
@@ -85,6 +89,32 @@ MUTATIONS = {
         "posthoc/beta",
         through(beta, "minimize", lambda plain, *args: plain(*args) * torch.tensor([1.0, 1.0, 1.01]).repeat(4)),
     ),
+    "a predicted boundary of 3.4 mm": of("scorers/predicted", value(predicted, "BOUNDARY_MM", 3.4)),
+    "distances to the predicted boundary 2 % longer": of(
+        "scorers/predicted",
+        through(
+            predicted, "boundary_distance", lambda plain, label, spacing: plain(label, tuple(1.02 * s for s in spacing))
+        ),
+    ),
+    "a floor of sixteen bins": of(
+        "scorers/floor", through(floor, "expected_bins", lambda plain, p, region: plain(p, region, 16))
+    ),
+    "floors of probabilities that are 1 % closer to even": of(
+        "scorers/floor",
+        through(floor, "expected_bins", lambda plain, p, region: plain(0.99 * p + 0.01 / len(p), region)),
+    ),
+    "true error of posteriors that are 1 % closer to even": of(
+        "scorers/posterior",
+        value(
+            posterior,
+            "MEASURES",
+            {
+                name: lambda p, q, mask, measure=measure: measure(p, 0.99 * q + 0.01 / len(q), mask)
+                for name, measure in posterior.MEASURES.items()
+            },
+        ),
+    ),
+    "true error in a boundary of 3.4 mm": of("scorers/posterior", value(posterior, "BOUNDARY_MM", 3.4)),
     "BraTS labels in another order": of("datasets/brats2020", value(Brats2020, "label_map", {0: 0, 1: 1, 2: 3, 4: 2})),
     "ACDC's twins as two patients": of("datasets/acdc", value(acdc, "SAME_PATIENT", {})),
     "axes left as stored": of(

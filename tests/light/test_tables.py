@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectralcal.engine.history import history_text
-from spectralcal.jobs.scoring import CASE_COLUMNS, cases_text
+from spectralcal.jobs.score_files import CASE_COLUMNS, cases_text
 from spectralcal.records.light.tables import columns_of, text_of
 from spectralcal.study.grid import Cell
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from spectralcal.datasets import DataFacts
 from spectralcal.engine import fit_post_hoc as fitting
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.metrics import PROTOCOLS, CalibrationHistogram
@@ -23,6 +24,7 @@ from spectralcal.study.config import EvaluationConfig, InferenceConfig
 
 CPU = torch.device("cpu")
 CLASSES = ("organ", "lesion")
+FACTS = DataFacts(CLASSES, 2, "mm", ("image",))
 PATCH = (24, 24)
 
 
@@ -65,7 +67,7 @@ def network():
 
 def scored(network, cases, **options):
     settings = InferenceConfig(), EvaluationConfig()
-    return evaluate_cases(network, cases, CLASSES, PATCH, *settings, device=CPU, precision="fp32", **options)
+    return evaluate_cases(network, cases, FACTS, PATCH, *settings, device=CPU, precision="fp32", **options)
 
 
 def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
@@ -83,7 +85,7 @@ def test_arrays_and_rows_are_those_of_histograms_that_are_all_kept(network):
         bands.append(one.by_scorer["distance"].arrays)
         logits = patch_logits(network, case, PATCH, device=CPU, precision="fp32")
         prediction = Prediction(probabilities.numpy, lambda logits=logits: logits, case.spacing_mm)
-        seen = ScoredCase(case.reference(), (1.0, 1.0), CLASSES, EvaluationConfig())
+        seen = ScoredCase(case.reference(), (1.0, 1.0), FACTS, EvaluationConfig())
         spectra.append(Spectra().case(prediction, seen).arrays)
     pools = {region: CalibrationHistogram(3) for region in SCORED}
     for case in histograms:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spectralcal.base.errors import ResultError
+from spectralcal.datasets import DataFacts
 from spectralcal.scoring import Prediction, Scored, ScoredCase, Scorer, row
 from spectralcal.scoring.gather import ScorerPool
 from spectralcal.scoring.load import load_scorers
@@ -14,7 +15,9 @@ from spectralcal.study.config import SCORERS, EvaluationConfig
 def seen(posterior=None):
     reference = np.zeros((8, 8), np.uint8)
     reference[2:5, 3:6] = 1
-    return ScoredCase(reference, (1.0, 1.0), ("organ",), EvaluationConfig(), posterior=posterior)
+    return ScoredCase(
+        reference, (1.0, 1.0), DataFacts(("organ",), 2, "mm", ()), EvaluationConfig(), posterior=posterior
+    )
 
 
 def predicted(asked):

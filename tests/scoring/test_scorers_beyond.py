@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from calibrated import drawn, network
 
+from spectralcal.datasets import DataFacts
 from spectralcal.metrics import CalibrationHistogram, expected_bins, region_mask, score, true_calibration_error
 from spectralcal.metrics.distance_bands import band_edges
 from spectralcal.scoring.contract import Prediction, ScoredCase
@@ -16,7 +17,9 @@ SPACING = (3.5, 3.2, 4.0)
 
 def scored(name, p, labels, posterior=None):
     scorer = load_scorers((name,))[name]
-    case = ScoredCase(labels, SPACING, ("a", "b"), EvaluationConfig(), posterior=posterior)
+    case = ScoredCase(
+        labels, SPACING, DataFacts(("a", "b"), labels.ndim, "mm", ()), EvaluationConfig(), posterior=posterior
+    )
     one = scorer.case(Prediction(lambda: p), case)
     pool = ScorerPool(1)
     pool.add(name, one)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from slow_interval import interval
 
-from spectralcal.statistics.crossed import FEWEST_SEEDS, crossed, mean_squares, near_null, together
+from spectralcal.statistics.crossed import FEWEST_SEEDS, crossed, crossed_many, mean_squares, near_null, together
 
 #: standard deviations of seeds, patients and the rest, and test patients, of paired differences between methods that
 #: do next to nothing, in the published cells (hippocampus with 43 volumes, ACDC with 17 patients)
@@ -49,6 +50,25 @@ def test_five_percent_are_wrong_when_nothing_differs(name, seeds):
     rate = np.mean(2 * stats.t.sf(abs(mean / se), df) < 0.05)
     error = 3 * np.sqrt(0.05 * 0.95 / TRIES)
     assert 0.04 - error <= rate <= 0.065 + error
+
+
+@pytest.mark.parametrize("seeds", [5, 10])
+@pytest.mark.parametrize("skewness", [1, 4])
+def test_intervals_of_skewed_errors_of_seventeen_patients_nearly_keep_their_coverage(skewness, seeds):
+    """Calibration errors have a long right tail; of intervals that miss, most then lie too low."""
+    between, among, rest, people = COMPONENTS["ACDC ECE"]
+    shape = 4 / skewness**2  # of a gamma distribution
+
+    def skewed(*size):
+        return (random.gamma(shape, 1, size) - shape) / np.sqrt(shape)
+
+    random = np.random.default_rng(0)
+    table = between * random.standard_normal((TRIES, seeds, 1)) + among * skewed(TRIES, 1, people)
+    mean, se, df = many(table + rest * skewed(TRIES, seeds, people))
+    half = stats.t.ppf(0.975, df) * se
+    too_high, too_low = np.mean(mean - half > 0), np.mean(mean + half < 0)
+    assert 0.93 - 3 * np.sqrt(0.05 * 0.95 / TRIES) <= 1 - too_high - too_low <= 0.96
+    assert too_low > too_high
 
 
 def test_the_written_out_form_is_the_functions():
@@ -133,6 +153,34 @@ def test_patients_that_a_seed_lacks_are_left_out_and_counted():
     assert found.estimate == pytest.approx(np.delete(values, [4, 8], axis=1).mean())
 
 
+@pytest.mark.parametrize("seeds", [0, 1, 2, 5])
+def test_many_at_once_are_each_by_itself(seeds):
+    """Points of a curve, among them ones that some patients lack, all lack, one has, and that do not vary."""
+    random = np.random.default_rng(6)
+    values = random.standard_normal((3, 4, seeds, 12)) + random.standard_normal((3, 4, seeds, 1))
+    values[0, 0, :, 2:5] = np.nan
+    values[0, 1] = np.nan
+    values[0, 2, :, 2:] = np.nan
+    values[1] = 7.0
+    if seeds > 1:
+        values[2, 3, 1, 9] = np.nan
+    patients = [f"p{i // 2}" for i in range(12)]
+    for labels in (None, patients):
+        found = crossed_many(values, labels, level=0.9)
+        for place in np.ndindex(3, 4):
+            one = crossed(values[place], labels, level=0.9)
+            got = [array[place] for array in found]
+            np.testing.assert_allclose(got, [one.estimate, one.low, one.high], rtol=1e-12, equal_nan=True)
+
+
+def test_many_at_once_against_loops():
+    values = np.random.default_rng(7).gamma(2.0, 1.0, (6, 5, 9))
+    found = crossed_many(values)
+    for i, table in enumerate(values):
+        assert (found.estimate[i], found.low[i], found.high[i]) == pytest.approx(interval(table.tolist()))
+        assert (found.low[i], found.high[i]) == pytest.approx((crossed(table).low, crossed(table).high))
+
+
 def test_one_seed_gives_an_interval_of_patients_that_decides_nothing():
     row = np.random.default_rng(4).standard_normal((1, 20)) + 9
     found = crossed(row)
@@ -191,3 +239,5 @@ def test_data_sets_together():
 def test_what_is_no_table_is_refused(values, patients, message):
     with pytest.raises(ValueError, match=message):
         crossed(values, patients)
+    with pytest.raises(ValueError, match=message):
+        crossed_many(values, patients)

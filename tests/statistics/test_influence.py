@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from slow_interval import of_ratio
 
-from spectralcal.statistics.crossed import crossed
-from spectralcal.statistics.influence import influence, ratio
+from spectralcal.statistics.crossed import crossed, crossed_many
+from spectralcal.statistics.influence import influence, pooled_ratio, ratio
 
 
 def values(methods=3, quantities=2, seeds=5, patients=12, seed=0):
@@ -59,3 +60,30 @@ def test_ratios_of_curves_are_taken_point_by_point():
     assert found.shape == (4, 9, 7)
     np.testing.assert_allclose(found.mean((0, 1))[:5], hits.sum((0, 1))[:5] / count.sum((0, 1))[:5])
     assert np.isnan(found[..., 5]).all()
+
+
+def test_a_pooled_ratio_adds_up_the_cases_of_a_patient():
+    """Patients have one, two or three cases; the interval is that of patients' sums, the mean the ratio of all sums."""
+    random = np.random.default_rng(3)
+    count = random.integers(5, 50, (2, 4, 12)).astype(float)
+    hits = count * random.uniform(0.4, 0.9, (2, 4, 12))
+    patients = np.array(["a", "b", "b", "c", "c", "c", "d", "e", "e", "f", "g", "g"])
+    found = crossed_many(pooled_ratio(hits, count, patients))
+    for point in range(2):
+        summed = [
+            [[row[patients == name].sum() for name in sorted(set(patients))] for row in of[point]]
+            for of in (hits, count)
+        ]
+        assert [array[point] for array in found] == pytest.approx(of_ratio(*summed))
+        assert found.estimate[point] == pytest.approx(hits[point].sum() / count[point].sum())
+
+
+def test_the_interval_of_a_pooled_ratio_covers_it():
+    covered = 0
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        count = random.poisson(400, (5, 25)).astype(float) + 1
+        rate = np.clip(0.7 + random.normal(0, 0.05, (5, 1)) + random.normal(0, 0.1, (1, 25)), 0, 1)
+        found = crossed_many(pooled_ratio(random.binomial(count.astype(int), rate).astype(float), count))
+        covered += found.low <= 0.7 <= found.high
+    assert 0.91 <= covered / 300 <= 0.985

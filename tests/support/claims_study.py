@@ -71,7 +71,7 @@ def write_study(
     methods: Sequence[str] = LOSSES,
     further: Mapping[str, Sequence[str]] | None = None,
     architectures: Sequence[str] = ("unet",),
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
     patients: int = 8,
     missing: Sequence[tuple[str, str, int]] = (),
     noise: float = 0.002,

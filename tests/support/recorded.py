@@ -21,6 +21,7 @@ from spectralcal.study.config import StudyConfig, parse_config
 from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import cell_fingerprint, evaluation_recipe, training_recipe, training_settings
+from spectralcal.study.resolved import resolve
 
 OUTPUTS = {
     "tables": {"table1": {"experiment": "main"}, "table2": {"experiment": "main"}},
@@ -92,12 +93,12 @@ def _train(config: StudyConfig, paths: StudyPaths, cell: Cell) -> None:
     files = paths.cell(cell)
     save_file({"w": np.frombuffer(str(cell).encode(), np.uint8).copy()}, files.weights)
     write_json(files.model, {"architecture": cell.architecture, "classes": ["background", "organ"]})
-    parts = _parts(config, paths, cell, training_recipe(config, cell))
+    parts = _parts(config, paths, cell, training_recipe(resolve(config, cell)))
     run = {
         "fingerprint": cell_fingerprint(*parts.values()),
         "parts": parts,
         "cell": asdict(cell),
-        "settings": training_settings(config, cell),
+        "settings": training_settings(resolve(config, cell)),
         "seeds": {"cell": cell.seed},
         "started": f"2026-01-0{cell.seed + 1}T00:00:00+00:00",
         "seconds": 12.5,
@@ -114,7 +115,7 @@ def _train(config: StudyConfig, paths: StudyPaths, cell: Cell) -> None:
 def _score(config: StudyConfig, paths: StudyPaths, cell: Cell, rows) -> None:
     files = paths.cell(cell)
     rows.to_csv(files.cases, index=False)
-    parts = _parts(config, paths, cell, evaluation_recipe(config, cell))
+    parts = _parts(config, paths, cell, evaluation_recipe(resolve(config, cell)))
     stamp = {
         "fingerprint": cell_fingerprint(*parts.values()),
         "recipe": parts["recipe"],

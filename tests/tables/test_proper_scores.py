@@ -81,11 +81,11 @@ def test_lower_proper_scores_are_better_and_ties_have_no_mark(study):
             return 0.02
         return 0.02 + 0.001 * int(row.case[-3:]) + (0.01 if row.method == "ce" else 0.0)
 
-    table = proper_scores(study(methods=("ce", "spectral"), seeds=(0,), cases=9, edit=scored(value)), "main")
+    table = proper_scores(study(methods=("ce", "spectral"), seeds=(0, 1, 2, 3, 4), cases=9, edit=scored(value)), "main")
     for metric in ("Brier", "NLL"):
         ours, ce = line(table, metric, "Ours"), line(table, metric, "CE")
-        assert (ours["paper"], ce["paper"]) == ("**24.0**‡", "*34.0*")
-        assert ours["boundary"] == ce["boundary"] == "**20.0**"
+        assert (ours["paper"], ce["paper"]) == ("**24.0 ± 0.0**‡", "*34.0 ± 0.0*")
+        assert ours["boundary"] == ce["boundary"] == "**20.0 ± 0.0**"
 
 
 def test_a_signed_gap_has_an_interval_and_no_best(study):

@@ -9,8 +9,7 @@ import pytest
 from studies import tiny
 
 from spectralcal.base.errors import ConfigError, ResultError
-from spectralcal.jobs import networks, steps
-from spectralcal.jobs import scoring as cell_scoring
+from spectralcal.jobs import networks, score_files, steps
 from spectralcal.jobs.cells import evaluate_cell, train_cell
 from spectralcal.jobs.maps import maps_step, median_case
 from spectralcal.metrics import CalibrationHistogram
@@ -20,6 +19,7 @@ from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_recipe
+from spectralcal.study.resolved import resolve
 
 CE = Cell("phantom", "unet", "ce", 0)
 SPECTRAL = Cell("phantom", "unet", "spectral", 0)
@@ -59,7 +59,7 @@ def test_a_cell_leaves_what_the_design_says(finished):
 
 def test_scores_are_tidy_and_complete(finished):
     scores = pd.read_csv(StudyPaths(finished).cell(CE).cases)
-    assert tuple(scores.columns) == cell_scoring.CASE_COLUMNS
+    assert tuple(scores.columns) == score_files.CASE_COLUMNS
     assert not scores.duplicated(["case", "class", "metric", "protocol"]).any()
     test = json.loads(StudyPaths(finished).split("phantom").read_text())["test"]
     assert set(scores.case) == {*test, "pooled"}
@@ -121,8 +121,8 @@ def test_variants_can_be_scored_on_validation_cases(finished, tmp_path):
     """No test case is among the scores, and the weights are those of the other study: only the scoring differs."""
     shutil.copytree(finished.results_root.parent, tmp_path, dirs_exist_ok=True)
     study_of_variants = study(tmp_path, evaluation={"side": "validation"})
-    assert training_recipe(study_of_variants, CE) == training_recipe(finished, CE)
-    assert evaluation_recipe(study_of_variants, CE) != evaluation_recipe(finished, CE)
+    assert training_recipe(resolve(study_of_variants, CE)) == training_recipe(resolve(finished, CE))
+    assert evaluation_recipe(resolve(study_of_variants, CE)) != evaluation_recipe(resolve(finished, CE))
     files = StudyPaths(study_of_variants)
     trained = files.cell(CE).weights.read_bytes()
     evaluate_cell(study_of_variants, CE)
@@ -137,11 +137,11 @@ def test_variants_can_be_scored_on_validation_cases(finished, tmp_path):
 
 
 def test_methods_start_from_the_same_weights_and_end_apart(finished):
-    one, other = (networks.build_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
+    one, other = (networks.build_network(resolve(finished, cell), 1).state_dict() for cell in (CE, SPECTRAL))
     assert all(np.array_equal(one[name], other[name]) for name in one)
-    one, other = (networks.load_network(finished, cell, 1).state_dict() for cell in (CE, SPECTRAL))
+    one, other = (networks.load_network(resolve(finished, cell), 1).state_dict() for cell in (CE, SPECTRAL))
     assert any(not np.array_equal(one[name], other[name]) for name in one)
-    seed = networks.build_network(finished, Cell("phantom", "unet", "ce", 1), 1).state_dict()
+    seed = networks.build_network(resolve(finished, Cell("phantom", "unet", "ce", 1)), 1).state_dict()
     assert any(not np.array_equal(one[name], seed[name]) for name in one)
 
 
@@ -171,10 +171,10 @@ def test_a_training_outlives_scores_that_fail(finished, monkeypatch, capsys):
 def test_options_out_of_range_name_their_place(finished):
     folder = finished.results_root.parent
     with pytest.raises(ConfigError, match="method 'spectral': window: expected an integer >= 1, received 0"):
-        networks.build_loss(study(folder, methods={"spectral": {"window": 0}}), "spectral")
+        networks.build_loss(resolve(study(folder, methods={"spectral": {"window": 0}}), SPECTRAL))
     other = study(folder, architectures={"unet": {"options": {"channels": [4, 0, 8]}}})
     with pytest.raises(ConfigError, match=r"architectures\.unet\.options: channels needs"):
-        networks.build_network(other, CE, 1)
+        networks.build_network(resolve(other, CE), 1)
     with pytest.raises(ConfigError, match=r"datasets\.phantom\.options: "):
         steps.build_dataset(study(folder, datasets={"phantom": {"options": {"cases": 0}}}), "phantom")
 
@@ -209,11 +209,11 @@ def test_one_network_under_two_names_differs_by_what_its_entry_says(tmp_path):
     steps.prepare_step(config, "phantom")
     steps.split_step(config, "phantom")
     other = Cell("phantom", "unet_sgd", "ce", 0)
-    first, second = (networks.build_network(config, cell, 1) for cell in (CE, other))
+    first, second = (networks.build_network(resolve(config, cell), 1) for cell in (CE, other))
     for name, weight in first.state_dict().items():
         assert weight.equal(second.state_dict()[name])
-    assert training_recipe(config, CE) != training_recipe(config, other)
-    assert training_recipe(config, CE) == training_recipe(study(tmp_path), CE)
+    assert training_recipe(resolve(config, CE)) != training_recipe(resolve(config, other))
+    assert training_recipe(resolve(config, CE)) == training_recipe(resolve(study(tmp_path), CE))
     train_cell(config, other)
     evaluate_cell(config, other)
     run = json.loads(StudyPaths(config).cell(other).run.read_text())
@@ -230,11 +230,11 @@ def test_a_planned_network_takes_the_cells_patch_and_spacing(finished):
     train_cell(other, cell)
     written = json.loads(StudyPaths(other).cell(cell).model.read_text())["options"]
     assert written == {**options, "patch": [16, 16, 16], "spacing_mm": [2.0, 2.0, 2.0]}
-    networks.load_network(other, cell, 1)
+    networks.load_network(resolve(other, cell), 1)
     named = study(
         folder, architectures={"nnunet": {"options": {**options, "patch": [32, 32, 32]}}}, experiments=experiments
     )
-    assert networks.network_options(named, cell)["patch"] == [32, 32, 32]
+    assert networks.network_options(resolve(named, cell))["patch"] == [32, 32, 32]
 
 
 @pytest.mark.parametrize(("key", "value"), [("architecture", "unetpp"), ("num_classes", 7), ("in_channels", 4)])
@@ -245,7 +245,7 @@ def test_weights_of_another_network_are_named(finished, key, value):
         files.model.write_text(json.dumps({**json.loads(content), key: value}))
         message = rf"weights\.safetensors: expected weights of {key} '?\w+'?, found '?{value}'? \(model\.json\); put"
         with pytest.raises(ResultError, match=message):
-            networks.load_network(finished, SPECTRAL, 1)
+            networks.load_network(resolve(finished, SPECTRAL), 1)
     finally:
         files.model.write_text(content)
 
@@ -254,7 +254,7 @@ def test_volumes_held_in_memory_change_no_weight(finished, tmp_path):
     files = StudyPaths(finished).cell(CE)
     before = files.weights.read_bytes()
     held = study(finished.results_root.parent, compute={"resident_mb": 100})
-    assert training_recipe(held, CE) == training_recipe(finished, CE)
+    assert training_recipe(resolve(held, CE)) == training_recipe(resolve(finished, CE))
     train_cell(held, CE, force=True)
     assert files.weights.read_bytes() == before
 

@@ -251,3 +251,19 @@ def test_the_report_shows_its_results_in_a_browser(project, tmp_path):
     assert "Claims ledger" in ledger
     assert shown
     assert complaints == []
+
+
+def test_an_ensemble_is_scored_once_its_members_are_trained(project):
+    """For real: its name holds brackets, which a shell must not see."""
+    method, main = "ensemble(ce)@members=2", project.content["experiments"]["main"]
+    together = {**main, "methods": [method], "seeds": [0]}
+    project.write(experiments={"main": {**main, "seeds": [0, 1]}, "together": together})
+    target = str(project.path(method).relative_to(project.folder))
+    jobs = {job for job in project.planned(target) if "training" in job or "scoring" in job}
+    assert jobs == {"training ce on phantom (unet, seed 1)", f"scoring {method} on phantom (unet, seed 0)"}
+    code, text = project.snakemake("--", target)
+    assert code == 0, text
+    assert "Nothing to be done" in project.snakemake("--", target)[1]
+    project.write()
+    assert project.path(method).stat().st_size > 0
+    assert not project.path(method, "weights.safetensors").exists()

@@ -251,8 +251,9 @@ def test_a_changed_scorer_scores_again_and_trains_nothing(scored):
     code = (
         "from pathlib import Path; from spectralcal.study.config import load_config; "
         "from spectralcal.study.grid import study_cells; from spectralcal.study import recipe; "
-        "config = load_config(Path('study.yaml')); cell = study_cells(config)[0]; "
-        "print(recipe.training_recipe(config, cell), recipe.evaluation_recipe(config, cell), "
+        "from spectralcal.study.resolved import resolve; "
+        "config = load_config(Path('study.yaml')); cell = study_cells(config)[0]; one = resolve(config, cell); "
+        "print(recipe.training_recipe(one), recipe.evaluation_recipe(one), "
         "recipe.maps_recipe(config, cell.dataset, cell.architecture, 0))"
     )
     path = os.pathsep.join([str(ROOT / "src"), str(scored.site)])

@@ -15,9 +15,9 @@ from spectralcal.base import registry
 from spectralcal.datasets import DataFacts
 from spectralcal.doctor.diagnose import check_dataset
 from spectralcal.jobs import cells, steps
+from spectralcal.jobs.cell_data import dataset_facts
 from spectralcal.jobs.hotspots import hotspots_step
 from spectralcal.jobs.maps import maps_step
-from spectralcal.jobs.networks import dataset_facts, label_facts
 from spectralcal.report import steps as reporting
 from spectralcal.report.rebuild import rebuild_study
 from spectralcal.report.results import Results
@@ -79,7 +79,7 @@ def finished(tmp_path_factory):
     raw = write_pictures(root / "raw")
     config = study(root)
     assert steps.missing_data(config, [NAME]) is None
-    assert label_facts(config, NAME) == (("polyp",), 2)  # of the configured folder, before anything is prepared
+    assert dataset_facts(config, NAME).classes == ("polyp",)  # of the configured folder, before anything is prepared
     report = check_dataset(config, NAME, workers=1)
     assert report.errors == ()
     steps.prepare_step(config, NAME)

@@ -14,12 +14,14 @@ sys.path.insert(0, str(SOURCE))  # the rules find the package without an install
 from spectralcal.study import recipe
 from spectralcal.base import registry
 from spectralcal.jobs import steps
+from spectralcal.study.conditions import TEST, further_conditions
 from spectralcal.study.config import parse_config
 from spectralcal.records.costs import known_costs
 from spectralcal.base.errors import SpectralcalError
-from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.records.light.files import has
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 from spectralcal.records.projection import cells_at_once, missing_cells, project
 from spectralcal.records.projection_text import projection_lines
 from spectralcal.report.rebuild import claims_needs, figure_needs
@@ -87,6 +89,7 @@ wildcard_constraints:
         + [cell.method for cell in trained_cells(study, CELLS)]
     ),
     seed=r"\d+",
+    condition=one_of(study.evaluation.conditions),
     table=one_of(study.tables),
     figure=one_of(study.figures),
     notebook=one_of(study.notebooks),
@@ -102,6 +105,11 @@ def cell_of(wildcards):
     return Cell(
         wildcards.dataset, wildcards.arch, wildcards.method, int(wildcards.seed)
     )
+
+
+def resolved(wildcards):
+    """That cell with everything that the study says of it, under the condition that the job is about."""
+    return resolve(study, cell_of(wildcards), getattr(wildcards, "condition", TEST))
 
 
 # Cells that another machine computed with this configuration and code, and that came here without weights and images.
@@ -163,7 +171,8 @@ if dry and (projection := projected(*missing_cells(study))):
 
 
 def evaluation_inputs(wildcards):
-    """Data, and the weights with which a cell is scored: its own, or its loss's if the method has a post-hoc step.
+    """Data, and the weights with which a cell is scored: its own, its loss's if the method has a post-hoc step, or those
+    of all members of an ensemble.
 
     A shared cell needs nothing: it is finished, and nothing here is newer than it. One in the light form has no score
     file, which is made for those who ask for it.
@@ -171,12 +180,38 @@ def evaluation_inputs(wildcards):
     cell = cell_of(wildcards)
     if cell in SHARED and paths.cell(cell).cases.is_file():
         return {}
-    files = paths.cell(trained_cell(study, cell))
+    trained = [training.files for training in resolve(study, cell).trainings]
     return {
-        "weights": [str(files.weights), str(files.run)],
+        "weights": [
+            str(file) for files in trained for file in (files.weights, files.run)
+        ],
         "manifest": str(paths.manifest(cell.dataset)),
         "split": str(paths.split(cell.dataset)),
     }
+
+
+def condition_inputs(wildcards):
+    """Weights and data of a cell, and the data set that its condition tests it on."""
+    cell = resolved(wildcards)
+    files = [training.files for training in cell.trainings]
+    datasets = dict.fromkeys((cell.dataset, cell.tested))
+    return {
+        "weights": [str(file) for each in files for file in (each.weights, each.run)],
+        "manifest": [str(paths.manifest(name)) for name in datasets],
+        "split": [str(paths.split(name)) for name in datasets],
+    }
+
+
+def tested(cells):
+    """Score files of cells under the study's conditions. Of shared cells there are no weights to test, so that what
+    came along stays as it is; with `partial: true` those that exist."""
+    files = [
+        paths.cell(cell, condition).cases
+        for cell in cells
+        if cell not in SHARED
+        for condition in further_conditions(study, cell)
+    ]
+    return [str(file) for file in files if not study.partial or file.is_file()]
 
 
 def score_file(cell):
@@ -242,6 +277,7 @@ def targets():
     return [
         # Scores that `spectralcal report` collected without the missing cells must not hide these.
         *scored(CELLS),
+        *tested(CELLS),
         *(str(paths.table(name)) for name in study.tables),
         *(str(paths.figure(name)) for name in study.figures),
         *(str(paths.notebook(name)) for name in study.notebooks),

@@ -1,6 +1,8 @@
 # Scores of a cell on its test cases, and one tidy table of all cells.
 
 FURTHER = {"scorers": f"{CELL}/scorers.npz"} if study.evaluation.further_scorers else {}
+CONDITION = f"{CELL}/condition={{condition}}"
+CONDITION_FURTHER = {name: f"{CONDITION}/{name}.npz" for name in FURTHER}
 
 
 rule evaluate:
@@ -24,7 +26,7 @@ rule evaluate:
         mem_mb=study.compute.memory_mb,
         gpu=GPU,
     params:
-        recipe=lambda wildcards: recipe.evaluation_recipe(study, cell_of(wildcards)),
+        recipe=lambda wildcards: recipe.evaluation_recipe(resolved(wildcards)),
     message:
         "scoring {wildcards.method} on {wildcards.dataset} ({wildcards.arch}, seed {wildcards.seed})"
     shell:
@@ -33,9 +35,40 @@ rule evaluate:
         " || {{ code=$?; tail -n 3 {log:q} >&2; exit $code; }}"
 
 
+rule test_condition:
+    input:
+        unpack(condition_inputs),
+    output:
+        **CONDITION_FURTHER,
+        cases=f"{CONDITION}/cases.csv",
+        calibration=f"{CONDITION}/calibration.npz",
+        spectra=f"{CONDITION}/spectra.npz",
+        evaluation=f"{CONDITION}/evaluation.json",
+    log:
+        str(
+            study.results
+            / "logs/evaluate/dataset={dataset}/arch={arch}/method={method}/seed={seed}/condition={condition}.log"
+        ),
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        mem_mb=study.compute.memory_mb,
+        gpu=GPU,
+    params:
+        recipe=lambda wildcards: recipe.evaluation_recipe(resolved(wildcards)),
+    message:
+        "testing {wildcards.method} on {wildcards.dataset} ({wildcards.arch}, seed {wildcards.seed}) under {wildcards.condition}"
+    shell:
+        "python -m spectralcal evaluate --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
+        " --method {wildcards.method:q} --seed {wildcards.seed} --condition {wildcards.condition:q} 2> {log:q}"
+        " || {{ code=$?; tail -n 3 {log:q} >&2; exit $code; }}"
+
+
 rule collect:
     input:
         scored(CELLS),
+        tested(CELLS),
     output:
         cases=str(paths.cases),
         cells=str(paths.cells),
@@ -44,7 +77,9 @@ rule collect:
     conda:
         ENVIRONMENT
     params:
-        cells=lambda wildcards: recipe.digest(sorted(map(str, CELLS))),
+        cells=lambda wildcards: recipe.digest(
+            sorted(map(str, CELLS)), *study.evaluation.conditions
+        ),
     message:
         "collecting the scores of all cells"
     shell:

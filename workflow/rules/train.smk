@@ -23,7 +23,7 @@ rule train:
         mem_mb=study.compute.memory_mb,
         gpu=GPU,
     params:
-        recipe=lambda wildcards: recipe.training_recipe(study, cell_of(wildcards)),
+        recipe=lambda wildcards: recipe.training_recipe(resolved(wildcards)),
     message:
         "training {wildcards.method} on {wildcards.dataset} ({wildcards.arch}, seed {wildcards.seed})"
     shell:

@@ -74,20 +74,27 @@ def train(
     from spectralcal.study.grid import trained_cell
 
     study = _study(config)
-    cell = trained_cell(study, _cell(study, dataset, arch, method, seed))
-    with _alone_on_device(study, cell):
+    cell = _cell(study, dataset, arch, method, seed)
+    with _alone_on_device(study, trained_cell(study, cell)):
         train_cell(study, cell, then_evaluate=then_evaluate, force=force)
 
 
 @app.command()
-def evaluate(dataset: Dataset, arch: Architecture, method: MethodName, seed: Seed, config: Config = DEFAULT) -> None:
-    """Score one trained cell on its test cases."""
+def evaluate(
+    dataset: Dataset,
+    arch: Architecture,
+    method: MethodName,
+    seed: Seed,
+    config: Config = DEFAULT,
+    condition: Annotated[str, typer.Option(help="What it is tested on: a name under evaluation.conditions.")] = "test",
+) -> None:
+    """Score one trained cell on its test cases, or under another condition."""
     from spectralcal.jobs.cells import evaluate_cell
 
     study = _study(config)
     cell = _cell(study, dataset, arch, method, seed)
     with _alone_on_device(study, cell):
-        evaluate_cell(study, cell)
+        evaluate_cell(study, cell, condition)
 
 
 @app.command()

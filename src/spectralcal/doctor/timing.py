@@ -26,6 +26,7 @@ from spectralcal.records.costs import Kind, pace_digest
 from spectralcal.study.config import StudyConfig, TrainingConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 
 if TYPE_CHECKING:
     import torch
@@ -113,11 +114,12 @@ def time_kind(config: StudyConfig, kind: Kind, device: torch.device) -> dict[str
     shape = tuple(size + 16 for size in settings.patch)
     cases = [RandomCase(f"noise {index}", shape, channels, classes) for index in range(2)]
     baseline = config.baseline_among(_methods(config, kind))
-    model = build_network(config, Cell(*kind, baseline, 0), channels)
+    cell = resolve(config, Cell(*kind, baseline, 0))
+    model = build_network(cell, channels)
     precision = training_arithmetic(settings, model, channels, device, " with ".join(kind)).precision
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    step, count = step_seconds(model, build_loss(config, baseline), cases, settings, device, precision)
+    step, count = step_seconds(model, build_loss(cell), cases, settings, device, precision)
     peak = round(torch.cuda.max_memory_allocated(device) / 2**20) if device.type == "cuda" else None
     window = window_seconds(config, model, settings, channels, device, precision)
     return {
@@ -188,7 +190,7 @@ def extra_seconds(
     baseline = config.baseline_among(methods)
     taken: dict[str, float] = {}
     for method in dict.fromkeys((baseline, *methods)):
-        loss = build_loss(config, method).to(device)
+        loss = build_loss(resolve(config, Cell(*kind, method, 0))).to(device)
 
         def work(loss: torch.nn.Module = loss) -> None:
             loss(logits, target).backward()

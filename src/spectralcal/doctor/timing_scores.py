@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spectralcal.jobs.cell_data import load_data
-from spectralcal.jobs.networks import label_facts
+from spectralcal.jobs.cell_data import dataset_facts, load_data
 from spectralcal.records.costs import Kind
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.paths import StudyPaths
@@ -72,8 +71,8 @@ def _scores_seconds(
     from spectralcal.scoring.patch import patch_logits
     from spectralcal.scoring.score import score_prediction
 
-    classes, _ = label_facts(config, kind[0])
-    count, patch = len(classes) + 1, config.training_of(*kind).patch
+    facts, patch = dataset_facts(config, kind[0]), config.training_of(*kind).patch
+    count = len(facts.classes) + 1
     label = torch.from_numpy(np.array(case.label())).long()
     probabilities = torch.stack([0.9 * (label == value) + 0.1 / count for value in range(count)])
     scorers = load_scorers(config.evaluation.scorers)
@@ -84,7 +83,7 @@ def _scores_seconds(
             lambda: patch_logits(model, case, patch, device=device, precision=precision),
             case.spacing_mm,
         )
-        seen = ScoredCase(np.asarray(case.reference()), case.original_spacing_mm, classes, config.evaluation)
+        seen = ScoredCase(np.asarray(case.reference()), case.original_spacing_mm, facts, config.evaluation)
         chosen = {name: each for name, each in scorers.items() if ("patch_logits" in each.needs) == of_patch}
         score_prediction(chosen, prediction, seen)
 

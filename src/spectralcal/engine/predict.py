@@ -90,30 +90,54 @@ def predict_probabilities(
                 "lower inference.batch_size, let fewer cells share the device or set compute.device: cpu"
             ) from error
 
-    result: Tensor | None = None
+    blended = _Blended(covered, patch, axis, device)
     for start, end, corners in _slabs(covered, patch, settings.overlap, axis):
         while some := tuple(itertools.islice(corners, settings.batch_size)):
-            predicted = probabilities(some)
-            if result is None:
-                classes = predicted.shape[1]
-                result = torch.empty(classes, *covered)
-                slab = torch.zeros(
-                    classes, *(patch[a] if a == axis else n for a, n in enumerate(covered)), device=device
-                )
-            for corner, window in zip(some, predicted, strict=True):
-                place = (
-                    slice(None) if a == axis else slice(c, c + p)
-                    for a, (c, p) in enumerate(zip(corner, patch, strict=True))
-                )
-                slab[(slice(None), *place)] += window
-        # No later window reaches the planes from start to end. Probabilities of a window add up to one, so that the sum
-        # over the classes is the sum of the weights.
-        done = slab.narrow(axis + 1, 0, end - start)
-        result.narrow(axis + 1, start, end - start).copy_(done.div_(done.sum(0, keepdim=True)))
-        rest = slab.shape[axis + 1] - (end - start)
-        slab.narrow(axis + 1, 0, rest).copy_(slab.narrow(axis + 1, end - start, rest).clone())
-        slab.narrow(axis + 1, rest, end - start).zero_()
-    return result[(slice(None), *(slice(b, b + n) for b, n in zip(before, spatial, strict=True)))].contiguous()
+            for corner, window in zip(some, probabilities(some), strict=True):
+                blended.add(corner, window)
+        blended.finish(start, end)
+    return blended.result[(slice(None), *(slice(b, b + n) for b, n in zip(before, spatial, strict=True)))].contiguous()
+
+
+class _Blended:
+    """Weighted probabilities of windows, added up in a slab that moves along one axis, and what is done of the result.
+
+    Args:
+        covered: voxels of the volume.
+        patch: voxels of a window.
+        axis: along which the slab moves.
+        device: of the slab; the result is on the CPU.
+    """
+
+    result: Tensor
+    slab: Tensor | None = None
+
+    def __init__(self, covered: Sequence[int], patch: Sequence[int], axis: int, device: torch.device) -> None:
+        self.covered, self.patch, self.axis, self.device = covered, patch, axis, device
+
+    def add(self, corner: Sequence[int], window: Tensor) -> None:
+        """Add a window (C, *patch) whose first voxel is `corner`; along the axis it is the slab's first."""
+        if self.slab is None:  # the first window says how many classes there are
+            sizes = [self.patch[a] if a == self.axis else n for a, n in enumerate(self.covered)]
+            self.result = torch.empty(len(window), *self.covered)
+            self.slab = torch.zeros(len(window), *sizes, device=self.device)
+        place = [
+            slice(None) if a == self.axis else slice(c, c + p)
+            for a, (c, p) in enumerate(zip(corner, self.patch, strict=True))
+        ]
+        self.slab[(slice(None), *place)] += window
+
+    def finish(self, start: int, end: int) -> None:
+        """Take over the planes from `start` to `end`, which no later window reaches, and move the slab to `end`.
+
+        Probabilities of a window add up to one, so that the sum over the classes is the sum of the weights.
+        """
+        dim, count, slab = self.axis + 1, end - start, self.slab
+        done = slab.narrow(dim, 0, count)
+        self.result.narrow(dim, start, count).copy_(done.div_(done.sum(0, keepdim=True)))
+        rest = slab.shape[dim] - count
+        slab.narrow(dim, 0, rest).copy_(slab.narrow(dim, count, rest).clone())
+        slab.narrow(dim, rest, count).zero_()
 
 
 def window_weights(patch: Sequence[int], blending: str) -> Tensor:

@@ -8,24 +8,20 @@ would compute the same. If anything differs, it computes them itself.
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from spectralcal.base.console import say
 from spectralcal.base.digests import file_digest
-from spectralcal.base.errors import ResultError
+from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.base.files import read_json, require_json
 from spectralcal.base.integrity import altered
-from spectralcal.jobs.cell_data import load_data
-from spectralcal.jobs.scoring import adopt_staged, score_network
-from spectralcal.jobs.training import train_network
+from spectralcal.jobs.cell_data import CellData, load_data
+from spectralcal.jobs.score_files import adopt_staged
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, trained_cell
-from spectralcal.study.paths import CellPaths, StudyPaths
+from spectralcal.study.grid import Cell
 from spectralcal.study.recipe import cell_fingerprint, evaluation_recipe, training_recipe
-
-if TYPE_CHECKING:
-    pass
+from spectralcal.study.resolved import ResolvedCell, resolve
 
 
 def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, force: bool = False) -> None:
@@ -36,72 +32,109 @@ def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, 
         cell: which cell; a post-hoc step in its method is ignored here.
         then_evaluate: also score it, staged for the evaluation step.
         force: train even if the weights are up to date.
+
+    Raises:
+        ConfigError: an ensemble, which trains nothing.
     """
-    cell = trained_cell(config, cell)
-    files = StudyPaths(config).cell(cell)
+    trainings = resolve(config, cell).trainings
+    if len(trainings) > 1:
+        raise ConfigError(
+            f"{cell}: expected a cell that is trained, found an ensemble of {len(trainings)}; train its members, "
+            f"{trainings[0]} first"
+        )
+    (training,) = trainings
     data = load_data(config, cell.dataset)
-    recipe = training_recipe(config, cell)
-    fingerprint = cell_fingerprint(recipe, data.manifest_hash, data.split_hash)
-    finished = files.weights.is_file() and _fingerprint_of(files.run) == fingerprint
+    finished = training.files.weights.is_file() and _is_of(training, data)
     if finished and not force:
-        say(f"{cell}: weights are up to date")
+        say(f"{training}: weights are up to date")
     else:
+        from spectralcal.jobs.training import train_network
+
         if finished:
-            files.checkpoint.unlink(missing_ok=True)  # of the finished training: to go on from it would train nothing
-        train_network(config, cell, files, data, recipe, fingerprint)
+            training.files.checkpoint.unlink(missing_ok=True)  # of the finished one: to go on would train nothing
+        train_network(training, data)
     if then_evaluate:
         try:
-            evaluate_cell(config, cell, stage=True)
+            evaluate_cell(config, training.key, stage=True)
         except Exception as error:
             # The training is done and must not be lost with the scores: the evaluation step will meet the error itself.
-            say(f"{cell}: trained, but not scored here ({type(error).__name__}: {error})")
+            say(f"{training}: trained, but not scored here ({type(error).__name__}: {error})")
 
 
-def evaluate_cell(config: StudyConfig, cell: Cell, *, stage: bool = False) -> None:
-    """Score one cell with the weights of its training.
+def evaluate_cell(config: StudyConfig, cell: Cell, condition: str = TEST, *, stage: bool = False) -> None:
+    """Score one cell with the weights of its training, or with those of an ensemble's members.
 
     Args:
         config: the study.
         cell: which cell.
+        condition: name of what it is tested on.
         stage: leave the scores for a later evaluation step instead of making them final.
+    """
+    from spectralcal.jobs.scoring import score_network
+    from spectralcal.jobs.tested import under_condition
+
+    resolved, data = resolve(config, cell, condition), load_data(config, cell.dataset)
+    for training in resolved.trainings:
+        _check_weights(training, data)
+    data = under_condition(resolved, data)
+    files, stamp = resolved.files, _stamp(resolved, data)
+    if stage:
+        shutil.rmtree(files.staged, ignore_errors=True)
+        files.staged.mkdir(parents=True)
+        score_network(resolved, data, stamp, files.staged)
+        return
+    if adopt_staged(files, stamp):
+        say(f"{resolved}: scored in the training process")
+    else:
+        files.folder.mkdir(parents=True, exist_ok=True)
+        score_network(resolved, data, stamp, files.folder)
+    if condition == TEST:
+        _tidy(resolved)
+
+
+def _stamp(cell: ResolvedCell, data: CellData) -> dict[str, Any]:
+    """What the scores of a cell are made from."""
+    recipe = evaluation_recipe(cell)
+    weights = [file_digest(training.files.weights) for training in cell.trainings]
+    return {
+        "fingerprint": cell_fingerprint(recipe, *data.hashes),
+        "recipe": recipe,
+        "weights": weights if len(weights) > 1 else weights[0],
+    }
+
+
+def _tidy(cell: ResolvedCell) -> None:
+    """Remove what a scored cell needs no more.
+
+    Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished job; the
+    checkpoint then gives them back in a moment.
     """
     from spectralcal.engine.checkpoint import set_aside
 
-    source = StudyPaths(config).cell(trained_cell(config, cell))
-    files = StudyPaths(config).cell(cell)
-    data = load_data(config, cell.dataset)
-    trained = cell_fingerprint(training_recipe(config, trained_cell(config, cell)), data.manifest_hash, data.split_hash)
-    if _fingerprint_of(source.run) != trained:
-        raise ResultError(
-            f"{source.weights}: the weights are missing or of another configuration, code or data; train the cell first"
-        )
-    _check_weights(source)
-    recipe = evaluation_recipe(config, cell)
-    fingerprint = cell_fingerprint(recipe, data.manifest_hash, data.split_hash)
-    stamp = {"fingerprint": fingerprint, "recipe": recipe, "weights": file_digest(source.weights)}
-    if not stage and adopt_staged(files, stamp):
-        say(f"{cell}: scored in the training process")
-    else:
-        folder = files.staged if stage else files.folder
-        if stage:
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        score_network(config, cell, source, data, stamp, folder)
-    if not stage:
-        if not config.evaluation.further_scorers:
-            files.scorers.unlink(missing_ok=True)  # of scorers that the study named before
-        # Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished
-        # job; the checkpoint then gives them back in a moment.
-        for file in (source.checkpoint, set_aside(source.checkpoint)):
+    if not cell.evaluation.further_scorers:
+        cell.files.scorers.unlink(missing_ok=True)  # of scorers that the study named before
+    for training in cell.trainings:
+        for file in (training.files.checkpoint, set_aside(training.files.checkpoint)):
             file.unlink(missing_ok=True)
 
 
-def _check_weights(files: CellPaths) -> None:
+def _is_of(training: ResolvedCell, data: CellData) -> bool:
+    """Whether a cell's training is of this configuration, code and data, as far as its record says."""
+    recorded = read_json(training.files.run).get("fingerprint")
+    return recorded == cell_fingerprint(training_recipe(training), *data.hashes)
+
+
+def _check_weights(training: ResolvedCell, data: CellData) -> None:
     """Refuse weights that are not those that the training wrote; records of earlier versions have no hash of them.
 
     Raises:
-        ResultError: a byte changed since.
+        ResultError: they are missing or of something else, or a byte changed since.
     """
+    files = training.files
+    if not _is_of(training, data):
+        raise ResultError(
+            f"{files.weights}: the weights are missing or of another configuration, code or data; train the cell first"
+        )
     record = require_json(files.run, "the record of a training", "train the cell again", error=ResultError)
     recorded = record.get("files", {})
     if changed := altered(files.folder, {name: recorded[name] for name in [files.weights.name] if name in recorded}):
@@ -109,7 +142,3 @@ def _check_weights(files: CellPaths) -> None:
             f"{files.folder / changed[0]}: expected the bytes that the training wrote (SHA-256 in {files.run.name}), "
             "found others; delete it and run again"
         )
-
-
-def _fingerprint_of(path: Path) -> str | None:
-    return read_json(path).get("fingerprint")

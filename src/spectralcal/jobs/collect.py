@@ -16,8 +16,9 @@ from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import atomic_write, read_json, write_text
 from spectralcal.jobs.derived import derived_scores
-from spectralcal.jobs.scoring import CASE_COLUMNS
+from spectralcal.jobs.score_files import CASE_COLUMNS
 from spectralcal.records.light.files import read_text
+from spectralcal.study.conditions import TEST, further_conditions
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
@@ -35,6 +36,8 @@ def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]
     """Gather cases.csv of all cells, and what follows from their bins, in cases.parquet; list every cell with its
     status in cells.csv.
 
+    Where the study has conditions, a column `condition` says what a score was tested on: "test", or the name of one.
+
     Args:
         config: the study.
         allow_missing: mark cells without scores instead of refusing.
@@ -50,7 +53,7 @@ def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]
     paths = StudyPaths(config)
     status: list[dict[str, object]] = []
     with atomic_write(paths.cases) as temporary:
-        with pq.ParquetWriter(temporary, _schema()) as writer:
+        with pq.ParquetWriter(temporary, _with_condition(_table([]), config, TEST).schema) as writer:
             for group in _grouped(_tables(config, paths, allow_missing, status)):
                 writer.write_table(group)
         done = sum(entry["status"] == "complete" for entry in status)
@@ -90,10 +93,13 @@ def _parsed(content: bytes, columns: Sequence[str] = CASE_COLUMNS) -> pa.Table:
 def _tables(
     config: StudyConfig, paths: StudyPaths, allow_missing: bool, status: list[dict[str, object]]
 ) -> Iterator[pa.Table]:
-    """Scores of each scored cell; what became of every cell goes to `status`."""
-    for cell in study_cells(config):
-        files = paths.cell(cell)
-        entry: dict[str, object] = {**vars(cell)}
+    """Scores of each scored cell under each condition; what became of the ordinary test of every cell goes to
+    `status`."""
+    for cell, condition in _tests(config):
+        files = paths.cell(cell, condition)
+        entry: dict[str, object] = {**vars(cell), "status": "missing", "fingerprint": ""}
+        if condition == TEST:
+            status.append(entry)
         try:
             table, fingerprint = _scored(cell, files)
         except (OSError, ValueError, KeyError) as error:
@@ -102,17 +108,37 @@ def _tables(
                     f"{files.cases}: cell is not scored ({' '.join(str(error).split())}); run it, or collect with "
                     "--allow-missing"
                 ) from None
-            status.append({**entry, "status": "missing", "fingerprint": ""})
             continue
-        status.append({**entry, "status": "complete", "fingerprint": fingerprint})
-        yield table
-        try:
-            more = derived_scores(table, files.calibration)
-        except ResultError as error:  # the scores are sound; whoever shows the bins names the file again
-            say(f"without what follows from its bins: {error}")
-            continue
-        if more:
-            yield _table(more)
+        entry |= {"status": "complete", "fingerprint": fingerprint}
+        for part in (table, *_derived(table, files)):
+            yield _with_condition(part, config, condition)
+
+
+def _tests(config: StudyConfig) -> Iterator[tuple[Cell, str]]:
+    """Every cell with the ordinary test, then with each condition that it is tested under."""
+    cells = study_cells(config)
+    yield from ((cell, TEST) for cell in cells)
+    yield from ((cell, condition) for cell in cells for condition in further_conditions(config, cell))
+
+
+def _derived(table: pa.Table, files: CellPaths) -> Iterator[pa.Table]:
+    """What follows from the bins of a cell, if anything does."""
+    try:
+        rows = derived_scores(table, files.calibration)
+    except ResultError as error:  # the scores are sound; whoever shows the bins names the file again
+        say(f"without what follows from its bins: {error}")
+        return
+    if rows:
+        yield _table(rows)
+
+
+def _with_condition(table: pa.Table, config: StudyConfig, condition: str) -> pa.Table:
+    """The table with a column that says what was tested, where a study has more than one such thing."""
+    import pyarrow as pa
+
+    if not config.evaluation.conditions:
+        return table
+    return table.append_column("condition", pa.array([condition] * table.num_rows, pa.string()))
 
 
 def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:

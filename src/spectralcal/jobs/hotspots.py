@@ -29,6 +29,7 @@ from spectralcal.scoring.patch import patch_logits, patch_start
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 
 
 def hotspots_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -> None:
@@ -103,7 +104,7 @@ def _measured(config: StudyConfig, plain: Cell, others: list[Cell], following: l
     chosen = median_case(dice_of(StudyPaths(config).cell(plain).cases))
     torch.set_num_threads(config.compute.threads)
     channels = cases[0].image().shape[0]
-    baseline, *rest = (load_network(config, cell, channels).eval() for cell in (plain, *others, *following))
+    baseline, *rest = (load_network(resolve(config, cell), channels).eval() for cell in (plain, *others, *following))
     patch = tuple(config.training_of(plain.dataset, plain.architecture).patch)
     same, next_seed = rest[: len(others)], rest[len(others) :]
     networks = _Networks(baseline, same, next_seed, patch, choose_device(config.compute.device))

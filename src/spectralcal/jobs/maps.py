@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import read_json, write_arrays
-from spectralcal.engine.arithmetic import scoring_arithmetic
+from spectralcal.base.files import write_arrays
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.collect import read_scores
-from spectralcal.jobs.networks import load_network
-from spectralcal.machine.device import choose_device
+from spectralcal.jobs.trained import trained_network
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cells
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,24 +32,16 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     if not cells:
         raise ResultError(f"maps: no trained cell of {dataset}, {architecture}, seed {seed}; train one first")
     baseline = config.baseline_among([c.method for c in cells_of(config, dataset, architecture, seed)])
-    loss = parse_method(baseline, config.methods).loss
-    plain = next((c for c in cells if parse_method(c.method, config.methods).loss == loss), cells[0])
+    loss = method_of(config, baseline).loss
+    plain = next((c for c in cells if method_of(config, c.method).loss == loss), cells[0])
     chosen = median_case(dice_of(paths.cell(plain).cases))
     case = next(case for case in load_data(config, dataset).scored if case.id == chosen)
-    settings = config.training_of(dataset, architecture)
-    device = choose_device(config.compute.device)
-    torch.set_num_threads(config.compute.threads)
     predictions, confidences = [], []
-    for cell in cells:
-        model = load_network(config, cell, case.image().shape[0]).to(device).eval()
-        trained_in = read_json(paths.cell(cell).run).get("precision")
-        arithmetic = scoring_arithmetic(
-            settings, config.inference, trained_in, model, case.image().shape[0], device, str(cell)
-        )
+    for cell in map(resolve, [config] * len(cells), cells):
+        network = trained_network(cell, case.image().shape[0])
         probabilities = predict_probabilities(
-            model, case.image(), settings.patch, config.inference,
-            device=device, precision=arithmetic.precision,
-        )  # fmt: skip
+            network.model, case.image(), cell.patch, cell.inference, device=network.device, precision=network.precision
+        )
         confidence, prediction = probabilities.max(0)
         predictions.append(prediction.numpy().astype(np.uint8))
         confidences.append(confidence.numpy().astype(np.float32))

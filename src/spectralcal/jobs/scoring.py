@@ -1,119 +1,103 @@
-"""The scoring of a cell: predictions of the trained network against the references; scores that wait for adoption."""
+"""The scoring of a cell: predictions of the trained network against the references, and the record of it."""
 
 from __future__ import annotations
 
-import csv
-import io
-import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from spectralcal.base import registry
 from spectralcal.base.console import progress
 from spectralcal.base.digests import package_digest
-from spectralcal.base.files import move, read_json, write_arrays, write_json, write_text
-from spectralcal.base.integrity import altered, file_hashes, sealed
-from spectralcal.jobs.networks import label_facts, load_network
-from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell
-from spectralcal.study.methods import parse_method
+from spectralcal.base.files import write_arrays, write_json, write_text
+from spectralcal.base.integrity import file_hashes, sealed
+from spectralcal.engine.fit_post_hoc import fit_post_hoc
+from spectralcal.engine.predict import unchanged
+from spectralcal.jobs.cell_data import CellData
+from spectralcal.jobs.score_files import cases_text
+from spectralcal.jobs.trained import TrainedNetwork, trained_network
+from spectralcal.machine.device import device_name
+from spectralcal.machine.environment import environment, peak_memory_mb
+from spectralcal.scoring import evaluate
+from spectralcal.scoring.evaluate import CellScores
+from spectralcal.study.conditions import TEST
 from spectralcal.study.paths import CellPaths
 from spectralcal.study.recipe import evaluation_identity
-
-if TYPE_CHECKING:
-    from spectralcal.jobs.cell_data import CellData
-
-CASE_COLUMNS = ("dataset", "architecture", "method", "seed", "case", "patient", "class", "metric", "protocol", "value",
-                "status")  # fmt: skip
+from spectralcal.study.resolved import ResolvedCell
 
 
-def score_network(
-    config: StudyConfig, cell: Cell, source: CellPaths, data: CellData, stamp: dict[str, str], folder: Path
-) -> None:
-    """Score a cell with the weights of `source` and leave scores and record in `folder`."""
-    import torch
+def score_network(cell: ResolvedCell, data: CellData, stamp: Mapping[str, Any], folder: Path) -> None:
+    """Score a cell with the weights of its trainings and leave scores and record in `folder`.
 
-    from spectralcal.engine.arithmetic import scoring_arithmetic
-    from spectralcal.engine.fit_post_hoc import fit_post_hoc
-    from spectralcal.machine.device import choose_device, device_name
-    from spectralcal.machine.environment import environment, peak_memory_mb
-    from spectralcal.scoring.evaluate import evaluate_cases
-
+    Args:
+        cell: which cell.
+        data: its cases.
+        stamp: what the scores are made from; goes into the record.
+        folder: of the cell, or of scores that wait for adoption.
+    """
     begun = time.perf_counter()
-    torch.set_num_threads(config.compute.threads)
-    settings = config.training_of(cell.dataset, cell.architecture)
-    device = choose_device(config.compute.device)
-    in_channels = data.scored[0].image().shape[0]
-    model = load_network(config, cell, in_channels)
-    trained_in = read_json(source.run).get("precision")
-    asked = time.perf_counter()
-    arithmetic = scoring_arithmetic(settings, config.inference, trained_in, model, in_channels, device, str(cell))
-    precision = arithmetic.precision
-    begun += time.perf_counter() - asked  # a study asks once, whichever of its cells comes first
-    classes, _ = label_facts(config, cell.dataset)
-    name = parse_method(cell.method, config.methods).post_hoc
-    # Few data sets have regions; what the others would inherit would make their prepared data obsolete.
-    options = {"nested": getattr(registry.load("datasets", config.kind_of(cell.dataset)), "nested", None)}
-    if name is not None:
-        step = registry.load("posthoc", name)()
-        fit_post_hoc(step, model, data.validation, settings.patch, device=device, precision=precision)
-        options["transform"] = step
-        stamp = {**stamp, "post_hoc": {name: step.parameters()}}
-    with progress(f"{cell}: scoring", len(data.scored)) as bar:
-        scores = evaluate_cases(
-            model, data.scored, classes, settings.patch, config.inference, config.evaluation,
-            device=device, precision=precision, advance=lambda case: bar.advance(1, case), **options,
-        )  # fmt: skip
-    files = CellPaths(folder)
-    write_text(files.cases, cases_text(cell, scores.rows))
-    arrays = [name for name in scores.arrays if name != "scorers" or config.evaluation.further_scorers]
-    for name in arrays:
-        write_arrays(getattr(files, name), scores.arrays[name])
-    cost = {
-        "seconds": round(time.perf_counter() - begun, 2),
-        "device": device_name(device),
-        "precision": precision,
-        "arithmetic": arithmetic.record(),
+    network = trained_network(cell, data.in_channels)
+    step = _fitted_step(cell, data, network)
+    scores = _scored(cell, data, network, step)
+    written = _write_scores(cell, scores, CellPaths(folder))
+    record = {
+        **stamp,
+        **({} if step is None else {"post_hoc": {cell.method.post_hoc: step.parameters()}}),
+        "cases": len(data.scored),
+        "seconds": round(time.perf_counter() - begun - network.probe_seconds, 2),
+        "device": device_name(network.device),
+        "precision": network.precision,
+        "arithmetic": network.arithmetic.record(),
         "peak_memory_mb": peak_memory_mb(),
-    }
-    made = {
-        "cell": asdict(cell),
-        "parts": {"recipe": stamp["recipe"], "manifest": data.manifest_hash, "split": data.split_hash},
-        "identity": evaluation_identity(config, cell),
+        "cell": asdict(cell.key),
+        **({} if cell.condition.name == TEST else {"condition": cell.condition.name}),
+        "parts": _parts(stamp["recipe"], data),
+        "identity": evaluation_identity(cell),
         "code": package_digest(),
         "environment": environment(),
-        "files": file_hashes([files.cases, *(getattr(files, name) for name in arrays)]),
+        "files": file_hashes(written),
     }
-    write_json(files.evaluation, sealed({**stamp, "cases": len(data.scored), **cost, **made}))
+    write_json(CellPaths(folder).evaluation, sealed(record))
 
 
-def adopt_staged(files: CellPaths, stamp: dict[str, str]) -> bool:
-    """Make staged scores final if they carry the same stamp; drop them otherwise."""
-    staged = CellPaths(files.staged)
-    if not staged.evaluation.is_file():
-        return False
-    record = read_json(staged.evaluation)
-    matches = all(record.get(key) == value for key, value in stamp.items())
-    matches = matches and not altered(staged.folder, record.get("files", {}))
-    if matches:
-        further = ["scorers"] if staged.scorers.name in record["files"] else []
-        for name in ("cases", "calibration", "spectra", *further, "evaluation"):
-            move(getattr(staged, name), getattr(files, name))
-    shutil.rmtree(files.staged, ignore_errors=True)
-    return matches
+def _parts(recipe: str, data: CellData) -> dict[str, str]:
+    """What the fingerprint is a digest of."""
+    names = ("manifest", "split", "tested_manifest", "tested_split")
+    return {"recipe": recipe, **dict(zip(names, data.hashes, strict=False))}
 
 
-def cases_text(cell: Cell, rows: list[dict[str, Any]]) -> str:
-    """Scores of a cell as the text of cases.csv."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, CASE_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        value = row["value"]
-        number = "" if np.isnan(value) else repr(float(value))
-        writer.writerow({**asdict(cell), **row, "value": number})
-    return buffer.getvalue()
+def _fitted_step(cell: ResolvedCell, data: CellData, network: TrainedNetwork) -> Any:
+    """The post-hoc step of the cell's method, fitted to its validation cases; None: it has none."""
+    if cell.method.post_hoc is None:
+        return None
+    step = registry.load("posthoc", cell.method.post_hoc)()
+    place = {"device": network.device, "precision": network.precision}
+    fit_post_hoc(step, network.model, data.validation, cell.patch, **place)
+    return step
+
+
+def _scored(cell: ResolvedCell, data: CellData, network: TrainedNetwork, step: Any) -> CellScores:
+    with progress(f"{cell}: scoring", len(data.scored)) as bar:
+        return evaluate.evaluate_cases(
+            network.model,
+            data.scored,
+            data.facts,
+            cell.patch,
+            cell.inference,
+            cell.evaluation,
+            device=network.device,
+            precision=network.precision,
+            transform=unchanged if step is None else step,
+            advance=lambda case: bar.advance(1, case),
+        )
+
+
+def _write_scores(cell: ResolvedCell, scores: CellScores, files: CellPaths) -> list[Path]:
+    """Write scores and arrays, and return their files; that of further scorers only where the study names such."""
+    write_text(files.cases, cases_text(cell.key, scores.rows))
+    arrays = [name for name in scores.arrays if name != "scorers" or cell.evaluation.further_scorers]
+    for name in arrays:
+        write_arrays(getattr(files, name), scores.arrays[name])
+    return [files.cases, *(getattr(files, name) for name in arrays)]

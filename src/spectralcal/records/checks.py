@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,21 @@ def check_cell(cell: Cell, files: CellPaths) -> tuple[list[str], list[str]]:
     return findings, notes
 
 
-def weights_conflict(evaluation: dict[str, Any] | None, run: dict[str, Any] | None) -> bool:
-    """Whether scores were made with other weights than a training's record lists."""
-    listed = (run or {}).get("files", {}).get("weights.safetensors")
-    return bool(evaluation) and listed is not None and evaluation.get("weights") != listed
+def weights_conflict(evaluation: dict[str, Any] | None, runs: Sequence[dict[str, Any] | None]) -> bool:
+    """Whether scores were made with other weights than records of trainings list.
+
+    Args:
+        evaluation: the record of the scores.
+        runs: those of the trainings, of an ensemble in the order of its members; None for one that is not there.
+    """
+    if not evaluation:
+        return False
+    made = evaluation.get("weights")
+    made = made if isinstance(made, list) else [made]
+    listed = [(run or {}).get("files", {}).get("weights.safetensors") for run in runs]
+    if len(made) != len(listed):
+        return any(listed)
+    return any(there is not None and there != here for there, here in zip(listed, made, strict=True))
 
 
 def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
@@ -57,7 +68,8 @@ def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
     if seal_holds(record) is False:
         findings.append(f"{name}: altered since it was written (its seal does not fit)")
     parts = record.get("parts")
-    made_of = [(parts or {}).get(part) for part in ("recipe", "manifest", "split")]
+    tested = [part for part in ("tested_manifest", "tested_split") if part in (parts or {})]
+    made_of = [(parts or {}).get(part) for part in ("recipe", "manifest", "split", *tested)]
     if parts and record.get("fingerprint") != cell_fingerprint(*made_of):
         findings.append(f"{name}: its fingerprint {record.get('fingerprint')} is not that of its parts")
     identity = record.get("identity")

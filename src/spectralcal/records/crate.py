@@ -15,7 +15,7 @@ from spectralcal.base.digests import file_digest
 from spectralcal.base.files import read_record, write_json
 from spectralcal.records.light.files import light_of
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def _add_scores(
         folder = _entity(
             crate, f"{place}/", "Dataset", name=f"Scores of {cell}", identifier=record["fingerprint"], hasPart=files
         )
-        used = [*data.get(cell.dataset, []), *([runs[t]] if (t := trained_cell(config, cell)) in runs else [])]
+        parents = [runs[parent] for parent in parent_cells(config, cell) if parent in runs]
+        used = [*data.get(cell.dataset, []), *parents]
         _action(crate, f"#evaluate/{cell.path.as_posix()}", f"Scoring of {cell}", record, used, [folder])
         folders[cell] = folder
     return folders

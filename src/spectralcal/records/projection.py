@@ -18,6 +18,7 @@ from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cells
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_recipe
+from spectralcal.study.resolved import resolve
 
 #: seconds of a process beside its work, starting Python, torch and MONAI among them; an estimate, two of them a cell
 STARTING = 5.0
@@ -99,12 +100,14 @@ def missing_cells(config: StudyConfig) -> tuple[list[Cell], list[Cell]]:
 
     def scored(cell: Cell) -> bool:
         files = paths.cell(cell)
-        return has(files.cases) and read_json(files.evaluation).get("recipe") == evaluation_recipe(config, cell)
+        return has(files.cases) and read_json(files.evaluation).get("recipe") == evaluation_recipe(
+            resolve(config, cell)
+        )
 
     def trained(cell: Cell) -> bool:
         files = paths.cell(cell)
         recipe = read_json(files.run).get("parts", {}).get("recipe")
-        return files.weights.is_file() and recipe == training_recipe(config, cell)
+        return files.weights.is_file() and recipe == training_recipe(resolve(config, cell))
 
     scorings = [cell for cell in study_cells(config) if not scored(cell)]
     return [cell for cell in trained_cells(config, scorings) if not trained(cell)], scorings

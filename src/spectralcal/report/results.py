@@ -16,9 +16,10 @@ from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.base.papers import FILE, paper_of
 from spectralcal.records.light.files import has, read_arrays, read_text
 from spectralcal.report.style import Style
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import PaperConfig, StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 from spectralcal.study.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Results:
         if experiment not in self._rows:
             cells = [vars(cell) for cell in self.cells(experiment)]
             filters = [(key, "in", {cell[key] for cell in cells}) for key in KEYS]
+            if self.config.evaluation.conditions:
+                filters.append(("condition", "==", TEST))
             if not self._scored:  # columns of a table without rows have no type to compare with
                 filters = None
             self._rows[experiment] = _with_pools(pd.read_parquet(self._table, filters=filters))
@@ -173,13 +176,16 @@ class Results:
         return self.style.ordered(self.methods(experiment))
 
     def label(self, method: str) -> str:
-        """Short name of a method for tables and legends: ``FL``, ``FL (gamma=1.0)``, ``CE + temperature``."""
-        parsed = parse_method(method, self.config.methods)
+        """Short name of a method for tables and legends: ``FL``, ``FL (gamma=1.0)``, ``CE + temperature``,
+        ``Ensemble of 5, CE``."""
+        parsed = method_of(self.config, method)
         entry = self.paper.methods.get(parsed.loss)
         label = (entry and entry.label) or registry.constant("losses", parsed.loss, "LABEL")
         label = label or parsed.loss.rpartition(":")[2]
         if parsed.options:
             label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
+        if parsed.members:
+            label = f"Ensemble of {parsed.members}, {label}"
         return label + (f" + {parsed.post_hoc.replace('_', ' ')}" if parsed.post_hoc else "")
 
     def title(self, dataset: str) -> str:
@@ -232,9 +238,9 @@ class Results:
 
     def paper_name(self, method: str) -> str | None:
         """Name of a method in the paper's tables; None for variants and methods that it does not have."""
-        parsed = parse_method(method, self.config.methods)
+        parsed = method_of(self.config, method)
         entry = self.paper.methods.get(parsed.loss)
-        return None if parsed.options or parsed.post_hoc or entry is None else entry.printed
+        return None if parsed.options or not parsed.is_trained or entry is None else entry.printed
 
     def calibration(self, cell: Cell) -> dict[str, CurveHistogram] | None:
         """Curve of a cell by voxel region ("all", "reference", ...), pooled over its test cases: what is published of
@@ -295,7 +301,7 @@ class Results:
 
     def history(self, cell: Cell) -> pd.DataFrame | None:
         """Training history of a cell: step, learning_rate, loss, loss_<term>, gradient_<term> (norm at the logits),
-        gradient_norm, seconds and what the loss reports of itself."""
+        gradient_norm, seconds and what the loss reports of itself; of an ensemble that of its first member."""
         path = self.paths.cell(trained_cell(self.config, cell)).history
         if not has(path):
             return None
@@ -310,7 +316,7 @@ class Results:
         return found
 
     def run(self, cell: Cell) -> dict | None:
-        """Provenance of a cell's training (run.json)."""
+        """Provenance of a cell's training (run.json); of an ensemble that of its first member."""
         return self._record(self.paths.cell(trained_cell(self.config, cell)).run)
 
     def network(self, cell: Cell) -> dict | None:

@@ -79,8 +79,8 @@ def class_color(index: int) -> str:
 
 
 def loss_of(method: str) -> str:
-    """The loss in a method's name: ``spectral`` of ``spectral@window=1+temperature``."""
-    return method.partition("@")[0].partition("+")[0]
+    """The loss in a method's name: ``spectral`` of ``spectral@window=1+temperature``, ``ce`` of ``ensemble(ce)``."""
+    return method.removeprefix("ensemble(").partition(")")[0].partition("@")[0].partition("+")[0]
 
 
 @dataclass(frozen=True)

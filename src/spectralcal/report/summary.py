@@ -11,8 +11,10 @@ import pandas as pd
 
 from spectralcal.base.errors import ResultError
 from spectralcal.report.leader import NOTHING, leader
+from spectralcal.report.pairing import tables
 from spectralcal.report.printed import Lookup, by_method
 from spectralcal.report.results import POOL, Results
+from spectralcal.statistics import crossed
 
 #: statuses whose score may be undefined: the class is not in the reference, or no voxel enters the metric
 UNDEFINED = frozenset({"absent", "spurious", "undefined"})
@@ -64,10 +66,11 @@ def summarize(
     Returns:
         dataset, architecture, method, label, metric, protocol, unit, mean (over seeds), sd_seeds (sample standard
         deviation of the seeds' means, NaN for one), seeds, seeds_expected, cases, patients, missed (structures, over
-        all seeds), low and high (95 % bootstrap interval of the mean over patients, NaN for fewer than two), pooled
-        (one score of all voxels), rank (1 is best; printed values that are equal share a rank), gap, gap_low, gap_high,
-        adjusted_p and distinct (of the best, see :func:`spectralcal.report.leader.leader`), paper_value, paper_note,
-        paper_status, status (``ok``, ``incomplete``, ``missing``, ``undefined``).
+        all seeds), low and high (95 % interval of the mean over seeds and patients, over patients alone with one seed;
+        NaN for fewer than two patients), pooled (one score of all voxels), rank (1 is best; printed values that are
+        equal share a rank), gap, gap_low, gap_high, adjusted_p, detectable, shortage and distinct (of the best, see
+        :func:`spectralcal.report.leader.leader`), paper_value, paper_note, paper_status, status (``ok``,
+        ``incomplete``, ``missing``, ``undefined``).
 
     Raises:
         ResultError: a metric that no cell has, a score twice, a score that is not finite although its status is ok, or
@@ -193,12 +196,12 @@ def _statistics(scores: pd.DataFrame, block: pd.DataFrame, column: Column, seeds
 
 
 def _interval(cases: pd.DataFrame, scale: float) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over patients, each a mean over its seeds and cases."""
-    from spectralcal.statistics.bootstrap import bootstrap_mean
-
-    by_case = cases.groupby(["case", "patient"], as_index=False).value.mean()
-    found = bootstrap_mean(by_case.value.to_numpy() * scale, by_case.patient.to_numpy())
-    return found.low, found.high
+    """95 % interval of a method's mean over seeds and patients; over patients alone with one seed."""
+    if not len(cases):
+        return float("nan"), float("nan")
+    by_method, patients = tables(cases, cases.method.unique())
+    mean = crossed(scale * next(iter(by_method.values())), patients)
+    return mean.low, mean.high
 
 
 def _compared(rows: list[dict[str, Any]], scores: pd.DataFrame, column: Column) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from spectralcal.metrics.regions import BOUNDARY_MM
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from spectralcal.datasets import DataFacts
     from spectralcal.study.config import EvaluationConfig
 
 #: class name of scores that belong to all classes together
@@ -93,19 +94,27 @@ class ScoredCase:
 
     Attributes:
         reference: (*spatial) integer labels; 0 is background.
-        spacing_mm: voxel edge along each axis.
-        classes: names of the foreground classes 1 ... C-1.
+        spacing_mm: voxel edge along each axis, in the unit of the facts.
+        facts: of the data set: classes, axes, unit, channels, raters, nested regions.
         settings: the configuration's `evaluation` section.
-        nested: name -> labels of regions that unite classes, where a challenge scores such.
         posterior: (C, *spatial) true probabilities, where a phantom knows them.
     """
 
     reference: np.ndarray
     spacing_mm: tuple[float, ...]
-    classes: tuple[str, ...]
+    facts: DataFacts
     settings: EvaluationConfig
-    nested: Mapping[str, Sequence[int]] = field(default_factory=dict)
     posterior: np.ndarray | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the foreground classes 1 ... C-1."""
+        return self.facts.classes
+
+    @property
+    def nested(self) -> Mapping[str, Sequence[int]]:
+        """Name -> labels of regions that unite classes, where a challenge scores such."""
+        return self.facts.nested or {}
 
     @cached_property
     def boundary_distance(self) -> BoundaryDistance | None:

@@ -21,6 +21,7 @@ from spectralcal.scoring.score import checked, score_prediction
 
 if TYPE_CHECKING:
     from spectralcal.data.manifest import PreparedCase
+    from spectralcal.datasets import DataFacts
     from spectralcal.study.config import EvaluationConfig, InferenceConfig
 
 
@@ -56,7 +57,7 @@ class CellScores:
 def evaluate_cases(
     model: nn.Module,
     cases: Sequence[PreparedCase],
-    classes: Sequence[str],
+    facts: DataFacts,
     patch: Sequence[int],
     inference: InferenceConfig,
     evaluation: EvaluationConfig,
@@ -64,7 +65,6 @@ def evaluate_cases(
     device: torch.device,
     precision: str,
     transform: Transform = unchanged,
-    nested: Mapping[str, Sequence[int]] | None = None,
     advance: Callable[[str], None] = lambda case: None,
 ) -> CellScores:
     """Predict and score every case on its original grid.
@@ -72,14 +72,13 @@ def evaluate_cases(
     Args:
         model: trained network.
         cases: prepared test cases.
-        classes: names of the foreground classes.
+        facts: of their data set.
         patch: window size in voxels.
         inference: sliding-window settings.
         evaluation: scorers and their settings.
         device: where to run.
         precision: "bf16" or "fp32".
         transform: applied to the logits; a post-hoc step goes here.
-        nested: name -> labels of regions that are scored beside the classes.
         advance: called with the name of each finished case.
 
     Raises:
@@ -92,7 +91,7 @@ def evaluate_cases(
     pools = {name: ScorerPool(len(cases)) for name in scorers}
     for case in cases:
         prediction = predicted(model, case, patch, inference, device=device, precision=precision, transform=transform)
-        scores = score_prediction(scorers, prediction, _scored_case(case, classes, evaluation, nested))
+        scores = score_prediction(scorers, prediction, _scored_case(case, facts, evaluation))
         rows.add(case.id, case.patient, scores.rows)
         # The fine cells of a case are some megabytes: they go into the pool at once, in the order of the cases.
         for name, scored in scores.by_scorer.items():
@@ -136,18 +135,6 @@ def predicted(
     return Prediction(probabilities, logits, case.spacing_mm)
 
 
-def _scored_case(
-    case: PreparedCase,
-    classes: Sequence[str],
-    evaluation: EvaluationConfig,
-    nested: Mapping[str, Sequence[int]] | None,
-) -> ScoredCase:
-    posterior = case.posterior()
-    return ScoredCase(
-        np.asarray(case.reference()),
-        tuple(case.original_spacing_mm),
-        tuple(classes),
-        evaluation,
-        nested or {},
-        None if posterior is None else np.asarray(posterior),
-    )
+def _scored_case(case: PreparedCase, facts: DataFacts, evaluation: EvaluationConfig) -> ScoredCase:
+    posterior = None if (stored := case.posterior()) is None else np.asarray(stored)
+    return ScoredCase(np.asarray(case.reference()), tuple(case.original_spacing_mm), facts, evaluation, posterior)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spectralcal.base.errors import ResultError
+from spectralcal.datasets.facts import DataFacts
 from spectralcal.scoring.contract import Prediction, Scored, ScoredCase, Scorer
 from spectralcal.scoring.load import load_scorers
 
@@ -55,7 +56,7 @@ def score_case(
     classes: Sequence[str],
     settings: EvaluationConfig,
     posterior: np.ndarray | None = None,
-    nested: Mapping[str, Sequence[int]] | None = None,
+    nested: Mapping[str, tuple[int, ...]] | None = None,
 ) -> CaseScores:
     """Scores of one prediction, by all scorers of the settings that need no network.
 
@@ -69,7 +70,8 @@ def score_case(
         nested: name -> labels of regions that a data set's challenge scores, such as the whole tumour.
     """
     scorers = load_scorers(settings.scorers)
-    case = ScoredCase(reference, tuple(spacing_mm), tuple(classes), settings, nested or {}, posterior)
+    facts = DataFacts(tuple(classes), reference.ndim, "mm", (), nested=nested)
+    case = ScoredCase(reference, tuple(spacing_mm), facts, settings, posterior)
     chosen = {name: scorer for name, scorer in scorers.items() if "patch_logits" not in scorer.needs}
     return score_prediction(chosen, Prediction(lambda: probabilities), case)
 

@@ -15,11 +15,12 @@ from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
 from spectralcal.records.checks import check_cell
 from spectralcal.records.products import VERBS, collected_cells
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, experiment_cells, trained_cell
-from spectralcal.study.methods import parse_method
+from spectralcal.study.grid import Cell, experiment_cells
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import differences, evaluation_identity, output_recipe, training_identity
+from spectralcal.study.resolved import resolve
 
 _KEYS = ("dataset", "architecture", "method", "seed")
 
@@ -39,7 +40,8 @@ def explain(config: StudyConfig, path: Path, row: Sequence[str] = (), column: st
     paths, path = StudyPaths(config), path.resolve()
     cells = (config.results / "cells").resolve()
     if path.is_relative_to(cells) and (cell := Cell.from_path(path.relative_to(cells))):
-        return _lines(_cell(config, paths, cell))
+        condition = re.search(r"(?:^|/)condition=([^/]+)", path.relative_to(cells).as_posix())
+        return _lines(_cell(config, cell, condition[1] if condition else TEST))
     for kind, folder in (("tables", config.results / "tables"), ("figures", config.figures_folder)):
         if path.parent == folder.resolve() and path.stem in getattr(config, kind):
             return _lines(_output(config, paths, kind, path, row, column))
@@ -54,23 +56,41 @@ def explain(config: StudyConfig, path: Path, row: Sequence[str] = (), column: st
     return _lines(_other(config, paths, path))
 
 
-def _cell(config: StudyConfig, paths: StudyPaths, cell: Cell) -> list[tuple[str, str]]:
-    files, source = paths.cell(cell), trained_cell(config, cell)
+def _cell(config: StudyConfig, cell: Cell, condition: str) -> list[tuple[str, str]]:
+    resolved, paths = resolve(config, cell, condition), StudyPaths(config)
+    files, (source, *others) = resolved.files, resolved.parents
     run, scores = read_record(paths.cell(source).run), read_record(files.evaluation)
     where = ["--dataset", cell.dataset, "--arch", cell.architecture, "--method", cell.method, "--seed", str(cell.seed)]
-    step = parse_method(cell.method, config.methods).post_hoc
-    lines = [("what", f"cell {cell} of the study '{config.study}'")]
-    if step:
-        lines.append(("weights", f"of the cell {source}, after the post-hoc step '{step}'"))
-    lines += _stage("training", run, training_identity(config, source), "train", config, where)
-    lines += _stage("scores", scores, evaluation_identity(config, cell), "evaluate", config, where)
+    step = resolved.method.post_hoc
+    lines = [("what", f"cell {resolved} of the study '{config.study}'")]
+    after = f", after the post-hoc step '{step}'" if step else ""
+    if others:
+        lines.append(("weights", f"of {len(others) + 1} cells, whose probabilities are averaged{after}"))
+        lines += [("member", _member(config, paths, member)) for member in (source, *others)]
+    else:
+        if step:
+            lines.append(("weights", f"of the cell {source}{after}"))
+        lines += _stage("training", run, training_identity(resolve(config, source)), "train", config, where)
+    tested = where if condition == TEST else [*where, "--condition", condition]
+    lines += _stage("scores", scores, evaluation_identity(resolved), "evaluate", config, tested)
     if run:
         lines.append(("loss", _options(run.get("settings", {}))))
-        lines.append(("seeds", _options(run.get("seeds", {"cell": cell.seed}))))
+        if not others:
+            lines.append(("seeds", _options(run.get("seeds", {"cell": cell.seed}))))
     if files.light.is_file() and not files.cases.is_file():
         lines.append(("form", f"light: {files.light.name} stands for scores, histograms, spectra and history"))
     findings, notes = check_cell(cell, files)
     return [*lines, ("state", "; ".join(findings or notes) or "as recorded")]
+
+
+def _member(config: StudyConfig, paths: StudyPaths, cell: Cell) -> str:
+    """A training that an ensemble is made of, in one line."""
+    run = read_record(paths.cell(cell).run)
+    if not run:
+        return f"{cell}: not trained yet"
+    same = (run.get("parts") or {}).get("recipe") == digest(training_identity(resolve(config, cell)))
+    now = "as configuration and numerics are now" if same else "of other settings or numerics: it would run again"
+    return f"{cell}: fingerprint {run.get('fingerprint')} ({now})"
 
 
 def _stage(

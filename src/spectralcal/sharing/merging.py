@@ -17,9 +17,10 @@ from spectralcal.records.light.files import has
 from spectralcal.sharing.archive import LIMIT_BYTES, unpack_archive
 from spectralcal.sharing.shared import ALLOWED, IMAGES, SCORES, TRAINING
 from spectralcal.study.config import GeometryConfig, StudyConfig, load_config
-from spectralcal.study.grid import Cell, study_cells, trained_cell
+from spectralcal.study.grid import Cell, parent_cells, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_settings
+from spectralcal.study.resolved import resolve
 
 
 @dataclass
@@ -116,7 +117,7 @@ def _check_settings(archive: Path, here: StudyConfig, theirs: StudyConfig, cells
     content = [(where, a.model_dump(mode="json"), b.model_dump(mode="json")) for where, a, b in pairs]
     for cell, files in cells:
         if cell in grid and (run := read_record(files.run)):
-            settings = (training_settings(here, cell), run.get("settings", {}))
+            settings = (training_settings(resolve(here, cell)), run.get("settings", {}))
             content.append((f"training of {cell}", *map(_spelt_out, settings)))
     for where, mine, other in content:
         for key, value, received in _differences(mine, other):
@@ -196,8 +197,8 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPath
     if mine.run.is_file() or mine.evaluation.is_file():
         merged.kept.append(cell)
         return
-    source = read_record(paths.cell(trained_cell(config, cell)).run) or read_record(received.run)
-    if weights_conflict(read_record(received.evaluation), source):
+    parents = [read_record(paths.cell(parent).run) for parent in parent_cells(config, cell)]
+    if weights_conflict(read_record(received.evaluation), [run or read_record(received.run) for run in parents]):
         merged.notes.append(
             f"{cell}: left out, because it was scored with other weights than those here; score it here"
         )
@@ -234,7 +235,7 @@ def _notes(config: StudyConfig, taken: list[Cell]) -> list[str]:
         for cell in taken
         if cell in grid
         and (record := read_record(StudyPaths(config).cell(cell).evaluation))
-        and record.get("recipe") != evaluation_recipe(config, cell)
+        and record.get("recipe") != evaluation_recipe(resolve(config, cell))
     ]
     notes = []
     if extra:

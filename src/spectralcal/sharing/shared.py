@@ -28,9 +28,10 @@ from spectralcal.records.light.files import has, lightened
 from spectralcal.scoring.imageless import hotspot_numbers, map_numbers
 from spectralcal.sharing.archive import write_archive
 from spectralcal.study.config import NAME, StudyConfig
-from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
+from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 from spectralcal.study.recipe import evaluation_recipe
+from spectralcal.study.resolved import resolve
 
 #: what an archive contains of a cell, the history, scores, histograms and spectra in the light file unless it is a full
 #: one; weights are left out because they may give training images away
@@ -38,7 +39,7 @@ TRAINING = ("model", "history", "run")
 SCORES = ("cases", "calibration", "spectra", "scorers", "evaluation")
 #: folders whose files contain voxels of images
 IMAGES = ("maps", "hotspots")
-_PART = r"[A-Za-z0-9_.,:@=+-]+"
+_PART = r"[A-Za-z0-9_.,:@=+()-]+"
 _FILES = (
     r"light\.zip|cases\.csv|(?:calibration|spectra|scorers)\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
 )
@@ -130,12 +131,12 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
     """
     paths = StudyPaths(config)
     files = paths.cell(cell)
-    if not files.evaluation.is_file() or paths.cell(trained_cell(config, cell)).weights.is_file():
+    if not files.evaluation.is_file() or all(paths.cell(p).weights.is_file() for p in parent_cells(config, cell)):
         return False
     if not has(files.cases):
         return False
     record = read_record(files.evaluation) or {}
-    if record.get("recipe") != evaluation_recipe(config, cell):
+    if record.get("recipe") != evaluation_recipe(resolve(config, cell)):
         return False
     parts, manifest, split = record.get("parts", {}), paths.manifest(cell.dataset), paths.split(cell.dataset)
     if split.is_file() and (read_record(split) or {}).get("hash") != parts.get("split"):

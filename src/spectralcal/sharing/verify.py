@@ -13,7 +13,7 @@ from spectralcal.base.integrity import altered, seal_holds
 from spectralcal.records.checks import check_cell, weights_conflict
 from spectralcal.records.products import collected_cells
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, study_cells, trained_cell
+from spectralcal.study.grid import Cell, parent_cells, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 
 
@@ -57,7 +57,7 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
             verification.notes += [f"{files.folder}/{note}" for note in older]
             unrecorded += len(notes) > len(older)
             bar.advance()
-    verification.cells = len(cells)
+    verification.cells = len({cell for cell, _ in cells})
     if unrecorded:
         verification.notes.append(
             f"{unrecorded} cells were written before hashes were recorded; run them again to have them"
@@ -70,16 +70,16 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
 
 def _cells_on_disk(config: StudyConfig) -> list[tuple[Cell, CellPaths]]:
     root = config.results / "cells"
-    folders = sorted(root.glob("*/*/*/*"))
+    folders = sorted([*root.glob("*/*/*/*"), *root.glob("*/*/*/*/condition=*")])
     return [(cell, CellPaths(f)) for f in folders if (cell := Cell.from_path(f.relative_to(root)))]
 
 
 def _check_weights(config: StudyConfig, paths: StudyPaths, verification: Verification) -> None:
-    """Scores belong to the weights that are listed, also those of a post-hoc method, whose weights lie elsewhere."""
+    """Scores belong to the weights that are listed, also those of methods whose weights lie elsewhere."""
     for cell in study_cells(config):
         evaluation = read_record(paths.cell(cell).evaluation)
-        run = read_record(paths.cell(trained_cell(config, cell)).run)
-        if weights_conflict(evaluation, run):
+        runs = [read_record(paths.cell(parent).run) for parent in parent_cells(config, cell)]
+        if weights_conflict(evaluation, runs):
             verification.findings.append(f"{paths.cell(cell).evaluation}: scores of other weights than run.json lists")
 
 

@@ -8,11 +8,13 @@ and cases in radiology are the same design, from where this analysis comes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from spectralcal.statistics.groups import grid_of_patients
+from spectralcal.statistics.groups import grid_of_patients, table_of_patients
+from spectralcal.statistics.two_way import mean_squares, two_way
 
 LEVEL = 0.95
 #: trainings that a decision takes: with fewer the variance between seeds is known from next to nothing
@@ -34,7 +36,8 @@ class Crossed:
         level: coverage that the interval aims at.
         p_value: two-sided, of the hypothesis that the mean is 0; nan where there is no standard error.
         seeds, patients: how many entered.
-        over: "seeds and patients"; "patients" with one seed, whose interval says nothing of another training.
+        over: "seeds and patients"; "patients" with one seed, whose interval says nothing of another training; "seeds"
+            where every value is a training.
         dropped: patients that some seed lacks, who are left out.
     """
 
@@ -55,7 +58,7 @@ class Crossed:
         """Why it cannot decide anything; an empty text if it can."""
         if self.seeds < FEWEST_SEEDS:
             return "one seed" if self.seeds == 1 else f"{self.seeds} seeds, fewer than {FEWEST_SEEDS}"
-        if self.patients < FEWEST_PATIENTS:
+        if self.over != "seeds" and self.patients < FEWEST_PATIENTS:
             return f"{self.patients} patients, fewer than {FEWEST_PATIENTS}"
         return ""
 
@@ -64,8 +67,8 @@ class Crossed:
         """Smallest true effect that this design would call different from 0 with 80 % power, from its own variances."""
         from scipy.special import stdtrit
 
-        if not np.isfinite(self.se) or self.over != "seeds and patients":
-            return float("nan")
+        if not np.isfinite(self.se) or self.over == "patients":
+            return float("nan")  # another training's difference is unknown
         return float((stdtrit(self.df, (1 + self.level) / 2) + stdtrit(self.df, POWER)) * self.se)
 
     def at(self, level: float) -> Crossed:
@@ -114,8 +117,7 @@ def crossed(
 
     Source: Hillis, Statistics in Medicine 26:596-619, 2007 (readers by cases); Obuchowski and Rockette 1995.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level: expected a number between 0 and 1, received {level}")
+    _check(level)
     table, dropped = grid_of_patients(values, patients)
     seeds, people = table.shape
     estimate = float(table.mean()) if table.size else float("nan")
@@ -123,34 +125,55 @@ def crossed(
         return Crossed(
             estimate, np.nan, np.nan, np.nan, np.nan, level, np.nan, seeds, people, _over(seeds), dropped
         )  # fmt: skip
-    if seeds == 1:
-        se = float(table[0].std(ddof=1) / np.sqrt(people))
-        return _finished(estimate, se, people - 1.0, level, 1, people, "patients", dropped=dropped)
-    between, among, rest = mean_squares(table)
-    own = seeds - 1.0
-    if near_null is not None:
-        between, own = near_null.mean_square, near_null.df
-    extra = max(among - rest, 0.0)
-    total = between + extra
-    spread = between**2 / own + extra**2 / (people - 1)
-    df = max(total**2 / spread, 1.0) if spread > 0 else float(people - 1)
-    se = float(np.sqrt(total / (seeds * people)))
-    return _finished(estimate, se, float(df), level, seeds, people, "seeds and patients", dropped=dropped)
+    pooled = (None, None) if near_null is None or seeds == 1 else (near_null.mean_square, near_null.df)
+    _, se, df, _ = (float(value) for value in two_way(table, *pooled))
+    return _finished(estimate, se, df, level, seeds, people, _over(seeds), dropped=dropped)
 
 
-def mean_squares(table: np.ndarray) -> tuple[float, float, float]:
-    """Mean squares of seeds, of patients and of the rest of a full (S, P) table, S and P at least 2."""
-    seeds, people = table.shape
-    mean, by_seed, by_patient = table.mean(), table.mean(1), table.mean(0)
-    between = people * np.square(by_seed - mean).sum() / (seeds - 1)
-    among = seeds * np.square(by_patient - mean).sum() / (people - 1)
-    rest = np.square(table - by_seed[:, None] - by_patient + mean).sum() / ((seeds - 1) * (people - 1))
-    return float(between), float(among), float(rest)
+def over_trainings(values: np.ndarray, *, level: float = LEVEL) -> Crossed:
+    """Student's interval of a mean over trainings, of which there is one number each.
+
+    Args:
+        values: (S,) finite numbers.
+        level: between 0 and 1.
+    """
+    found = crossed(np.asarray(values, float)[None], level=level)
+    return replace(found, seeds=found.patients, patients=0, over="seeds")
+
+
+class CrossedMany(NamedTuple):
+    """Means over seeds and patients with their intervals: arrays with one entry per table."""
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def crossed_many(values: np.ndarray, patients: object = None, *, level: float = LEVEL) -> CrossedMany:
+    """:func:`crossed` of many tables at once, for example of the points of a curve.
+
+    Args:
+        values: (..., S, N) one row per seed, one column per case; nan where there is none.
+        patients: (N,) labels; cases of one patient are averaged first. None: every case is a patient.
+        level: between 0 and 1; of each interval by itself.
+
+    Returns:
+        Arrays (...); nan where :func:`crossed` has nan. A patient may lack one point of a curve and have another.
+
+    Raises:
+        ValueError: as :func:`crossed`.
+    """
+    from scipy.special import stdtrit
+
+    _check(level)
+    estimate, se, df, _ = two_way(table_of_patients(values, patients))
+    half = stdtrit(df, (1 + level) / 2) * se
+    return CrossedMany(estimate, estimate - half, estimate + half)
 
 
 def near_null(tables: list[np.ndarray]) -> NearNull:
     """Mean square of seeds pooled over (S, P) tables of differences that are next to nothing."""
-    squares = [(mean_squares(table)[0], len(table) - 1) for table in tables if len(table) > 1]
+    squares = [(float(mean_squares(table)[0]), len(table) - 1) for table in tables if len(table) > 1]
     if not squares:
         raise ValueError("tables: expected one with at least two seeds, received none")
     df = sum(own for _, own in squares)
@@ -166,7 +189,17 @@ def together(parts: list[Crossed], estimate: float, level: float = LEVEL) -> Cro
     spread = float(np.sum(squares**2 / np.array([part.df for part in parts])))
     df = float(squares.sum() ** 2 / spread) if spread > 0 else min(part.df for part in parts)
     fewest = min(part.seeds for part in parts), min(part.patients for part in parts)
-    return _finished(estimate, float(np.sqrt(squares.sum())), df, level, *fewest, _over(fewest[0]))
+    return finished(estimate, float(np.sqrt(squares.sum())), df, level, *fewest)
+
+
+def finished(estimate: float, se: float, df: float, level: float, seeds: int, patients: int) -> Crossed:
+    """The interval of an estimate whose standard error and degrees of freedom are known."""
+    return _finished(estimate, se, df, level, seeds, patients, _over(seeds))
+
+
+def _check(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level: expected a number between 0 and 1, received {level}")
 
 
 def _over(seeds: int) -> str:

@@ -5,27 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 
-def group_means(values: np.ndarray, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the values of each group, without nan: ``(labels, means)`` of the groups with a value, labels sorted.
-
-    Args:
-        values: (n,) numbers; nan where there is none.
-        groups: (n,) labels, for example patient ids; every value is its own group by default.
-
-    Raises:
-        ValueError: arrays that are not one-dimensional and of one length, or infinite values.
-    """
-    values = np.asarray(values, np.float64)
-    groups = np.arange(values.size) if groups is None else np.asarray(groups)
-    if values.ndim != 1 or groups.shape != values.shape:
-        raise ValueError(f"expected values (n,) and groups (n,), got shapes {values.shape} and {groups.shape}")
-    _refuse_infinite(values)
-    known = ~np.isnan(values)
-    labels, index = np.unique(groups[known], return_inverse=True)
-    count = np.bincount(index, minlength=labels.size)
-    return labels, np.bincount(index, weights=values[known], minlength=labels.size) / np.maximum(count, 1)
-
-
 def grid_of_patients(values: np.ndarray, patients: object = None) -> tuple[np.ndarray, int]:
     """The full table of seeds and patients in values of seeds and cases.
 
@@ -41,17 +20,44 @@ def grid_of_patients(values: np.ndarray, patients: object = None) -> tuple[np.nd
         ValueError: shapes that do not fit, or infinite values.
     """
     values = np.asarray(values, np.float64)
-    labels = np.arange(values.shape[-1]) if patients is None else np.asarray(patients).astype(str)
-    if values.ndim != 2 or labels.shape != values.shape[1:]:
-        raise ValueError(f"expected values (seeds, cases) and one patient per case, got {values.shape}, {labels.shape}")
-    _refuse_infinite(values)
-    _, owner = np.unique(labels, return_inverse=True)
-    member = (owner == np.arange(owner.max(initial=-1) + 1)[:, None]).astype(float)  # (P, N)
-    known = np.isfinite(values)
-    count = known @ member.T
-    means = np.divide(np.where(known, values, 0.0) @ member.T, count, out=np.full(count.shape, np.nan), where=count > 0)
+    if values.ndim != 2:
+        raise ValueError(f"expected values (seeds, cases), got {values.shape}")
+    means = table_of_patients(values, patients)
     complete, some = np.isfinite(means).all(0), np.isfinite(means).any(0)
     return means[:, complete], int((some & ~complete).sum())
+
+
+def table_of_patients(values: np.ndarray, patients: object = None) -> np.ndarray:
+    """Means of each patient's cases: (..., S, N) -> (..., S, P), patients sorted by label; nan where there is none.
+
+    Args:
+        values: nan where there is none.
+        patients: (N,) labels; None: every case is a patient.
+
+    Raises:
+        ValueError: shapes that do not fit, or infinite values.
+    """
+    values = np.asarray(values, np.float64)
+    member = _members(values, patients)
+    _refuse_infinite(values)
+    known = np.isfinite(values)
+    count = known @ member
+    return np.divide(np.where(known, values, 0.0) @ member, count, out=np.full(count.shape, np.nan), where=count > 0)
+
+
+def sums_of_patients(values: np.ndarray, patients: object = None) -> np.ndarray:
+    """Sums over each patient's cases, for ratios of pooled counts: (..., S, N) finite -> (..., S, P)."""
+    values = np.asarray(values, np.float64)
+    return values @ _members(values, patients)
+
+
+def _members(values: np.ndarray, patients: object) -> np.ndarray:
+    """(N, P) which case is of which patient."""
+    labels = np.arange(values.shape[-1]) if patients is None else np.asarray(patients).astype(str)
+    if values.ndim < 2 or labels.shape != values.shape[-1:]:
+        raise ValueError(f"expected values (seeds, cases) and one patient per case, got {values.shape}, {labels.shape}")
+    _, owner = np.unique(labels, return_inverse=True)
+    return (owner[:, None] == np.arange(owner.max(initial=-1) + 1)).astype(float)
 
 
 def _refuse_infinite(values: np.ndarray) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spectralcal.statistics.groups import sums_of_patients
+
 #: step of the central difference, as a share of the way from the mean to a single value
 STEP = 1e-3
 
@@ -50,3 +52,18 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         value = top / bottom
         return value + (numerator - value * denominator) / bottom
+
+
+def pooled_ratio(numerator: np.ndarray, denominator: np.ndarray, patients: object = None) -> np.ndarray:
+    """Linearised contributions to ratios of counts that are pooled over seeds and cases, such as an accuracy.
+
+    Args:
+        numerator, denominator: (..., S, N) sums of each seed and case.
+        patients: (N,) labels; what a patient's cases hold is added. None: every case is a patient.
+
+    Returns:
+        (..., S, P) numbers whose mean is the ratio of the whole sums, for
+        :func:`spectralcal.statistics.crossed.crossed_many`; nan where the denominator is 0 everywhere.
+    """
+    top, bottom = (np.moveaxis(sums_of_patients(a, patients), (-2, -1), (0, 1)) for a in (numerator, denominator))
+    return np.moveaxis(ratio(top, bottom), (0, 1), (-2, -1))

@@ -1,4 +1,4 @@
-"""Ranking methods over several data sets or cases: average ranks, the Friedman test and the stability of a ranking.
+"""Ranking methods over several data sets or cases: average ranks and the Friedman test.
 
 Tables are (blocks, methods): a block is what the methods are compared on, a data set, a metric or a patient.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from spectralcal.statistics.bootstrap import RESAMPLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,24 +28,6 @@ class FriedmanTest:
     critical_difference: float
     level: float
     blocks: int
-
-
-@dataclass(frozen=True, eq=False)
-class RankStability:
-    """What rankings become when the blocks are drawn again.
-
-    Attributes:
-        average_ranks: (methods,) of the blocks as they are.
-        low, high: (methods,) 2.5 % and 97.5 % quantiles of the average rank over resamples.
-        first: (methods,) share of resamples in which the method has the best average rank; ties share.
-        kendall_tau: mean rank correlation (tau-b) of a resample's average ranks with the original ones.
-    """
-
-    average_ranks: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    first: np.ndarray
-    kendall_tau: float
 
 
 def ranks(table: np.ndarray, lower_is_better: bool = True) -> np.ndarray:
@@ -79,7 +59,7 @@ def friedman_test(table: np.ndarray, lower_is_better: bool = True, level: float 
     """Friedman's test over complete blocks, with Nemenyi's critical difference.
 
     Raises:
-        ValueError: fewer than three methods (compare two with :func:`spectralcal.statistics.paired_difference`), fewer
+        ValueError: fewer than three methods (compare two with :func:`spectralcal.statistics.crossed`), fewer
             than two complete blocks, or a level outside (0, 1).
     """
     from scipy.stats import friedmanchisquare
@@ -110,60 +90,6 @@ def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float
 
     quantile = studentized_range.ppf(1 - level, methods, np.inf) / np.sqrt(2)
     return float(quantile * np.sqrt(methods * (methods + 1) / (6 * blocks)))
-
-
-def nemenyi_p(average_ranks: np.ndarray, blocks: int) -> np.ndarray:
-    """(methods, methods) p-values of Nemenyi's test that two methods rank alike; 1 on the diagonal (Demsar 2006).
-
-    Args:
-        average_ranks: (methods,) over ``blocks`` complete blocks, as in :func:`friedman_test`.
-        blocks: their number.
-
-    Raises:
-        ValueError: fewer than two methods, or no block.
-    """
-    mean_ranks = np.asarray(average_ranks, np.float64)
-    if mean_ranks.ndim != 1 or mean_ranks.size < 2 or blocks < 1:
-        raise ValueError(f"expected average ranks (methods >= 2,) and blocks >= 1, got {mean_ranks.shape}, {blocks}")
-    from scipy.stats import studentized_range
-
-    methods = mean_ranks.size
-    distance = np.abs(mean_ranks[:, None] - mean_ranks[None]) / np.sqrt(methods * (methods + 1) / (6 * blocks))
-    return np.clip(studentized_range.sf(distance * np.sqrt(2), methods, np.inf), 0.0, 1.0)
-
-
-def rank_stability(
-    table: np.ndarray, lower_is_better: bool = True, resamples: int = RESAMPLES, seed: int = 0
-) -> RankStability:
-    """Draw the complete blocks again with replacement and rank anew.
-
-    Raises:
-        ValueError: fewer than two methods, no complete block, or no resample.
-    """
-    complete = _complete(table)
-    blocks, methods = complete.shape
-    if methods < 2 or blocks < 1 or resamples < 1:
-        raise ValueError(
-            f"expected at least 2 methods, 1 block without a missing value and 1 resample, got {methods}, {blocks}, "
-            f"{resamples}"
-        )
-    block_ranks = ranks(complete, lower_is_better)
-    mean_ranks = block_ranks.mean(axis=0)
-    weights = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), resamples)
-    # Ranks are multiples of one half, so doubled sums are integers and ties are exact.
-    drawn = np.rint(weights @ (2 * block_ranks)) / (2 * blocks)
-    best = drawn == drawn.min(axis=1, keepdims=True)
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    tau = float(np.mean(_tau_b(drawn, np.rint(2 * block_ranks.sum(axis=0)) / (2 * blocks))))
-    return RankStability(mean_ranks, low, high, (best / best.sum(axis=1, keepdims=True)).mean(axis=0), tau)
-
-
-def _tau_b(drawn: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b of each row of ``drawn`` (n, methods) with ``reference``; 0 where either is one tie."""
-    i, j = np.triu_indices(reference.size, 1)
-    a, b = np.sign(drawn[:, i] - drawn[:, j]), np.sign(reference[i] - reference[j])
-    scale = np.sqrt(np.abs(a).sum(axis=1) * np.abs(b).sum())
-    return np.divide(a @ b, scale, out=np.zeros(len(drawn)), where=scale > 0)
 
 
 def _table(table: np.ndarray) -> np.ndarray:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spectralcal.study.methods import canonical_method, loss_options, parse_method  # noqa: F401 (old place of loss_options)
+from spectralcal.study.methods import canonical_method, loss_options, method_of  # noqa: F401 (old place of loss_options)
 
 if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig
@@ -19,7 +19,7 @@ _PATH = re.compile(r"dataset=([^/]+)/arch=([^/]+)/method=([^/]+)/seed=(\d+)(?:/|
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One unit of work: one network trained once and scored once."""
+    """One unit of work: one network trained once and scored once, or scores of networks of other cells."""
 
     dataset: str
     architecture: str
@@ -63,11 +63,21 @@ def study_cells(config: StudyConfig) -> list[Cell]:
 
 
 def trained_cells(config: StudyConfig, cells: Iterable[Cell]) -> list[Cell]:
-    """The cells that need a training of their own: post-hoc methods share the weights of their loss."""
-    return list(dict.fromkeys(trained_cell(config, cell) for cell in cells))
+    """The cells that need a training of their own: post-hoc methods and ensembles use the weights of their loss."""
+    return list(dict.fromkeys(parent for cell in cells for parent in parent_cells(config, cell)))
+
+
+def parent_cells(config: StudyConfig, cell: Cell) -> tuple[Cell, ...]:
+    """The cells whose weights `cell` is scored with: itself, that of its loss, or the members of its ensemble."""
+    method = method_of(config, cell.method)
+    return tuple(replace(cell, method=str(method.trained), seed=seed) for seed in method.seeds(cell.seed))
 
 
 def trained_cell(config: StudyConfig, cell: Cell) -> Cell:
-    """The cell whose weights `cell` is scored with."""
-    method = str(parse_method(cell.method, config.methods).trained)
-    return Cell(cell.dataset, cell.architecture, method, cell.seed)
+    """The cell whose weights `cell` is scored with; of an ensemble its first member, whose network is that of all."""
+    return parent_cells(config, cell)[0]
+
+
+def is_trained(config: StudyConfig, cell: Cell) -> bool:
+    """Whether a cell has weights of its own."""
+    return parent_cells(config, cell) == (cell,)

@@ -1,78 +1,88 @@
-"""Methods: a loss with its options and, optionally, a post-hoc step, under one canonical name."""
+"""Methods: a loss with its options, an ensemble of its seeds and a post-hoc step where wanted, under one name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-
-import yaml
-from pydantic import ValidationError
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError
-from spectralcal.base.validation import explain
+from spectralcal.study.entries import ParsedEntry, parse_entry
 
 if TYPE_CHECKING:
     from spectralcal.study.config import StudyConfig
 
-_VALUE = re.compile(r"^[A-Za-z0-9_.+-]*$")
+_ENSEMBLE = re.compile(r"ensemble\((?P<of>.*)\)(?:@(?P<options>.*))?")
+_MEMBERS = re.compile(r"members=(\d+)")
+#: networks of an ensemble where nothing else is said; deep ensembles gain little beyond (Lakshminarayanan et al. 2017)
+MEMBERS = 5
 
 
 @dataclass(frozen=True)
 class Method:
-    """A named loss with its options and, optionally, a post-hoc step.
+    """A named loss with its options and, optionally, an ensemble of its seeds and a post-hoc step.
 
-    `options` holds what was said explicitly; everything else is the loss's default.
+    Attributes:
+        loss: registered name.
+        options: what was said explicitly; everything else is the loss's default.
+        post_hoc: name of the post-hoc step; None: none.
+        members: networks of an ensemble, at least 2; 0: one network.
+        arguments: all keyword options that the loss is built with, in the study that the method was parsed for.
     """
 
     loss: str
     options: tuple[tuple[str, Any], ...] = ()
     post_hoc: str | None = None
+    members: int = 0
+    arguments: tuple[tuple[str, Any], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def trained(self) -> Method:
-        """The method whose weights this one uses: itself without the post-hoc step."""
-        return Method(self.loss, self.options)
+        """The method whose weights this one uses: itself without ensemble and post-hoc step."""
+        return replace(self, post_hoc=None, members=0)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has a training of its own: it is no ensemble and has no post-hoc step."""
+        return not self.members and self.post_hoc is None
+
+    def seeds(self, seed: int) -> tuple[int, ...]:
+        """Seeds of the trainings that its cell with this seed is made of.
+
+        Ensemble k of n members has the seeds k n to k n + n - 1. No two ensembles of a method share a
+        network, so they vary as independent repetitions do.
+        """
+        return tuple(range(seed * self.members, (seed + 1) * self.members)) if self.members else (seed,)
 
     def __str__(self) -> str:
-        options = ",".join(f"{key}={_text(value)}" for key, value in self.options)
-        return self.loss + (f"@{options}" if options else "") + (f"+{self.post_hoc}" if self.post_hoc else "")
+        text = str(ParsedEntry(self.loss, self.options, self.arguments))
+        if self.members:
+            text = f"ensemble({text})" + (f"@members={self.members}" if self.members != MEMBERS else "")
+        return text + (f"+{self.post_hoc}" if self.post_hoc else "")
 
 
 def parse_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> Method:
-    """Parse ``loss[@key=value,...][+step]``, check every part, and drop options that equal the default.
+    """Parse ``loss[@key=value,...][+step]`` or ``ensemble(loss[@key=value,...])[@members=n][+step]``.
+
+    Every part is checked; options that equal the default are dropped.
 
     Args:
-        text: for example ``spectral@window=1,weight=0.05`` or ``ce+temperature``.
+        text: for example ``spectral@window=1,weight=0.05``, ``ce+temperature`` or ``ensemble(ce)+temperature``.
         study_options: the study's own defaults by loss (`methods` in the configuration).
         where: place in the configuration, for messages.
 
     Raises:
-        ConfigError: unknown loss, option, value or post-hoc step.
+        ConfigError: unknown loss, option, value or post-hoc step; an ensemble of one network, or of no trained ones.
     """
     place = f"{where}: " if where else ""
     rest, plus, step = _split_step(text)
     if plus:
         registry.require("posthoc", step, f"{place}'{text}'")
-    loss, _, assignments = rest.partition("@")
-    registry.require("losses", loss, where)
-    given: dict[str, Any] = {}
-    for assignment in filter(None, assignments.split(",")):
-        key, equals, value = assignment.partition("=")
-        if not equals or not _VALUE.match(value):
-            raise ConfigError(f"{place}cannot read '{assignment}' in '{text}'; expected loss@key=value,key=value")
-        given[key] = yaml.safe_load(value)
-    model = registry.options_model("losses", loss)
-    base = dict((study_options or {}).get(loss, {}))
-    try:
-        reference = model.model_validate(base).model_dump()
-        resolved = model.model_validate({**base, **given}).model_dump()
-    except ValidationError as error:
-        raise ConfigError(f"{place}'{text}': {explain(error, model)}") from None
-    options = tuple((key, resolved[key]) for key in sorted(given) if resolved[key] != reference[key])
-    return Method(loss, options, step if plus else None)
+    rest, members = _split_ensemble(rest, text, place)
+    entry = parse_entry("losses", rest, study_options, where, whole=text)
+    return Method(entry.name, entry.options, step if plus else None, members, entry.arguments)
 
 
 def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] | None = None, where: str = "") -> str:
@@ -80,11 +90,14 @@ def canonical_method(text: str, study_options: Mapping[str, Mapping[str, Any]] |
     return str(parse_method(text, study_options, where))
 
 
-def loss_options(config: StudyConfig, method: str) -> dict[str, Any]:
+def method_of(config: StudyConfig, name: str) -> Method:
+    """The method of that name in a study, with all options of its loss."""
+    return parse_method(name, config.methods)
+
+
+def loss_options(config: StudyConfig, name: str) -> dict[str, Any]:
     """All keyword options with which a method's loss is built."""
-    parsed = parse_method(method, config.methods)
-    model = registry.options_model("losses", parsed.loss)
-    return model.model_validate({**config.methods.get(parsed.loss, {}), **dict(parsed.options)}).model_dump()
+    return dict(method_of(config, name).arguments)
 
 
 def _split_step(text: str) -> tuple[str, str, str]:
@@ -93,5 +106,22 @@ def _split_step(text: str) -> tuple[str, str, str]:
     return (head, plus, step) if plus and step.replace("_", "").isalpha() else (text, "", "")
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+def _split_ensemble(rest: str, text: str, place: str) -> tuple[str, int]:
+    """The method that an ensemble is made of, and its number of members; of another method itself and 0."""
+    match = _ENSEMBLE.fullmatch(rest)
+    if match is None:
+        return rest, 0
+    inner = match["of"]
+    if _ENSEMBLE.fullmatch(inner) or _split_step(inner)[1]:
+        raise ConfigError(
+            f"{place}'{text}': expected an ensemble of trained networks, found one of '{inner}'; a post-hoc step goes "
+            "behind it, as in ensemble(ce)+temperature"
+        )
+    if match["options"] is None:
+        return inner, MEMBERS
+    members = _MEMBERS.fullmatch(match["options"])
+    if members is None or int(members[1]) < 2:
+        raise ConfigError(
+            f"{place}'{text}': expected members=n with n of 2 or more behind the ensemble, found '{match['options']}'"
+        )
+    return inner, int(members[1])

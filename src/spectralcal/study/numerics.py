@@ -32,6 +32,8 @@ ENGINE = {
     "scoring": 1,
     # Which voxels a post-hoc step is fitted to.
     "post-hoc fit": 1,
+    # How the predictions of several networks become one.
+    "ensemble": 1,
     # The case that figures show, and what is measured on high frequencies.
     "maps": 1,
     "hotspots": 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell
 
@@ -119,9 +120,10 @@ class StudyPaths:
         """Case names of training, validation and test."""
         return self.config.results / "splits" / f"{dataset}.json"
 
-    def cell(self, cell: Cell) -> CellPaths:
-        """Files of a cell."""
-        return CellPaths(self.config.results / "cells" / cell.path)
+    def cell(self, cell: Cell, condition: str = TEST) -> CellPaths:
+        """Files of a cell; of another condition than the ordinary test its scores alone, in a folder of their own."""
+        folder = self.config.results / "cells" / cell.path
+        return CellPaths(folder if condition == TEST else folder / f"condition={condition}")
 
     def cell_lock(self, cell: Cell) -> Path:
         """Lock of a cell, apart from its results: it is no result, and stays (see :mod:`spectralcal.base.locks`)."""

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from spectralcal.base import registry
 from spectralcal.base.digests import code_digest, digest, file_digest, source_digest
 from spectralcal.base.papers import paper_of
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import SCORERS, StudyConfig
-from spectralcal.study.grid import Cell, study_cells, trained_cell, trained_cells
-from spectralcal.study.methods import loss_options, parse_method
+from spectralcal.study.grid import study_cells, trained_cells
 from spectralcal.study.numerics import component, engine
+from spectralcal.study.resolved import ResolvedCell, resolve
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -55,88 +56,81 @@ def split_recipe(config: StudyConfig, dataset: str) -> str:
     return digest(identity)
 
 
-def training_settings(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+def training_settings(cell: ResolvedCell) -> dict[str, Any]:
     """Everything in the configuration that decides the weights of a cell, spelled out for its record."""
-    training = config.training_of(cell.dataset, cell.architecture)
     return {
         "dataset": cell.dataset,
-        "architecture": cell.architecture,
-        "network": config.network_of(cell.dataset, cell.architecture),
-        "architecture_options": config.architecture_of(cell.dataset, cell.architecture).options,
-        "loss": parse_method(cell.method, config.methods).loss,
-        "loss_options": loss_options(config, cell.method),
+        "architecture": cell.key.architecture,
+        "network": cell.network,
+        "architecture_options": cell.network_options,
+        "loss": cell.method.loss,
+        "loss_options": dict(cell.method.arguments),
         "seed": cell.seed,
-        "training": training.model_dump(exclude=HARMLESS),
+        "training": cell.training.model_dump(exclude=HARMLESS),
     }
 
 
-def training_identity(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+def training_identity(cell: ResolvedCell) -> dict[str, Any]:
     """What decides the weights of a cell, but for the data: settings that differ from their defaults, and integers.
 
     The name of an architecture does not count, its network does; what a data set is called does, because it names the
     random streams.
     """
-    training = config.training_of(cell.dataset, cell.architecture)
-    network = config.network_of(cell.dataset, cell.architecture)
-    loss = parse_method(cell.method, config.methods).loss
-    selected = training.select == "best"
-    facts = _facts(config, cell.dataset)
+    selected = cell.training.select == "best"
+    facts = _facts(cell.study, cell.dataset)
     identity = {
         "dataset": cell.dataset,
         "classes": None if facts["classes"] is None else len(facts["classes"]),
         "spatial_dims": facts["spatial_dims"],
-        "network": {
-            "name": network,
-            "options": _given("models", network, config.architecture_of(cell.dataset, cell.architecture).options),
-            **component("models", network),
-        },
-        "loss": {
-            "name": loss,
-            "options": _given("losses", loss, loss_options(config, cell.method)),
-            **component("losses", loss),
-        },
+        "network": _component("models", cell.network, cell.network_options),
+        "loss": _component("losses", cell.method.loss, dict(cell.method.arguments)),
         "seed": cell.seed,
         # Validating without selecting by it cannot change a weight.
-        "training": _set(training, HARMLESS if selected else HARMLESS | {"validation_interval"}),
+        "training": _set(cell.training, HARMLESS if selected else HARMLESS | {"validation_interval"}),
         "numerics": engine("training"),
     }
     if selected:
-        identity |= {"inference": _set(config.inference), "numerics": engine("training", "prediction")}
+        identity |= {"inference": _set(cell.inference), "numerics": engine("training", "prediction")}
     return identity
 
 
-def training_recipe(config: StudyConfig, cell: Cell) -> str:
+def training_recipe(cell: ResolvedCell) -> str:
     """Digest for the weights of a cell."""
-    return digest(training_identity(config, cell))
+    return digest(training_identity(cell))
 
 
-def evaluation_identity(config: StudyConfig, cell: Cell) -> dict[str, Any]:
+def evaluation_identity(cell: ResolvedCell) -> dict[str, Any]:
     """What decides the scores of a cell, but for the data."""
-    step = parse_method(cell.method, config.methods).post_hoc
+    weights = [training_recipe(training) for training in cell.trainings]
     identity = {
-        "weights": training_recipe(config, trained_cell(config, cell)),
-        "patch": config.training_of(cell.dataset, cell.architecture).patch,
-        "inference": _set(config.inference),
-        "evaluation": _evaluation(config),
-        **_facts(config, cell.dataset),
+        "weights": weights if cell.method.members else weights[0],
+        "patch": cell.patch,
+        "inference": _set(cell.inference),
+        "evaluation": _evaluation(cell.study),
+        **_facts(cell.study, cell.tested),
         "numerics": engine("prediction", "scoring"),
     }
-    if config.evaluation.scorers != SCORERS:
-        identity["scorers"] = _scorers(config)
-    if step is not None:
-        identity["post_hoc"] = {"name": step, **component("posthoc", step)}
+    if cell.condition.name != TEST:
+        identity["condition"] = _condition(cell)
+    if cell.evaluation.scorers != SCORERS:
+        identity["scorers"] = _scorers(cell.study)
+    if cell.method.members:
+        identity["numerics"] |= engine("ensemble")
+    if cell.method.post_hoc is not None:
+        identity["post_hoc"] = {"name": cell.method.post_hoc, **component("posthoc", cell.method.post_hoc)}
         identity["numerics"] |= engine("post-hoc fit")
     return identity
 
 
-def evaluation_recipe(config: StudyConfig, cell: Cell) -> str:
+def evaluation_recipe(cell: ResolvedCell) -> str:
     """Digest for the scores of a cell, given the data."""
-    return digest(evaluation_identity(config, cell))
+    return digest(evaluation_identity(cell))
 
 
-def cell_fingerprint(recipe: str, manifest_hash: str, split_hash: str) -> str:
-    """Digest of a recipe and of the data that it was applied to."""
-    return digest(recipe, manifest_hash, split_hash)
+def cell_fingerprint(recipe: str, *data: str) -> str:
+    """Digest of a recipe and of the data that it was applied to: hashes of manifest and split, and of those of another
+    data set if the cell is tested on one."""
+    return digest(recipe, *data)
 
 
 def output_recipe(config: StudyConfig, kind: str, name: str) -> str:
@@ -229,8 +223,14 @@ def _set(section: BaseModel, without: frozenset[str] | set[str] = frozenset()) -
 
 
 def _evaluation(config: StudyConfig) -> dict[str, Any]:
-    """Settings of the scores but for the list of scorers: what one scorer says does not depend on the others."""
-    return _set(config.evaluation, {"scorers"})
+    """Settings of the scores but for the lists of scorers and conditions, none of which depends on the others."""
+    return _set(config.evaluation, {"scorers", "conditions"})
+
+
+def _condition(cell: ResolvedCell) -> dict[str, Any]:
+    """What a cell is tested on; the condition's name does not count, what it names does."""
+    changes = [_component("transforms", entry.name, dict(entry.arguments)) for entry in cell.condition.corrupt]
+    return {"dataset": cell.tested, "corrupt": changes}
 
 
 def _scorers(config: StudyConfig) -> dict[str, Any]:
@@ -246,10 +246,15 @@ def _given(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return model.model_validate(dict(options)).model_dump(mode="json", exclude_defaults=True)
 
 
+def _component(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies a registered entry with its options."""
+    return {"name": name, "options": _given(kind, name, options), **component(kind, name)}
+
+
 def _weights_recipes(config: StudyConfig, dataset: str, architecture: str, seed: int) -> list[str]:
     cells = [
         cell
         for cell in trained_cells(config, study_cells(config))
         if (cell.dataset, cell.architecture, cell.seed) == (dataset, architecture, seed)
     ]
-    return [training_recipe(config, cell) for cell in cells]
+    return [training_recipe(resolve(config, cell)) for cell in cells]

@@ -8,13 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golden import datasets, defaults, losses, models, posthoc, prediction, preparation, scoring, seen_cases, split
+from golden import (
+    datasets,
+    defaults,
+    ensemble,
+    losses,
+    models,
+    posthoc,
+    prediction,
+    preparation,
+    scorers,
+    scoring,
+    seen_cases,
+    split,
+    transforms,
+)
 from golden import training as training_part
 from spectralcal.base import registry
 from spectralcal.study import numerics
 
 ROOT = Path(__file__).parents[3]
-KINDS = ("losses", "models", "datasets", "posthoc")
+KINDS = ("losses", "models", "datasets", "posthoc", "scorers", "transforms")
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ ENGINE: dict[str, tuple[Callable[[], dict[str, Any]], tuple[str, ...]]] = {
     "prediction": (prediction.values, ()),
     "scoring": (scoring.values, ("prediction",)),
     "post-hoc fit": (posthoc.fit_values, ()),
+    "ensemble": (ensemble.values, ("prediction",)),
     "maps": (seen_cases.maps_values, (*_PHANTOM, "prediction")),
     "hotspots": (seen_cases.hotspots_values, _PHANTOM),
 }
@@ -68,6 +83,8 @@ ENTRIES: dict[str, Callable[[str], dict[str, Any]]] = {
     "models": models.values,
     "datasets": datasets.values,
     "posthoc": posthoc.values,
+    "scorers": scorers.values,
+    "transforms": transforms.values,
 }
 
 

@@ -11,6 +11,7 @@ from golden import formula
 from golden.compare import COUNTED, rounded, summary
 from golden.memory_case import MemoryCase
 from golden.networks import FormulaNetwork
+from spectralcal.datasets import DataFacts
 from spectralcal.metrics import PROTOCOLS
 from spectralcal.scoring.evaluate import evaluate_cases
 from spectralcal.scoring.score import score_case
@@ -30,7 +31,7 @@ def values() -> dict[str, Any]:
     return {**found, **evaluated()}
 
 
-def _scene(missed: int | None = None, spurious: int | None = None, shape=SHAPE, posterior: bool = False) -> tuple:
+def scene(missed: int | None = None, spurious: int | None = None, shape=SHAPE, posterior: bool = False) -> tuple:
     """Probabilities, reference and posterior. Quotients of integers: every machine has the same bits."""
     reference, other = formula.labels(shape, 4, 3), formula.labels(shape, 4, 4)
     if spurious is not None:
@@ -59,7 +60,7 @@ SCENES: dict[str, dict[str, Any]] = {
 def scored(name: str, **changes: Any) -> dict[str, Any]:
     """Every row, and the sums at distances to the boundary, of one scene."""
     options = SCENES[name]
-    probabilities, reference, posterior = _scene(**options)
+    probabilities, reference, posterior = scene(**options)
     if "absent" in name:
         reference = np.where(reference == 3, 0, reference).astype(np.uint8)
     arguments = {"spacing_mm": SPACING[: reference.ndim], "nested": NESTED if "nested" in name else None, **changes}
@@ -71,7 +72,7 @@ def scored(name: str, **changes: Any) -> dict[str, Any]:
         for region, histogram in found.by_scorer["calibration"].parts.items()
     }
     return {
-        **_rows(found.rows),
+        **rows_by_name(found.rows),
         "bands": {key: summary(array) for key, array in found.by_scorer["distance"].arrays.items()},
         "top-label counts": bins,
     }
@@ -87,9 +88,10 @@ def evaluated() -> dict[str, Any]:
     reference = cases[2].reference()
     posterior = np.stack([1 + 4 * (reference == c) for c in range(3)]).astype(np.float32)
     cases[2].with_posterior(posterior / posterior.sum(0))
+    facts = DataFacts(("organ", "lesion"), 3, "mm", ("image",), nested={"whole": (1, 2)})
     found = evaluate_cases(
-        FormulaNetwork(), cases, ("organ", "lesion"), (10, 10, 10), InferenceConfig(overlap=0.25), EvaluationConfig(),
-        device=torch.device("cpu"), precision="fp32", nested={"whole": (1, 2)},
+        FormulaNetwork(), cases, facts, (10, 10, 10), InferenceConfig(overlap=0.25), EvaluationConfig(),
+        device=torch.device("cpu"), precision="fp32"
     )  # fmt: skip
     arrays = {**{f"calibration {k}": v for k, v in found.calibration.items()},
               **{f"spectra {k}": v for k, v in found.spectra.items()}}  # fmt: skip
@@ -106,14 +108,14 @@ def evaluated() -> dict[str, Any]:
     }
     sums = {key: summary(array) for key, array in arrays.items() if key.endswith("/pooled/sums")}
     return {
-        **{f"case {case}": _rows(of_case) for case, of_case in rows.items()},
+        **{f"case {case}": rows_by_name(of_case) for case, of_case in rows.items()},
         "names": sorted(arrays),
         **binned,
         **sums,
     }
 
 
-def _rows(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def rows_by_name(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """class/protocol/metric -> value, and the status where it is not "ok"."""
     found: dict[str, Any] = {}
     for row in rows:

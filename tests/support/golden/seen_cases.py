@@ -23,6 +23,7 @@ from spectralcal.jobs.networks import build_network
 from spectralcal.study.config import StudyConfig, parse_config
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import StudyPaths
+from spectralcal.study.resolved import resolve
 
 #: counts in bins, and ranks: the last bit of a number can move a voxel
 BINNED = ("prediction", "voxels", "histogram", "difference", "difference_profile", "following", "error",
@@ -63,7 +64,7 @@ def study(folder: str) -> StudyConfig:
 def _write(config: StudyConfig, cell: Cell, index: int, tested: list[str]) -> None:
     files = StudyPaths(config).cell(cell)
     files.folder.mkdir(parents=True)
-    weights = unique_state(build_network(config, cell, in_channels=1))
+    weights = unique_state(build_network(resolve(config, cell), in_channels=1))
     for number, name in enumerate(sorted(weights)):
         factor = 1 + 0.4 * (formula.noise(weights[name].shape, 100 * index + number) - 0.5)
         weights[name] = (weights[name] * torch.from_numpy(factor).float()).contiguous()

@@ -7,7 +7,7 @@ from typing import Any
 
 from spectralcal.report.printed import Lookup, PaperValue, paper_values
 from spectralcal.report.results import Results
-from spectralcal.study.methods import loss_options, parse_method
+from spectralcal.study.methods import loss_options, method_of
 
 FOLDER = Path(__file__).parent
 #: option of the spectral loss -> (its name in Table 4, the value that the paper keeps while it varies another)
@@ -51,8 +51,8 @@ def by_value(results: Results, option: str | None) -> Lookup:
 
 def _spectral_settings(results: Results, method: str) -> tuple[Any, ...] | None:
     """Weight, window and bands of the spectral loss; None for other losses and for variants of its other options."""
-    parsed = parse_method(method, results.config.methods)
-    if parsed.loss != "spectral" or parsed.post_hoc or not {key for key, _ in parsed.options} <= set(SWEPT):
+    parsed = method_of(results.config, method)
+    if parsed.loss != "spectral" or not parsed.is_trained or not {key for key, _ in parsed.options} <= set(SWEPT):
         return None
     options = loss_options(results.config, method)
     return tuple(options[key] for key in SWEPT)

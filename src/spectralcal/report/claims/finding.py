@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from spectralcal.statistics import FEWEST_TO_RANK
+from spectralcal.statistics.crossed import Crossed, over_trainings
 
 SUPPORTED, REFUTED, INCONCLUSIVE, NOT_MEASURED = "supported", "refuted", "inconclusive", "not measured"
 #: the paper's printed numbers do not say what its text says of them: no statement about the method
@@ -18,10 +18,6 @@ TRIVIAL = "true by definition"
 #: there is no effect that the claim could be about: a control already does what is claimed
 MOOT = "moot"
 VERDICTS = (SUPPORTED, REFUTED, CONTRADICTED, TRIVIAL, MOOT, INCONCLUSIVE, NOT_MEASURED)
-
-#: Trainings that a verdict on a method takes. With three, chance alone puts all on one side in one of four studies;
-#: the interval over patients must exclude the other side as well.
-FEWEST_SEEDS = 3
 
 #: p-value of an exact permutation up to which it decides
 SIGNIFICANT = 0.05
@@ -47,34 +43,36 @@ class Measure:
     Attributes:
         value: the estimate; nan if there is none.
         low, high: ends of the interval.
-        interval: what it covers: 95 % bootstrap over "patients", the range over "seeds", the "rounding" of printed
-            numbers, or "exact" for a computation without sampling; none with "permutation", whose p-value decides.
+        interval: what it covers: new "seeds and patients" (:func:`spectralcal.statistics.crossed`), new "patients"
+            alone where there is one seed, new "seeds" (Student's t) of one number a training, the "rounding" of
+            printed numbers, or "exact" for a computation without sampling; none with "permutation", whose p-value
+            decides.
         by_seed: the estimate of each training alone; empty where nothing was trained.
         patients, cases: how many it rests on; 0 where there are none.
         p_value: two-sided, of a true value of 0; nan where there is no test.
+        detectable: how far from a bound the true value must be to be found on its side with a power of 80 %; nan where
+            nothing is drawn or one seed is not enough to know.
+        shortage: why it cannot decide anything, or an empty text.
     """
 
     value: float
     low: float
     high: float
-    interval: Literal["patients", "seeds", "rounding", "exact", "permutation"]
+    interval: Literal["seeds and patients", "patients", "seeds", "rounding", "exact", "permutation"]
     by_seed: tuple[float, ...] = ()
     patients: int = 0
     cases: int = 0
     p_value: float = float("nan")
+    detectable: float = float("nan")
+    shortage: str = ""
 
-    @property
-    def shortage(self) -> str:
-        """Why it cannot decide anything, or an empty text."""
-        if self.interval in ("rounding", "exact", "permutation"):
-            return ""
-        if len(self.by_seed) < FEWEST_SEEDS:
-            number = len(self.by_seed)
-            spread = "the spread over seeds is unknown" if number == 1 else f"fewer than {FEWEST_SEEDS} seeds"
-            return f"{number} seed{'' if number == 1 else 's'}: {spread}"
-        if self.interval == "patients" and self.patients < FEWEST_TO_RANK:
-            return f"{self.patients} test patients, fewer than {FEWEST_TO_RANK}"
-        return ""
+    @classmethod
+    def of(cls, found: Crossed, by_seed: Sequence[float], patients: int, cases: int) -> Measure:
+        """A mean over seeds and patients, and the mean of each seed."""
+        return cls(
+            found.estimate, found.low, found.high, found.over, tuple(map(float, by_seed)), patients, cases,
+            found.p_value, found.detectable, found.shortage,
+        )  # fmt: skip
 
 
 def exact(value: float) -> Measure:
@@ -83,11 +81,15 @@ def exact(value: float) -> Measure:
 
 
 def over_seeds(values: Sequence[float]) -> Measure:
-    """The mean of one number a training, with its range."""
-    found = tuple(float(value) for value in values)
-    if not found or np.any(np.isnan(found)):
-        return Measure(np.nan, np.nan, np.nan, "seeds", found)
-    return Measure(float(np.mean(found)), min(found), max(found), "seeds", found)
+    """The mean of one number a training, with Student's interval over trainings."""
+    numbers = tuple(float(value) for value in values)
+    nothing = float("nan")
+    if not numbers or np.any(np.isnan(numbers)):
+        return Measure(nothing, nothing, nothing, "seeds", numbers)
+    if not np.all(np.isfinite(numbers)):  # a training that broke down: there is no interval, and all of them tell
+        short = over_trainings(np.zeros(len(numbers))).shortage
+        return Measure(float(np.mean(numbers)), min(numbers), max(numbers), "seeds", numbers, shortage=short)
+    return Measure.of(over_trainings(np.array(numbers)), numbers, 0, 0)
 
 
 def above(bound: float) -> Test:
@@ -130,7 +132,7 @@ class Part:
 
     @property
     def verdict(self) -> str:
-        """Supported or refuted if the interval and every single training are on one side, else inconclusive."""
+        """Supported or refuted if the whole interval is on one side, else inconclusive."""
         m = self.measure
         if np.isnan(m.value):
             return NOT_MEASURED if m.interval != "rounding" else INCONCLUSIVE
@@ -140,19 +142,11 @@ class Part:
             sides = {REFUTED: self.fails, SUPPORTED: self.holds}
             chosen = [verdict for verdict, side in sides.items() if m.p_value <= SIGNIFICANT and side(m.value)]
             return chosen[0] if chosen else INCONCLUSIVE
-        points = (m.value, m.low, m.high, *m.by_seed)
+        points = (m.value, m.low, m.high)
         # A small loss that is beyond chance may be within a margin and a loss all the same: it counts as a loss.
         if all(map(self.fails, points)):
             return REFUTED
         return SUPPORTED if all(map(self.holds, points)) else INCONCLUSIVE
-
-    @property
-    def seeds_disagree(self) -> bool:
-        """The interval over patients is on one side, and a single training is not."""
-        m = self.measure
-        ends = (m.value, m.low, m.high)
-        decided = any(all(map(side, ends)) for side in (self.fails, self.holds))
-        return self.verdict == INCONCLUSIVE and not m.shortage and m.interval == "patients" and decided
 
     @property
     def words(self) -> str:
@@ -162,7 +156,10 @@ class Part:
             return f"{self.text}: {'lost in print' if m.interval == 'rounding' else 'no value'}"
         if m.interval == "permutation":
             return f"{self.text}: {number(m.value)} (exact permutation, p = {number(m.p_value)})"
-        return f"{self.text}: {with_spread(m.value, m.low, m.high, self.unit, m.interval, m.by_seed)}"
+        said = f"{self.text}: {with_spread(m.value, m.low, m.high, self.unit, m.interval, m.by_seed)}"
+        if self.verdict == INCONCLUSIVE and np.isfinite(m.detectable):
+            said += f", detectable with a power of 80 %: {number(m.detectable)}{f' {self.unit}' if self.unit else ''}"
+        return said
 
 
 @dataclass(frozen=True)
@@ -176,6 +173,7 @@ class Finding:
         effect: what the number is.
         value, low, high, unit, interval, by_seed: the number, as in :class:`Measure`; nan if there is none.
         seeds, patients, cases: what it rests on.
+        detectable: as in :class:`Measure`.
         found: one sentence.
         evidence: where to look: table, figure or files.
     """
@@ -193,8 +191,28 @@ class Finding:
     seeds: int = 0
     patients: int = 0
     cases: int = 0
+    detectable: float = float("nan")
     found: str = ""
     evidence: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        measure: Measure,
+        where: str,
+        verdict: str,
+        effect: str,
+        unit: str,
+        found: str,
+        evidence: str,
+        source: str = STUDY,
+    ) -> Finding:
+        """What a measured number says."""
+        m = measure
+        return cls(
+            where, verdict, source, effect, m.value, m.low, m.high, unit, m.interval, m.by_seed, len(m.by_seed),
+            m.patients, m.cases, m.detectable, found, evidence,
+        )  # fmt: skip
 
 
 def every(verdicts: Iterable[str]) -> str:
@@ -243,13 +261,9 @@ def conclude(
         counts = ", ".join(f"{verdicts.count(kind)} {kind}" for kind in VERDICTS if kind in verdicts)
         odd = [part.words for part, one in zip(parts, verdicts, strict=True) if one != SUPPORTED][:SPELT_OUT]
         said = f"{len(parts)} conditions: {counts} ({'; '.join(odd) or f'for example, {shown.words}'})"
-    shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "")
-    split = "The seeds disagree" if verdict == INCONCLUSIVE and any(part.seeds_disagree for part in parts) else ""
-    m = shown.measure
-    return Finding(
-        where, verdict, source, shown.text, m.value, m.low, m.high, shown.unit, m.interval, m.by_seed, len(m.by_seed),
-        m.patients, m.cases, ". ".join(filter(None, [said, shortage, split, note])), evidence,
-    )  # fmt: skip
+    shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "").capitalize()
+    found = ". ".join(filter(None, [said, shortage, note]))
+    return Finding.of(shown.measure, where, verdict, shown.text, shown.unit, found, evidence, source)
 
 
 def not_measured(where: str, reason: object, evidence: str = "") -> Finding:
@@ -258,17 +272,16 @@ def not_measured(where: str, reason: object, evidence: str = "") -> Finding:
 
 
 def with_spread(value: float, low: float, high: float, unit: str, interval: str, by_seed: Sequence[float]) -> str:
-    """A number with what is known of its spread; brackets are intervals, never the range of seeds.
+    """A number with its interval in brackets and the number of each training behind it.
 
-    An interval over patients averages the seeds: it does not say how far another training would be, so each one's
-    number stands beside it.
+    The interval says what other trainings and patients would show; the trainings say what these showed.
     """
     said = f"{number(value)}{f' {unit}' if unit else ''}"
-    seeds = ", ".join(map(number, by_seed))
-    if interval == "seeds":
-        return f"{said} (seeds {seeds})" if len(by_seed) > 1 else f"{said} (one seed)"
     if interval in ("exact", "permutation"):
         return said
+    if interval == "seeds" and len(by_seed) < 2:
+        return f"{said} (one seed)"
+    seeds = ", ".join(map(number, by_seed))
     return f"{said} [{number(low)}, {number(high)}]" + (f", seeds {seeds}" if len(by_seed) > 1 else "")
 
 

@@ -35,7 +35,7 @@ Function = Callable[[Study, Claim], list[Finding]]
 
 COLUMNS = (
     "id", "group", "claim", "place", "damaged", "where", "source", "counts", "verdict", "effect", "value", "low",
-    "high", "unit", "interval", "by_seed", "seeds", "patients", "cases", "found", "evidence",
+    "high", "unit", "interval", "detectable", "by_seed", "seeds", "patients", "cases", "found", "evidence",
 )  # fmt: skip
 #: in the column "where" of the table: the claim as a whole
 WHOLE = "claim"
@@ -138,8 +138,9 @@ def table(entries: list[Entry]) -> pd.DataFrame:
     Returns:
         id, group, claim, place, damaged (what is damaged in the text that it was read from), where (data set,
         construction, "printed tables", or "claim" for the whole), source (study, printed, construction), counts (does
-        the whole rest on it), verdict, effect, value, low, high, unit, interval (what low and high span), by_seed (each
-        training's number, separated by spaces), seeds, patients, cases, found, evidence.
+        the whole rest on it), verdict, effect, value, low, high, unit, interval (what low and high span), detectable
+        (distance from the rule's bound that would have been found with a power of 80 %), by_seed (each training's
+        number, separated by spaces), seeds, patients, cases, found, evidence.
     """
     rows = []
     for entry in entries:
@@ -165,7 +166,7 @@ def table(entries: list[Entry]) -> pd.DataFrame:
 def _number_of(finding: Finding) -> dict[str, object]:
     if not np.isfinite(finding.value):
         return {}
-    names = ("effect", "value", "low", "high", "unit", "interval", "seeds", "patients", "cases")
+    names = ("effect", "value", "low", "high", "unit", "interval", "detectable", "seeds", "patients", "cases")
     return {name: getattr(finding, name) for name in names} | {"by_seed": " ".join(map(str, finding.by_seed))}
 
 

@@ -10,7 +10,6 @@ from spectralcal.report.claims.catalogue import ANY, NAMED, hypotheses
 from spectralcal.report.claims.finding import (
     CONSTRUCTION,
     CONTRADICTED,
-    FEWEST_SEEDS,
     INCONCLUSIVE,
     MOOT,
     NOT_MEASURED,
@@ -24,7 +23,7 @@ from spectralcal.report.claims.finding import (
 )
 from spectralcal.report.claims.ledger import Entry, place
 from spectralcal.report.results import Results
-from spectralcal.statistics import FEWEST_TO_RANK
+from spectralcal.statistics import FEWEST_PATIENTS, FEWEST_SEEDS
 from spectralcal.study.config import StudyConfig
 
 #: decided claims that the first screen has room to spell out, and the verdicts that decide something
@@ -154,12 +153,14 @@ def _by_place(entries: Sequence[Entry], results: Results) -> str:
 
 def _reading(config: StudyConfig) -> str:
     said = [
-        "A finding on a data set is *supported* or *refuted* only if its 95 % bootstrap interval over patients lies on "
-        f"one side and every single training does too, with at least {FEWEST_SEEDS} seeds and {FEWEST_TO_RANK} test "
-        "patients; otherwise it is *inconclusive*, whatever the means say.",
-        "Brackets are such intervals, over patients with the seeds averaged, or the range that rounds to a printed "
-        "number. They say nothing of the spread between trainings, which is often the larger: each training's own "
-        "number stands behind the word *seeds*.",
+        "A finding on a data set is *supported* or *refuted* only if its whole 95 % interval lies on one side of the "
+        f"rule's bound, with at least {FEWEST_SEEDS} seeds and {FEWEST_PATIENTS} test patients; otherwise it is "
+        "*inconclusive*, whatever the means say.",
+        "Brackets are such intervals: seeds and patients are both random and fully crossed, so that they speak of "
+        "other trainings and other patients (Hillis 2007). Each training's own number stands behind the word *seeds*. "
+        "The interval of a printed number is the range that rounds to it.",
+        "*Detectable* is how far beyond the bound the true value must lie for a study of this size to find it with a "
+        "power of 80 %: what an inconclusive finding cannot exclude.",
         "A missing cell or file makes it *not measured*, and the hole is named.",
         "A claim as a whole must hold on each data set that it is about: one refuted finding refutes it, one data set "
         "that was not run leaves it not measured. Claims about training in general rest on the real data that were "

@@ -1,19 +1,16 @@
-"""Numbers of several methods on the same cases and seeds, resampled together so that every comparison is paired."""
+"""Numbers of several methods on the same cases and seeds, so that every comparison is paired."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spectralcal.report.claims.finding import Measure
-from spectralcal.statistics.weighted import patient_draws, weighted_mean
-
-#: enough for the ends of an interval that is widened for several comparisons
-DRAWS = 10_000
-LEVEL = 0.95
+from spectralcal.statistics.crossed import LEVEL, Crossed, crossed, together
+from spectralcal.statistics.influence import influence
+from spectralcal.statistics.jackknife import jackknifed
 
 #: (..., methods, quantities) -> (...): what a claim compares, as a function of means over patients
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -56,106 +53,100 @@ class Sample:
         names, owner = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
         absent = ~np.isfinite(values).all(axis=(0, 2))  # (Q, cases)
         shared = np.where(absent[None, :, None], np.nan, values)
-        member = owner == np.arange(len(names))[:, None]  # (patients, cases)
-        flat = shared.reshape(-1, len(patients)).T
-        means = weighted_mean(member.astype(float), flat).T.reshape(*values.shape[:3], len(names))
+        member = (owner[:, None] == np.arange(len(names))).astype(float)  # (cases, patients)
+        count = np.isfinite(shared) @ member
+        total = np.nan_to_num(shared) @ member
+        means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
         return cls(tuple(methods), means, tuple(names), len(patients))
 
     @property
     def means(self) -> np.ndarray:
-        """(M, Q): mean over patients, seeds averaged."""
-        return self._averaged(np.ones((1, len(self.patients))))[0]
+        """(M, Q): mean over seeds and patients."""
+        return _mean(self.values).mean(-1)
 
     @property
     def by_seed(self) -> np.ndarray:
         """(seeds, M, Q): mean over patients of each seed."""
-        seeds = self.values.shape[2]
-        return np.stack([_mean(np.ones((1, len(self.patients))), self.values[:, :, s])[0] for s in range(seeds)])
+        return np.moveaxis(_mean(self.values), -1, 0)
 
-    def drawn(self, seed: int = 0) -> np.ndarray:
-        """(draws, M, Q): means over patients drawn with replacement; the same patients for all methods."""
-        return self._averaged(_draws(self.patients, seed))
+    def measure(self, statistic: Statistic, tries: int = 1, *, steps: bool = False) -> Measure:
+        """A statistic of the means with its interval over seeds and patients, and its value for each seed.
 
-    def measure(self, statistic: Statistic, tries: int = 1) -> Measure:
-        """A statistic of the means with its bootstrap interval over patients, and its value for each seed.
+        A statistic that is no mean is linearised (:func:`spectralcal.statistics.influence`).
 
         Args:
             statistic: of means (..., methods, quantities).
             tries: out of how many comparisons this one was picked by the same numbers, as with the best baseline of
-                six; the interval is widened accordingly (see :func:`interval`).
+                six; the interval has Bonferroni's level 1 - 0.05 / tries.
+            steps: the statistic has steps or folds, as ranks and ranges do, so that it cannot be linearised
+                (:func:`spectralcal.statistics.jackknife.jackknifed`).
         """
-        patients = len(self.patients)
-        ends = interval(statistic(self.drawn()), patients, tries)
-        return _measured(statistic, self.means, ends, self.by_seed, patients, self.cases)
+        if steps:
+            return measure_together([self], lambda means: statistic(means[..., 0, :, :]), tries, steps=True)
+        part = _contributions(statistic, self)
+        found = _centred(crossed(part, level=_level(tries)), float(statistic(self.means)))
+        return Measure.of(found, statistic(self.by_seed), len(self.patients), self.cases)
 
     def at(self, method: str) -> int:
         """Position of a method."""
         return self.methods.index(method)
 
-    def _averaged(self, weights: np.ndarray) -> np.ndarray:
-        return _mean(weights, self.values.mean(axis=2))
 
-
-def measure_together(samples: Sequence[Sample], statistic: Statistic, tries: int = 1) -> Measure:
-    """A statistic over data sets, patients of each drawn on their own.
+def measure_together(
+    samples: Sequence[Sample], statistic: Statistic, tries: int = 1, *, steps: bool = False
+) -> Measure:
+    """A statistic over data sets, whose trainings and patients are independent.
 
     Args:
         samples: one a data set, with the same methods and numbers of quantities and seeds.
         statistic: (..., data sets, methods, quantities) -> (...).
         tries: as in :meth:`Sample.measure`.
+        steps: as in :meth:`Sample.measure`.
     """
-    drawn = np.stack([sample.drawn(seed) for seed, sample in enumerate(samples)], axis=1)
-    ends = interval(statistic(drawn), min(len(sample.patients) for sample in samples), tries)
     means = np.stack([sample.means for sample in samples])
-    by_seed = np.stack([sample.by_seed for sample in samples], axis=1)
+    by_seed = statistic(np.stack([sample.by_seed for sample in samples], axis=1))
     patients, cases = sum(len(sample.patients) for sample in samples), sum(sample.cases for sample in samples)
-    return _measured(statistic, means, ends, by_seed, patients, cases)
+    if steps:
+
+        def whole(tables: Sequence[np.ndarray]) -> float:
+            """The statistic of the means of tables (M, Q, S, P)."""
+            return float(statistic(np.stack([_mean(table).mean(-1) for table in tables])))
+
+        found = jackknifed(whole, [sample.values for sample in samples], level=_level(tries))
+        return Measure.of(found, by_seed, patients, cases)
+    parts = []
+    for index, sample in enumerate(samples):
+
+        def alone(one: np.ndarray, index: int = index) -> np.ndarray:
+            """The statistic as a function of one data set's means."""
+            everywhere = np.broadcast_to(means, (*one.shape[:-2], *means.shape)).copy()
+            everywhere[..., index, :, :] = one
+            return statistic(everywhere)
+
+        parts.append(crossed(_contributions(alone, sample)))
+    found = together(parts, float(statistic(means)), _level(tries))
+    return Measure.of(found, by_seed, patients, cases)
 
 
-def interval(drawn: np.ndarray, patients: int, tries: int = 1) -> tuple[float, float]:
-    """95 % percentile interval of a bootstrap distribution, expanded for few patients and for picked comparisons.
-
-    A bootstrap of n patients is too narrow by the factor sqrt((n - 1) / n) and knows no t distribution; its tails are
-    moved outwards for both (Hesterberg 2015, expanded percentile interval). The best of k methods looks better than it
-    is; Bonferroni's level 1 - 0.05 / k allows for that.
-
-    Args:
-        drawn: (draws,) values, nan where a draw has none.
-        patients: their number n.
-        tries: k.
-
-    Returns:
-        Both ends; nan with fewer than two patients or without a value.
-    """
-    from scipy.special import ndtr, stdtrit
-
-    drawn = drawn[~np.isnan(drawn)]
-    if patients < 2 or not drawn.size:
-        return float("nan"), float("nan")
-    tail = (1 - LEVEL) / (2 * tries)
-    expanded = ndtr(np.sqrt(patients / (patients - 1)) * stdtrit(patients - 1, tail))
-    low, high = np.quantile(drawn, [expanded, 1 - expanded])
-    return float(low), float(high)
+def _contributions(statistic: Statistic, sample: Sample) -> np.ndarray:
+    """(S, P) of what each seed and patient with a value contributes to a statistic."""
+    known = np.isfinite(sample.values).any((0, 1, 2))
+    return influence(statistic, sample.values[..., known], 2)
 
 
-@functools.lru_cache(maxsize=16)
-def _draws(patients: tuple[str, ...], seed: int) -> np.ndarray:
-    return patient_draws(patients, DRAWS, seed)
+def _centred(found: Crossed, estimate: float) -> Crossed:
+    """The interval around the statistic itself, from which the mean of linear parts differs in the third order."""
+    return replace(found, estimate=estimate, low=found.low + estimate - found.estimate,
+                   high=found.high + estimate - found.estimate)  # fmt: skip
 
 
-def _measured(
-    statistic: Statistic,
-    means: np.ndarray,
-    ends: tuple[float, float],
-    by_seed: np.ndarray,
-    patients: int,
-    cases: int,
-) -> Measure:
-    seeds = tuple(float(value) for value in statistic(by_seed))
-    return Measure(float(statistic(means)), *ends, "patients", seeds, patients, cases)
+def _level(tries: int) -> float:
+    return 1 - (1 - LEVEL) / tries
 
 
-def _mean(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(draws, M, Q) of weights (draws, patients) and values (M, Q, patients)."""
-    methods, quantities, patients = values.shape
-    return weighted_mean(weights, values.reshape(-1, patients).T).reshape(-1, methods, quantities)
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is there; nan where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(-1)
+    total = np.where(known, values, 0.0).sum(-1)
+    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)

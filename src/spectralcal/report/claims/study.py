@@ -17,7 +17,7 @@ from spectralcal.report.columns import PROTOCOL
 from spectralcal.report.results import Results
 from spectralcal.report.summary import case_means, check_scores
 from spectralcal.study.grid import Cell
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 
 #: where a hole lies that belongs to no data set
 THIS_STUDY = "this study"
@@ -139,8 +139,8 @@ class Study:
         experiment, config = self.experiment(role), self.results.config
         found = {}
         for method in self.results.methods(experiment):
-            parsed = parse_method(method, config.methods)
-            if parsed.loss == loss and not parsed.post_hoc and {key for key, _ in parsed.options} <= {option}:
+            parsed = method_of(config, method)
+            if parsed.loss == loss and parsed.is_trained and {key for key, _ in parsed.options} <= {option}:
                 found[loss_options(config, method)[option]] = method
         if len(found) < 2:
             raise NotMeasured(f"experiment '{experiment}' does not vary {loss}'s {option}")

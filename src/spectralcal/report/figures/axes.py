@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from spectralcal.report.figures.text import plain
 from spectralcal.report.style import FAINT, INK, MM, Look
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+
+#: how far a band may reach above and below all lines, in lengths of their span
+ROOM = 0.7
 
 
 def panel_title(axes: Axes, letter: str, text: str) -> None:
@@ -106,6 +111,33 @@ def say_missing(axes: Axes, text: str = "no results") -> None:
 def reference_line(axes: Axes, value: float = 0.0) -> None:
     """A thin horizontal line to compare with."""
     axes.axhline(value, color=INK, linewidth=0.6, zorder=1)
+
+
+def limit_bands(axes: Axes, lines: Iterable[float], ends: Iterable[float], log: bool = False) -> bool:
+    """End the y axis where a wide band would press the lines together.
+
+    Args:
+        axes: what the lines and bands are on.
+        lines: values of the lines.
+        ends: values of the bands' ends.
+        log: the axis will be logarithmic; then all values that count are above 0.
+
+    Returns:
+        Whether a band is cut off.
+    """
+    lines, ends = (np.array(list(values), dtype=float) for values in (lines, ends))
+    lines, ends = (values[np.isfinite(values) & ((values > 0) | (not log))] for values in (lines, ends))
+    if not lines.size or not ends.size:
+        return False
+    if log:
+        lines, ends = np.log(lines), np.log(ends)
+    room = ROOM * ((lines.max() - lines.min()) or 1.0)
+    low, high = max(ends.min(), lines.min() - room), min(ends.max(), lines.max() + room)
+    low, high = min(low, lines.min()), max(high, lines.max())
+    margin = 0.04 * (high - low) or 0.5
+    limits = np.array([low - margin, high + margin])
+    axes.set_ylim(*(np.exp(limits) if log else limits))
+    return bool(ends.min() < limits[0] or ends.max() > limits[1])
 
 
 def log_axis(axes: Axes) -> None:

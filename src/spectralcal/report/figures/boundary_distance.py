@@ -6,17 +6,27 @@ calibrated network is not at 0 there (:mod:`spectralcal.metrics.distance_bands`)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from spectralcal.report.figures.axes import handles, legend_below, line_style, log_axis, panel_title, say_missing
+from spectralcal.report.figures.axes import (
+    handles,
+    legend_below,
+    limit_bands,
+    line_style,
+    log_axis,
+    panel_title,
+    say_missing,
+)
 from spectralcal.report.figures.choose import chosen_cells, counted, in_order, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, Style, size
-from spectralcal.statistics.weighted import interval, patient_draws
+from spectralcal.statistics import CrossedMany, crossed_many, pooled_ratio
 from spectralcal.study.grid import Cell
 
 if TYPE_CHECKING:
@@ -57,8 +67,9 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
         f"boundary voxel of the {by}, voxels of "
         f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
         "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
-        "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % bootstrap intervals over "
-        f"patients. Below: share of all voxels; a band without a voxel has no point."
+        "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % intervals "
+        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Below: share of "
+        "all voxels; a band without a voxel has no point."
         f"{FLOOR if by == 'reference' else ''}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, results.unit(dataset)), table, caption)
@@ -70,7 +81,8 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     Returns:
         dataset, architecture, method, label, boundary (whose: ``prediction`` or ``reference``), lower_mm, upper_mm
         (signed ends of the band in the data set's unit, negative outside), count (voxels of all seeds), gap and ece
-        with their 95 % intervals over patients (NaN without a voxel), cases, seeds, status (``ok`` or ``missing``).
+        with their 95 % intervals over seeds and patients (NaN without a voxel), cases, seeds, status (``ok`` or
+        ``missing``).
 
     Raises:
         ResultError: a cell was scored before there were bands, or cells have different cases.
@@ -87,12 +99,9 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
             continue
         cases, sums = _summed(found)
         edges = next(iter(found.values()))["edges_mm"]
-        draws = patient_draws([patients.get(case, case) for case in cases])
-        numbers: dict[str, np.ndarray] = {"count": sums["count"].sum((0, 2)).astype(np.int64)}
-        estimate, samples = (_gaps(sums, weights) for weights in (np.ones((1, len(cases))), draws))
-        for name in PANELS:
-            numbers[name] = estimate[name][0]
-            numbers[f"{name}_low"], numbers[f"{name}_high"] = interval(samples[name])
+        numbers: dict[str, np.ndarray] = {"count": sums["count"].sum((1, 2, 3)).astype(np.int64)}
+        for name, of in _gaps(sums, [patients.get(case, case) for case in cases]).items():
+            numbers |= {name: of.estimate, f"{name}_low": of.low, f"{name}_high": of.high}
         common = {
             "boundary": by,
             "lower_mm": edges[:, 0],
@@ -146,25 +155,29 @@ def _boundary(results: Results, cells: list[Cell]) -> Literal["prediction", "ref
 
 
 def _summed(found: dict[Cell, dict[str, np.ndarray]]) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Cases, and the sums (cases, bands, bins) over seeds."""
+    """Cases, and the sums (bands, bins, seeds, cases)."""
     cases = [str(name) for name in next(iter(found.values()))["cases"]]
     orders = {cell: in_order(cases, arrays["cases"], str(cell)) for cell, arrays in found.items()}
     names = ("count", "confidence", "hits")
     return cases, {
-        name: sum(found[cell][name][order].astype(float) for cell, order in orders.items()) for name in names
+        name: np.stack([found[cell][name][order].astype(float) for cell, order in orders.items()]).transpose(2, 3, 0, 1)
+        for name in names
     }
 
 
-def _gaps(sums: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
-    """``gap`` and ``ece`` (draws, bands) of the voxels of weighted cases; NaN where there are none."""
-    shape = sums["count"].shape
-    flat = {name: (weights @ values.reshape(shape[0], -1)).reshape(-1, *shape[1:]) for name, values in sums.items()}
-    excess, count = flat["confidence"] - flat["hits"], flat["count"].sum(-1)
-    totals = {"gap": excess.sum(-1), "ece": np.abs(excess).sum(-1)}
-    return {
-        name: np.divide(total, count, out=np.full_like(count, np.nan), where=count > 0)
-        for name, total in totals.items()
-    }
+def _gaps(sums: dict[str, np.ndarray], patients: Sequence[str]) -> dict[str, CrossedMany]:
+    """``gap`` and ``ece`` of the pooled voxels of each band, with intervals; NaN where there are none.
+
+    The calibration error is linear as long as no bin changes from over- to underconfident: each bin counts with the
+    sign that it has over all seeds and cases. Its interval is one of the logarithm.
+    """
+    excess, count = sums["confidence"] - sums["hits"], sums["count"].sum(1)  # (bands, bins, seeds, cases), without bins
+    sign = np.sign(excess.sum((-2, -1), keepdims=True))
+    gap, ece = (crossed_many(pooled_ratio(total.sum(1), count, patients)) for total in (excess, sign * excess))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.exp(np.where(ece.estimate > 0, (ece.high - ece.estimate) / ece.estimate, 0.0))
+    ends = ece.estimate / factor, np.minimum(ece.estimate * factor, 1.0)
+    return {"gap": gap, "ece": CrossedMany(ece.estimate, *ends)}
 
 
 def _finish(above: Axes, below: Axes, shown: pd.DataFrame, name: str, unit: str) -> None:
@@ -175,6 +188,7 @@ def _finish(above: Axes, below: Axes, shown: pd.DataFrame, name: str, unit: str)
     for axes in (above, below):
         axes.axvline(middle, color=FAINT, linewidth=0.6, zorder=1)
         axes.set_xlim(0, len(bands))
+    limit_bands(above, shown[name], pd.concat([shown[f"{name}_low"], shown[f"{name}_high"]]), log=name == "ece")
     if name == "gap":
         above.axhline(0, color=INK, linewidth=0.6, zorder=1)
         for text, place, side in (("outside", middle - 0.15, "right"), ("inside", middle + 0.15, "left")):

@@ -15,7 +15,7 @@ from spectralcal.report.figures.text import plain
 from spectralcal.report.results import POOL, Results
 from spectralcal.report.summary import Column, check_scores
 from spectralcal.report.units import in_units
-from spectralcal.statistics.weighted import weighted_mean
+from spectralcal.statistics import Crossed, crossed
 
 #: the metrics of the paper's Tables 1 and 2, in their order
 COLUMNS: dict[str, Column] = {column.metric: column for column in (*SEGMENTATION, *CALIBRATION)}
@@ -71,15 +71,19 @@ class CaseScores:
         """(cases,) of a method."""
         return self.by_case[self.methods.index(method)]
 
-    def pair(self, first: str, second: str) -> tuple[np.ndarray, np.ndarray]:
-        """(cases,) of two methods over the seeds that both have, NaN where one of them has none."""
-        a, b = (self.values[self.methods.index(method)] for method in (first, second))
-        both = np.isfinite(a) & np.isfinite(b)
-        return nan_mean(np.where(both, a, np.nan)), nan_mean(np.where(both, b, np.nan))
+    def by_seed(self, *methods: str) -> np.ndarray:
+        """(methods, seeds, cases) over the seeds that all of these methods have; NaN for a case without a value."""
+        chosen = self.values[[self.methods.index(method) for method in methods]].swapaxes(1, 2)
+        return chosen[:, np.isfinite(chosen).any(2).all(0)]
 
-    def resampled(self, draws: np.ndarray) -> np.ndarray:
-        """(draws, methods) means over cases; draws: (draws, cases) weights."""
-        return weighted_mean(draws, self.by_case.T)
+    def mean(self, method: str) -> Crossed:
+        """Mean of a method over seeds and patients."""
+        return crossed(self.by_seed(method)[0], self.patients)
+
+    def difference(self, method: str, baseline: str) -> Crossed:
+        """Mean of a method less that of a baseline, paired by seed and patient."""
+        first, second = self.by_seed(method, baseline)
+        return crossed(first - second, self.patients)
 
     @property
     def means(self) -> np.ndarray:

@@ -68,8 +68,8 @@ def critical_difference(
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Average rank of each method over patients (mean over seeds, "
-        "cases and classes; 1 is "
-        f"best, ties averaged). Friedman's test says whether methods differ at all; bars join methods that Nemenyi's "
+        "cases and classes; 1 is best, ties averaged), over patients alone: nothing is said about other trainings. "
+        f"Friedman's test says whether methods differ at all; bars join methods that Nemenyi's "
         f"test at {LEVEL:g} cannot tell apart, their average ranks being less than the critical difference (CD) from "
         "each other. Not corrected for the number of metrics."
         f"{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"

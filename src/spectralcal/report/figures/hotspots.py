@@ -11,8 +11,8 @@ import pandas as pd
 from spectralcal.report.figures.choose import in_order, patients_of
 from spectralcal.report.figures.slices import SliceView, best_slice
 from spectralcal.report.results import Results
-from spectralcal.statistics.weighted import interval, patient_draws
-from spectralcal.study.methods import parse_method
+from spectralcal.statistics import crossed, crossed_many, pooled_ratio
+from spectralcal.study.methods import method_of
 
 #: what a network of the study's next seed is called: it shares no initial weights and no batches with the baseline
 OTHER_SEED = ", other seed"
@@ -23,9 +23,9 @@ COLUMNS = (
 
 
 def compared_methods(results: Results, experiment: str) -> list[str]:
-    """Trained methods of an experiment without the baseline, in the order of figures; post-hoc steps train nothing."""
+    """Trained methods of an experiment without the baseline, in the order of figures: of others the loss."""
     baseline = results.baseline(experiment)
-    names = [str(parse_method(name, results.config.methods).trained) for name in results.methods(experiment)]
+    names = [str(method_of(results.config, name).trained) for name in results.methods(experiment)]
     return [name for name in results.style.ordered(dict.fromkeys(names)) if name != baseline]
 
 
@@ -45,10 +45,11 @@ def hotspot_frame(
 
     Returns:
         One row a number, with the columns of :data:`COLUMNS` that it has. ``level``: ``case`` (mean over seeds),
-        ``mean`` (over cases, with 95 % bootstrap intervals over patients), ``profile`` (mean difference and its
-        expectation under the null, by bin of strength) and ``histogram`` (voxels). ``target``: the confidence
-        ``difference``, or the baseline's ``error``. ``null`` is what correlates through the distance to the boundary,
-        ``excess`` what is left of the value. ``status`` is ``ok``, ``missing``, or ``undefined`` if a map is constant.
+        ``mean`` (over cases that every seed has, with 95 % intervals over seeds and patients), ``profile`` (mean
+        difference and its expectation under the null, by bin of strength) and ``histogram`` (voxels). ``target``: the
+        confidence ``difference``, or the baseline's ``error``. ``null`` is what correlates through the distance to the
+        boundary, ``excess`` what is left of the value. ``status`` is ``ok``, ``missing``, or ``undefined`` if a map is
+        constant.
     """
     baseline, patients = results.baseline(experiment), patients_of(results, experiment, dataset)
     seeds = results.config.experiments[experiment].seeds
@@ -128,8 +129,6 @@ def _correlations(
     owners: list[str],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Rows of one method: each case, and the mean of the cases."""
-    from spectralcal.statistics.bootstrap import bootstrap_mean
-
     if not values:
         return [{**identity, "level": "mean", "status": "missing", "cases": 0}]
     rows = []
@@ -152,11 +151,11 @@ def _correlations(
              "status": "ok" if np.isfinite(v) else "undefined"}
             for case, owner, v, n in zip(cases, owners, value, null, strict=True)
         ]  # fmt: skip
-        mean, excess = (bootstrap_mean(array, np.array(owners)) for array in (value, value - null))
+        mean, excess = (crossed(array, owners) for array in (stack[..., 0], stack[..., 0] - stack[..., 1]))
         rows.append(
             {**common, "level": "mean", "value": mean.estimate, "low": mean.low, "high": mean.high,
              "null": mean.estimate - excess.estimate, "excess": excess.estimate, "excess_low": excess.low,
-             "excess_high": excess.high, "cases": int((count > 0).sum()),
+             "excess_high": excess.high, "cases": int(there.all(0).sum()),
              "status": "ok" if np.isfinite(mean.estimate) else "undefined"}
         )  # fmt: skip
     return rows
@@ -164,21 +163,16 @@ def _correlations(
 
 def _profile(have: list[_Of], method: str, identity: dict[str, Any], owners: list[str]) -> list[dict[str, Any]]:
     """Mean difference by bin of strength, voxels of all cases and seeds pooled."""
-    sums = sum(entry.of("difference_profile", method) for entry in have)  # (cases, 2, bins)
-    voxels = sum(entry.arrays["voxels"][entry.order].astype(float) for entry in have)
-    draws = patient_draws(owners)
+    sums = np.stack([entry.of("difference_profile", method) for entry in have])  # (seeds, cases, 2, bins)
+    voxels = np.stack([entry.arrays["voxels"][entry.order].astype(float) for entry in have]).transpose(2, 0, 1)
     edges = have[0].arrays["strength_edges"]
-
-    def mean(weights: np.ndarray, which: int) -> np.ndarray:
-        total = weights @ voxels
-        return np.divide(weights @ sums[:, which], total, out=np.full_like(total, np.nan), where=total > 0)
-
-    low, high = interval(mean(draws, 0))
-    observed, expected = (mean(np.ones((1, len(owners))), which)[0] for which in (0, 1))
+    observed, low, high = crossed_many(pooled_ratio(sums[:, :, 0].transpose(2, 0, 1), voxels, owners))
+    total = voxels.sum((1, 2))
+    expected = np.divide(sums[:, :, 1].sum((0, 1)), total, out=np.full_like(total, np.nan), where=total > 0)
     return [
         {**identity, "level": "profile", "strength": "signed", "x_low": edges[i], "x_high": edges[i + 1],
          "value": observed[i], "low": low[i], "high": high[i], "null": expected[i], "excess": observed[i] - expected[i],
-         "count": voxels[:, i].sum(), "status": "ok"}
+         "count": total[i], "status": "ok"}
         for i in range(len(edges) - 1)
     ]  # fmt: skip
 

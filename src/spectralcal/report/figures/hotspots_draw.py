@@ -99,6 +99,8 @@ def draw_correlations(
     axes: Axes, table: pd.DataFrame, style: Style, methods: Mapping[str, str], strength: str, first: bool
 ) -> None:
     """A row for each method: its cases, their mean with interval, and the null's mean. The baseline's is in ink."""
+    from matplotlib.ticker import MaxNLocator
+
     control = control_of(table[table.target == "error"].method.iloc[0])
     found = style.looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != control)))
     shown = table[(table.target == "difference") & ((table.strength == strength) | (table.status == "missing"))]
@@ -121,6 +123,8 @@ def draw_correlations(
     low, high = axes.get_xlim()
     reach = max(abs(low), abs(high), 0.1)
     axes.set_xlim(-reach, reach)
+    # A number at the very end would run into that of the panel beside it.
+    axes.set_xticks([tick for tick in MaxNLocator(4).tick_values(-reach, reach) if abs(tick) <= 0.85 * reach])
     axes.set_yticks(range(len(methods)), [plain(label) for label in methods.values()] if first else [])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

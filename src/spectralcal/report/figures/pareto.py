@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,22 @@ from spectralcal.report.figures.case_scores import (
     nan_mean,
     overall_status,
 )
-from spectralcal.report.figures.choose import opening, pick
+from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what, undecided
 from spectralcal.report.figures.pareto_draw import crowded_parts, draw, has_dots
 from spectralcal.report.results import Results
-from spectralcal.statistics.weighted import patient_draws
+from spectralcal.statistics import Crossed
+from spectralcal.statistics.crossed import LEVEL
 
 TITLE = "Accuracy against calibration"
 NEEDS = ()
 #: columns of the numbers; empty where a row has none, and still whole numbers and truths elsewhere
 TYPES = {
     "dataset": "", "architecture": "", "method": "", "label": "", "level": "", "seed": "Int64", "x": "float",
-    "x_low": "float", "x_high": "float", "y": "float", "y_low": "float", "y_high": "float", "front": "boolean",
-    "share": "float", "status": "",
+    "x_low": "float", "x_high": "float", "x_detectable": "float", "y": "float", "y_low": "float", "y_high": "float",
+    "y_detectable": "float", "front": "boolean", "beaten_by": "", "seeds": "Int64", "patients": "Int64", "shortage": "",
+    "status": "",
 }  # fmt: skip
 
 
@@ -40,10 +44,11 @@ def pareto(
     calibration: str = "ECE",
     protocol: str = "",
 ) -> Drawn:
-    """All methods by two metrics, with the Pareto front of their means.
+    """All methods by two metrics, with the Pareto front of their means, and which methods another one beats.
 
-    Intervals are of the difference to the mean of all compared methods, patient by patient: how hard the patients are
-    is common to all methods and does not blur their comparison.
+    Intervals are of the difference to the baseline, paired by seed and patient: how hard the patients are is common to
+    all methods and does not blur their comparison. A method is beaten if another one is better in both metrics and the
+    intervals of both paired differences, at Bonferroni's level for all other methods, say so.
 
     Args:
         results: the study's results.
@@ -63,42 +68,54 @@ def pareto(
     table, blocks = frame(results, experiment, architecture, metrics, protocol)
     datasets = results.config.experiments[experiment].datasets
     names = {dataset: results.title(dataset) for dataset in datasets}
+    baseline = results.label(results.baseline(experiment))
     statuses, labels = _statuses(table), dict(zip(table.method, table.label, strict=True))
-    shares = table[table.share.notna()].groupby("dataset", sort=False)
-    listed = "; ".join(
-        (f"{names[dataset]}: " if len(names) > 1 else "")
-        + ", ".join(f"{row.label} {100 * row.share:.0f}" for row in rows.itertuples() if row.share >= 0.005)
-        for dataset, rows in shares
-    )
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
-        f"{cases_named(results, blocks)}. {_key(table)} Per cent of samples of resampled patients in which a "
-        f"method would have a filled marker: {listed or 'none'}.{hole_sentences(statuses, labels)}"
+        f"{cases_named(results, blocks)}. {_key(table, baseline)}{_beaten(table, names)}"
+        f"{hole_sentences(statuses, labels)}"
     )
     columns = {(block.dataset, block.column.metric): block.column for block in blocks}
-    return Drawn(draw(table, results.style, metrics, names, columns), table, caption)
+    return Drawn(draw(table, results.style, metrics, names, columns, results.baseline(experiment)), table, caption)
 
 
-def _key(table: pd.DataFrame) -> str:
+def _key(table: pd.DataFrame, baseline: str) -> str:
     """Sentences on what is drawn; only on what there is."""
     dots = has_dots(table)
     said = ["Markers: means over cases and seeds." if dots else "Markers: means over cases."]
     if dots:
         said.append("Small light dots, joined to their marker: the mean over cases of each seed.")
-    said.append(
-        f"Bars: 95 % bootstrap intervals over patients{', seeds averaged,' if dots else ''} of the difference to the "
-        "mean of all methods, so that what the patients have in common does not count"
-        + ("; the spread over seeds is not in them, the dots show it." if dots else ".")
-    )
-    said.append(
-        "Filled markers: no other method is at least as good in both means and better in one; hollow markers: another "
-        "method is."
-    )
+    if table.x_low.notna().any():
+        said.append(
+            f"Bars: 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and "
+            f"patient, drawn around the mean: one that does not reach the dotted line of {baseline} leaves out 0."
+        )
     if (table.front.fillna(False).groupby(table.dataset).sum() > 1).any():
-        said.append("Stepped light grey line: through the filled markers; no method's mean lies on its better side.")
+        said.append("Stepped light grey line: through the methods whose means no other method's beat in both.")
     if crowded_parts(table):
         said.append("Thin frame: the part that is drawn once more, enlarged.")
     return " ".join(said)
+
+
+def _beaten(table: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Sentences on hollow markers."""
+    means = table[(table.level == "mean") & table.beaten_by.notna()]
+    if means.empty:
+        return ""
+    others = int(means.groupby("dataset").size().max()) - 1
+    labels = dict(zip(means.method, means.label, strict=True))
+    rule = f"the intervals of both paired differences, with Bonferroni's correction for {counted(others, 'other')}"
+    said = []
+    for dataset, rows in means[means.beaten_by != ""].groupby("dataset", sort=False):
+        listed = [f"{row.label} (by {', '.join(labels[name] for name in row.beaten_by.split('; '))})"
+                  for row in rows.itertuples()]  # fmt: skip
+        said.append((f"{names[dataset]}: " if len(names) > 1 else "") + ", ".join(listed))
+    short = {names[dataset]: rows.shortage.iloc[0] * bool((rows.shortage != "").all())
+             for dataset, rows in means.groupby("dataset", sort=False)}  # fmt: skip
+    text = undecided(short, "No method is marked as beaten in both")
+    if said:
+        return f" Hollow markers: another method is better in both by {rule}: {'; '.join(said)}.{text}"
+    return text if all(short.values()) else f" No method is beaten in both by {rule}.{text}"
 
 
 def frame(
@@ -108,9 +125,12 @@ def frame(
 
     Returns:
         dataset, architecture, method, label, level (``mean``: over cases and seeds, or ``seed``: over the cases of
-        one), seed, x and y (the means of the two metrics in their printed units) with intervals, front (no other method
-        is at least as good in both and better in one), share (of samples of resampled patients in which it is on the
-        front), status; and the scores that they were computed from. Seeds have no interval, front or share.
+        one), seed, x and y (the means of the two metrics in their printed units) with the 95 % interval of the paired
+        difference to the baseline around them (low, high) and the smallest such difference that would be found with
+        80 % power (detectable; none for the baseline itself), front (no other method's means are at least as good in
+        both and better in one), beaten_by (methods that are distinguishably better in both, divided by "; "; empty for
+        none), seeds and patients of the intervals, shortage (why nothing is marked), status; and the scores that they
+        were computed from. Rows of seeds have nothing but means.
     """
     rows, all_blocks = [], []
     for dataset in results.config.experiments[experiment].datasets:
@@ -119,19 +139,26 @@ def frame(
         means = np.stack([block.means for block in blocks])  # (2, methods)
         compared = np.isfinite(means).all(0)
         signs = np.array([-1.0 if block.column.higher else 1.0 for block in blocks])
-        front, share = np.zeros(len(compared), dtype=bool), np.full(len(compared), np.nan)
+        front = np.zeros(len(compared), dtype=bool)
         if compared.any():
             front[compared] = undominated(signs[:, None] * means[:, compared])
-            drawn = [block.resampled(patient_draws(block.patients))[:, compared] for block in blocks]
-            share[compared] = undominated(signs[:, None, None] * np.stack(drawn)).mean(0)
-        spans = [_intervals(block, compared) for block in blocks]
+        spans = [to_baseline(block, compared, results.baseline(experiment)) for block in blocks]
+        beaten = beaten_by(blocks, compared)
         for index, method in enumerate(blocks[0].methods):
             common: dict[str, Any] = {"dataset": dataset, "architecture": architecture, "method": method}
             common |= {"label": results.label(method)}
             common |= {"status": overall_status([block.status[method] for block in blocks])}
-            row: dict[str, Any] = {**common, "level": "mean", "front": bool(front[index]), "share": share[index]}
-            for axis, mean, (low, high) in zip("xy", means, spans, strict=True):
-                row |= {axis: mean[index], f"{axis}_low": low[index], f"{axis}_high": high[index]}
+            row: dict[str, Any] = {**common, "level": "mean", "front": bool(front[index])}
+            for axis, mean, found in zip("xy", means, spans, strict=True):
+                row[axis] = mean[index]
+                if method in found:
+                    one, shift = found[method], mean[index] - found[method].estimate
+                    row |= {f"{axis}_low": one.low + shift, f"{axis}_high": one.high + shift}
+                    row |= {f"{axis}_detectable": one.detectable or np.nan}
+                    row |= {"seeds": one.seeds, "patients": one.patients}
+            if method in beaten:
+                short = [reason for block in blocks if (reason := block.mean(method).shortage)]
+                row |= {"beaten_by": "; ".join(beaten[method]), "shortage": short[0] if short else ""}
             x, y = (nan_mean(block.values[index].T) for block in blocks)
             rows.append(row)
             rows += [
@@ -155,19 +182,28 @@ def undominated(values: np.ndarray) -> np.ndarray:
     return ~dominated.any(-1)
 
 
-def _intervals(block: CaseScores, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(methods,) ends of the intervals around the means: of each method less the mean of all, by patient."""
-    from spectralcal.statistics import bootstrap_mean
+def to_baseline(block: CaseScores, compared: np.ndarray, baseline: str) -> dict[str, Crossed]:
+    """Paired difference of each compared method to the baseline; empty where the baseline has no result."""
+    names = [method for method, there in zip(block.methods, compared, strict=True) if there]
+    return {name: block.difference(name, baseline) for name in names} if baseline in names else {}
 
-    low, high = np.full((2, len(compared)), np.nan)
-    if not compared.any():
-        return low, high
-    relative = block.by_case - block.by_case[compared].mean(0)  # NaN for a case that a method lacks
-    for index in np.flatnonzero(compared):
-        found = bootstrap_mean(relative[index], np.array(block.patients))
-        shift = block.means[index] - found.estimate
-        low[index], high[index] = found.low + shift, found.high + shift
-    return low, high
+
+def beaten_by(blocks: Sequence[CaseScores], compared: np.ndarray) -> dict[str, list[str]]:
+    """For each compared method those that are distinguishably better in every metric.
+
+    Both differences must be, which needs no correction; that any of the other methods may be the one does.
+    """
+    names = [method for method, there in zip(blocks[0].methods, compared, strict=True) if there]
+    level = 1 - (1 - LEVEL) / max(len(names) - 1, 1)
+
+    def worse(block: CaseScores, method: str, other: str) -> bool:
+        found = block.difference(method, other).at(level)
+        return not found.shortage and (found.high < 0 if block.column.higher else found.low > 0)
+
+    return {
+        method: [name for name in names if name != method and all(worse(block, method, name) for block in blocks)]
+        for method in names
+    }
 
 
 def _statuses(table: pd.DataFrame) -> dict[str, str]:

@@ -65,6 +65,7 @@ def draw(
     metrics: tuple[str, str],
     names: Mapping[str, str],
     columns: Mapping[tuple[str, str], Column],
+    baseline: str,
 ) -> Figure:
     """A panel for each data set, and below it (beside it if there is one) the part of it where methods crowd.
 
@@ -74,6 +75,7 @@ def draw(
         metrics: along and up the page.
         names: printed names of the data sets.
         columns: (data set, metric) -> how it is printed.
+        baseline: the method that the bars are differences from.
     """
     import matplotlib.pyplot as plt
 
@@ -106,6 +108,10 @@ def draw(
             continue
         frame, higher = (parts if enlarged else frames)[dataset], columns[dataset, metrics[0]].higher
         _panel(axes, rows[dataset], frame, found, higher)
+        for row in rows[dataset][(rows[dataset].level == "mean") & (rows[dataset].method == baseline)].itertuples():
+            dotted = {"color": found[baseline].color, "linewidth": 0.6, "linestyle": (0, (1, 2)), "zorder": 1.2}
+            axes.axvline(row.x, **dotted)
+            axes.axhline(row.y, **dotted)
         if dataset in parts and not enlarged:
             _outline(axes, parts[dataset])
     nowhere = table.status.isin(["missing", "undefined"]).groupby(table.method).all()
@@ -203,7 +209,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, frame: Frame, found: Mapping[str, Loo
         bars = {"color": look.color, "linewidth": 0.7, "alpha": 0.8, "zorder": 2}
         axes.plot([row.x_low, row.x_high], [row.y, row.y], **bars)
         axes.plot([row.x, row.x], [row.y_low, row.y_high], **bars)
-        axes.plot(row.x, row.y, markerfacecolor=look.color if row.front else "white", zorder=look.order + 2,
+        axes.plot(row.x, row.y, markerfacecolor="white" if row.beaten_by else look.color, zorder=look.order + 2,
                   **_marker(look))  # fmt: skip
     front = means[means.front].sort_values(["x", "y"])
     if len(front) > 1:

@@ -12,6 +12,7 @@ import pandas as pd
 from spectralcal.report.figures.axes import handles, legend_below, panel_title, place, say_missing
 from spectralcal.report.figures.choose import chosen_cells, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.figures.reliability_bins import (
     FEW,
     draw_counts,
@@ -60,7 +61,7 @@ def reliability(results: Results, experiment: str, *, architecture: str = "", da
         f"{opening(results, experiment, datasets, architecture)} Accuracy of the top label at the mean confidence of "
         f"each of the equal-width bins, voxels of all {results.side} cases and seeds pooled, and below it "
         "the share of voxels in "
-        f"each bin. Bands: 95 % bootstrap intervals over patients; open markers: fewer than "
+        f"each bin. Bands: 95 % intervals {over_what(table.seeds)}; open markers: fewer than "
         f"{FEW} voxels. {results.side.capitalize()} cases: {cases}.{missing_note(gone)}"
     )
     names = {name: results.title(name) for name in datasets}

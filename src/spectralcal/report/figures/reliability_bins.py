@@ -1,4 +1,4 @@
-"""Reliability diagrams: pooled bins with their bootstrap band, and how they are drawn."""
+"""Reliability diagrams: pooled bins with their band over seeds and patients, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spectralcal.report.figures.axes import line_style
 from spectralcal.report.figures.choose import in_order
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, INK, Look
-from spectralcal.statistics.weighted import interval, patient_draws
+from spectralcal.statistics import crossed_many, pooled_ratio
 from spectralcal.study.grid import Cell
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def reliability_rows(
 
     Returns:
         One row a bin: method, label, region, lower, upper, count (voxels), confidence, accuracy (NaN in empty bins),
-        low and high (95 % bootstrap interval of the accuracy over patients, all seeds of a patient together), ece (of
-        the pooled voxels), cases, seeds, status. One row with status ``missing`` if no cell has results.
+        low and high (95 % interval of the accuracy over seeds and patients, over patients alone with one seed; of the
+        ratio's linear part, so that ends of a bin that few patients have may lie beyond 0 and 1), ece (of the pooled
+        voxels), cases, seeds, status. One row with status ``missing`` if no cell has results.
 
     Raises:
         ResultError: the region was not scored, or cells have different cases.
@@ -49,15 +50,13 @@ def reliability_rows(
         pooled = histograms[region] if pooled is None else pooled.merge(histograms[region])
     bins = pooled.reliability()
     count, hits, cases = _case_bins(results, list(found), region)
-    draws = patient_draws([patients.get(case, case) for case in cases])
-    total = draws @ count
-    low, high = interval(np.divide(draws @ hits, total, out=np.full_like(total, np.nan), where=total > 0))
+    band = crossed_many(pooled_ratio(hits, count, [patients.get(case, case) for case in cases]))
     return pd.DataFrame(
         {
             **identity,
             **bins._asdict(),
-            "low": low,
-            "high": high,
+            "low": band.low,
+            "high": band.high,
             "ece": pooled.ece(),
             "cases": len(cases),
             "seeds": len(found),
@@ -133,16 +132,15 @@ def label_ece(axes: Axes, text: str) -> None:
 
 
 def _case_bins(results: Results, cells: list[Cell], region: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Voxels and correct voxels by case and bin, (cases, bins), summed over seeds; and the cases."""
+    """Voxels and correct voxels by bin, seed and case, (bins, seeds, cases); and the cases."""
     names: list[str] = []
-    count = hits = np.zeros(0)
+    counts, hits = [], []
     for cell in cells:
         arrays = results.case_calibration(cell, region)
-        if not names:
-            names = [str(name) for name in arrays["cases"]]
-            count, hits = np.zeros((2, len(names), arrays["count"].shape[-1]))
+        names = names or [str(name) for name in arrays["cases"]]
         order = in_order(names, arrays["cases"], str(cell))
         voxels = arrays["count"][order, 0].astype(float)  # row 0 is the top label
-        count = count + voxels
-        hits = hits + np.where(voxels > 0, voxels * np.nan_to_num(arrays["accuracy"][order, 0]), 0.0)
-    return count, hits, names
+        counts.append(voxels)
+        hits.append(np.where(voxels > 0, voxels * np.nan_to_num(arrays["accuracy"][order, 0]), 0.0))
+    stacked = (np.moveaxis(np.stack(values), -1, 0) for values in (counts, hits))
+    return *stacked, names

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from spectralcal.report.results import Results
 from spectralcal.report.style import Look
 from spectralcal.report.sweep import swept_option
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 
 #: settings from which they have colours of a scale
 FEWEST = 3
@@ -71,5 +71,5 @@ def numeric_settings(results: Results, experiment: str) -> Settings:
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values.values())
     if not numeric or len(values) < FEWEST:
         return Settings()
-    default = next((name for name in values if not parse_method(name, results.config.methods).options), "")
+    default = next((name for name in values if not method_of(results.config, name).options), "")
     return Settings(option, dict(sorted(values.items(), key=lambda item: item[1])), default)

@@ -25,7 +25,7 @@ from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.settings import Settings, numeric_settings
 from spectralcal.report.results import Results
 from spectralcal.report.style import INK, TWO_COLUMNS, Style, size
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,13 +84,13 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
 
     Returns:
         dataset, architecture, method, label, seed, panel (``base``, ``regulariser``, ``entropy``, ``ratio``), quantity
-        (``value``, or ``target`` and ``sample`` of the entropies), step, value, status. A post-hoc method trains
-        nothing and is left out, unless there are only such methods. Settings of one option stand in the order of their
-        values.
+        (``value``, or ``target`` and ``sample`` of the entropies), step, value, status. Post-hoc steps and ensembles
+        train nothing and are left out, unless there are only such methods. Settings of one option stand in the order of
+        their values.
     """
     parts = []
     chosen = chosen_cells(results, experiment, dataset, architecture)
-    trained = {m: cells for m, cells in chosen.items() if not parse_method(m, results.config.methods).post_hoc}
+    trained = {m: cells for m, cells in chosen.items() if method_of(results.config, m).is_trained}
     for method in numeric_settings(results, experiment).ordered(trained or chosen):
         cells = chosen[method]
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}

@@ -16,9 +16,11 @@ from spectralcal.base.errors import ResultError
 from spectralcal.report.figures.axes import handles, legend_below, panel_title, say_missing
 from spectralcal.report.figures.choose import chosen_cells, counted, missing_note, opening, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, TWO_COLUMNS, Look, Style, size
 from spectralcal.report.summary import check_finite
+from spectralcal.statistics import crossed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ DISTANCE = "distance_to_posterior"
 #: what cells of before called it
 _OLD_DISTANCE = "true_calibration_error"
 COLUMNS = ("metric", "measure", "level", "case", "patient", "truth", "truth_low", "truth_high", "estimate",
-           "estimate_low", "estimate_high", "rho")  # fmt: skip
+           "estimate_low", "estimate_high", "rho", "seeds")  # fmt: skip
 
 
 def true_calibration(
@@ -76,8 +78,8 @@ def true_calibration(
         f"{opening(results, experiment, [dataset], architecture)} Estimates of protocol '{protocol}' against "
         f"{against}; p: predicted, q: true probabilities. "
         f"Small: {counted(cases, f'{results.side} case')}, mean over seeds; large: "
-        "mean over cases with 95 % bootstrap intervals over "
-        f"patients; ρ: Spearman's rank correlation over all cases and methods.{missing_note(gone)}"
+        f"mean over cases with 95 % intervals {over_what(table.seeds)}; ρ: Spearman's rank correlation over "
+        f"all cases and methods.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style), table, caption)
 
@@ -90,10 +92,8 @@ def frame(
     Returns:
         dataset, architecture, method, label, metric, measure (what the truth is), level (``case``, ``mean``), case,
         patient, truth and estimate with their intervals (level ``mean`` only), rho (Spearman's, over all cases and
-        methods of a metric), status.
+        methods of a metric), seeds (level ``mean``), status.
     """
-    from spectralcal.statistics.bootstrap import bootstrap_mean
-
     scores = results.scores(experiment)
     scores = scores[(scores.dataset == dataset) & (scores.architecture == architecture)]
     scores = scores.assign(metric=scores.metric.replace(_OLD_DISTANCE, DISTANCE))
@@ -101,8 +101,11 @@ def frame(
     parts = []
     for metric in METRICS:
         measure = TRUTHS[metric] if known else DISTANCE
-        true = _by_case(scores, measure, truth, dataset).rename("truth")
-        pairs = pd.concat([_by_case(scores, metric, protocol, dataset).rename("estimate"), true], axis=1, join="inner")
+        by_seed = pd.concat(
+            {"estimate": _scores(scores, metric, protocol, dataset), "truth": _scores(scores, measure, truth, dataset)},
+            axis=1, join="inner",
+        )  # fmt: skip
+        pairs = by_seed.groupby(["method", "case", "patient"]).mean()
         rho = _spearman(pairs.truth, pairs.estimate)
         for method in chosen_cells(results, experiment, dataset, architecture):
             identity = {"dataset": dataset, "architecture": architecture, "method": method, "metric": metric}
@@ -114,7 +117,9 @@ def frame(
             parts.append(mine.assign(**identity, level="case", status="ok"))
             mean = {**identity, "level": "mean", "status": "ok"}
             for name in ("truth", "estimate"):
-                found = bootstrap_mean(mine[name].to_numpy(), mine.patient.to_numpy())
+                values = by_seed.loc[method][name].unstack("seed")
+                found = crossed(values.to_numpy().T, values.index.get_level_values("patient"))
+                mean |= {"seeds": found.seeds}
                 mean |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
             parts.append(pd.DataFrame([mean]))
     present = {method for part in parts for method in part.method}
@@ -157,9 +162,8 @@ def _points(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
     cases, mean = rows[rows.level == "case"], rows[rows.level == "mean"].iloc[0]
     small = {"marker": look.marker, "s": 9 if look.marker == "*" else 5, "alpha": 0.55, "linewidths": 0}
     axes.scatter(1e3 * cases.truth, 1e3 * cases.estimate, color=look.color, zorder=2, **small)
-    # A bias-corrected interval may lie beside the mean; a bar of negative length cannot be drawn.
     bars = {
-        f"{axis}err": 1e3 * np.fmax([[mean[name] - mean[f"{name}_low"]], [mean[f"{name}_high"] - mean[name]]], 0.0)
+        f"{axis}err": 1e3 * np.array([[mean[name] - mean[f"{name}_low"]], [mean[f"{name}_high"] - mean[name]]])
         for axis, name in (("x", "truth"), ("y", "estimate"))
     }
     hollow = look.marker == "o"  # cross-entropy lies on top; what it covers should be seen
@@ -170,8 +174,8 @@ def _points(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
     )  # fmt: skip
 
 
-def _by_case(scores: pd.DataFrame, metric: str, protocol: str, dataset: str) -> pd.Series:
-    """Mean over seeds by method, case and patient."""
+def _scores(scores: pd.DataFrame, metric: str, protocol: str, dataset: str) -> pd.Series:
+    """Mean over classes by method, case, patient and seed."""
     chosen = scores[(scores.metric == metric) & (scores.protocol == protocol)]
     if len(scores) and chosen.empty:
         raise ResultError(
@@ -179,7 +183,7 @@ def _by_case(scores: pd.DataFrame, metric: str, protocol: str, dataset: str) -> 
             "posterior has a true calibration error (phantom)"
         )
     check_finite(chosen, f"{dataset}, {metric} ({protocol})")
-    return chosen.groupby(["method", "case", "patient"]).value.mean()
+    return chosen.groupby(["method", "case", "patient", "seed"]).value.mean()
 
 
 def _spearman(first: pd.Series, second: pd.Series) -> float:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from spectralcal.report.results import Results
 from spectralcal.report.tables.lines import COMPARED
 from spectralcal.report.units import unit_sentence
-from spectralcal.statistics import fewest_to_rank
+from spectralcal.statistics import FEWEST_PATIENTS, FEWEST_SEEDS
 
 #: when the best is marked, see :func:`spectralcal.statistics.lead`
-TOLD = (
-    "paired by patient, the interval of their difference is without zero and Wilcoxon's p below 0.05, both after "
-    "correction for the best against every method (Bonferroni, Holm)"
+DISTINGUISHABLE = (
+    "the interval of their difference, paired by seed and patient, is without 0 at Bonferroni's level for the best "
+    "against every other method"
 )
 
 
@@ -89,37 +90,44 @@ def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
     """What can be said about who is ahead, by data set."""
     said = []
     if frame.low.notna().any():
-        said.append("Below our numbers: 95 % bootstrap interval of the mean over patients.")
+        alone = " One seed: over patients alone, which says nothing of another training."
+        one = alone if (frame.seeds == 1).any() else ""
+        said.append(f"Below our numbers: 95 % interval of the mean, seeds and patients both random.{one}")
     if frame.distinct.any():
-        said.append(f"‡: the best is told from the second best: {TOLD}.")
+        said.append(f"‡: the best is distinguishable from the second best: {DISTINGUISHABLE}.")
     compared = frame[~frame.pooled & frame["rank"].notna()]
-    few = _too_few(compared)
-    if few:
-        listed = ", ".join(f"{names[name]} ({text})" for name, text in few.items())
-        said.append(f"Too few patients to tell any best from its second best, whatever the numbers: {listed}.")
-    tested = compared[compared.gap_low.notna() & ~compared.dataset.isin(few)]
+    short = compared[compared.shortage != ""]
+    if len(short):
+        reasons = short.groupby("dataset", sort=False).shortage.first()
+        listed = ", ".join(f"{names[name]} ({reason})" for name, reason in reasons.items())
+        said.append(
+            f"No best is marked as distinguishable with fewer than {FEWEST_SEEDS} seeds or {FEWEST_PATIENTS} patients: "
+            f"{listed}."
+        )
+    tested = compared[compared.gap_low.notna() & (compared.shortage == "")]
     equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
     if equal:
-        # Of this comparison alone: the same cases may tell other methods apart.
-        needed = "" if frame.distinct.any() else f" (told: {TOLD})"
-        said.append(f"No best of this table is told from its second best on {', '.join(equal)}{needed}.")
-    ranked = compared[~compared.dataset.isin(few)].groupby([key for key in COMPARED if key in compared])
-    if any(len(rows) > 1 and rows.gap_low.isna().all() for _, rows in ranked):
+        # Of this comparison alone: the same cases may distinguish other methods.
+        needed = "" if frame.distinct.any() else f" (criterion: {DISTINGUISHABLE})"
+        said.append(f"No best of this table is distinguishable from its second best on {', '.join(equal)}{needed}.")
+    if smallest := _detectable(tested[~tested.distinct], names):
+        said.append(f"Where there is no mark, a power of 80 % takes a true difference of {smallest}.")
+    if any(
+        len(rows) > 1 and rows.gap_low.isna().all()
+        for _, rows in compared.groupby([key for key in COMPARED if key in compared])
+    ):
         said.append("Not compared: bests that print as equal, and methods that lack seeds.")
     return said
 
 
-def _too_few(compared: pd.DataFrame) -> dict[str, str]:
-    """Data sets whose patients cannot rank as many methods as are compared, with the two numbers."""
-    found = {}
-    complete = compared[compared.status == "ok"]
-    for name, rows in complete.groupby("dataset", sort=False):
-        methods = int(rows.groupby([key for key in COMPARED if key in rows]).method.nunique().max())
-        patients = int(rows.patients.max())
-        if methods > 1 and patients < fewest_to_rank(methods):
-            noun = "patient" if patients == 1 else "patients"
-            found[name] = f"{patients} {noun}, {methods} methods need {fewest_to_rank(methods)}"
-    return found
+def _detectable(unmarked: pd.DataFrame, names: dict[str, str]) -> str:
+    """``DSC 0.4 %, ECE 0.3 ×10⁻³ on Hippocampus; ...``: the largest of a metric's smallest detectable differences."""
+    said = []
+    for name, rows in unmarked[np.isfinite(unmarked.detectable)].groupby("dataset", sort=False):
+        listed = [f"{metric} {of.detectable.max():.2g} {of.unit.iloc[0]}".strip()
+                  for metric, of in rows.groupby("metric", sort=False)]  # fmt: skip
+        said.append(f"{', '.join(listed)} on {names[name]}")
+    return "; ".join(said)
 
 
 def _within(frame: pd.DataFrame) -> str:

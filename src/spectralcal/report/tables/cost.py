@@ -15,7 +15,7 @@ from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import markdown_row
 from spectralcal.report.tables.render import Table, latex_table
-from spectralcal.study.grid import Cell, trained_cell
+from spectralcal.study.grid import Cell, is_trained
 
 TITLE = "Projected and actual cost of the study"
 FIRST = "the first finished cell"
@@ -65,7 +65,7 @@ def _frame(results: Results, cells: list[Cell]) -> pd.DataFrame:
         found = [_seconds(results, cell, known) for cell in group]
         there = [pair for pair in found if np.isfinite(pair).all()]
         projected, actual = (sum(column) for column in zip(*there, strict=True)) if there else (np.nan, np.nan)
-        trainings = sum(trained_cell(results.config, cell) == cell for cell in group)
+        trainings = sum(is_trained(results.config, cell) for cell in group)
         status = "ok" if len(there) == len(group) else "incomplete" if there else "missing"
         rows.append([dataset, architecture, method, results.label(method), trainings, len(group), len(there),
                      len(group), projected, actual, actual / projected if there and projected else np.nan,
@@ -74,11 +74,11 @@ def _frame(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 
 def _seconds(results: Results, cell: Cell, known: Cost | None) -> tuple[float, float]:
-    """Projected and recorded seconds of a cell; a method with a post-hoc step trains nothing of its own."""
+    """Projected and recorded seconds of a cell; post-hoc steps and ensembles train nothing of their own."""
     run, scored = results.run(cell) or {}, results.evaluation(cell) or {}
     if known is None or known.scoring is None or "seconds" not in scored:
         return np.nan, np.nan
-    if trained_cell(results.config, cell) != cell:
+    if not is_trained(results.config, cell):
         return known.scoring, scored["seconds"]
     if "seconds" not in run:
         return np.nan, np.nan
@@ -92,7 +92,7 @@ def _costs(results: Results, cells: Iterable[Cell]) -> Mapping[Kind, Cost]:
     for cell in cells:
         run, scored = results.run(cell) or {}, results.evaluation(cell) or {}
         # One that was resumed recorded its last stretch only.
-        if trained_cell(results.config, cell) == cell and run.get("seconds") and not run.get("resumes"):
+        if is_trained(results.config, cell) and run.get("seconds") and not run.get("resumes"):
             runs.append((run.get("started", ""), cell, run, scored.get("seconds")))
     gpu = any(not str(run.get("device", "cpu")).startswith("cpu") for _, _, run, _ in runs)
     first: dict[Kind, Cost] = {}

@@ -10,7 +10,7 @@ from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import markdown_row
 from spectralcal.report.tables.render import Table, latex_table
-from spectralcal.study.grid import Cell
+from spectralcal.study.grid import Cell, is_trained
 
 TITLE = "Cost of the methods"
 #: column of the frame -> printed heading, in which `baseline` is a label, and decimals
@@ -29,13 +29,13 @@ def efficiency(results: Results, experiment: str) -> Table:
 
     A step is a training run's seconds, validation and log included, over its steps; a resumed run counts its own time.
     Cells of one machine share it, so that differences of some per cent are noise: the ratio to the baseline pairs
-    seeds and is the median. Methods with a post-hoc step train nothing and have no row.
+    seeds and is the median. Post-hoc steps and ensembles train nothing and have no row.
 
     Args:
         results: the study's results.
         experiment: name of the experiment.
     """
-    trained = [cell for cell in results.cells(experiment) if "+" not in cell.method]
+    trained = [cell for cell in results.cells(experiment) if is_trained(results.config, cell)]
     each = pd.DataFrame([{**vars(cell), **_cost(results, cell)} for cell in trained])
     base = each[each.method == results.baseline(experiment)].set_index(["dataset", "architecture", "seed"]).step_ms
     keys = pd.MultiIndex.from_frame(each[["dataset", "architecture", "seed"]])

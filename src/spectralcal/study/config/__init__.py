@@ -11,7 +11,7 @@ from spectralcal.study.config.experiments import ArchitectureConfig, ExperimentC
 from spectralcal.study.config.load import json_schema, load_config, parse_config, schema_text
 from spectralcal.study.config.outputs import OutputConfig
 from spectralcal.study.config.paper import PaperConfig, read_paper
-from spectralcal.study.config.scoring import SCORERS, EvaluationConfig, InferenceConfig
+from spectralcal.study.config.scoring import SCORERS, ConditionConfig, EvaluationConfig, InferenceConfig
 from spectralcal.study.config.section import NAME, Section
 from spectralcal.study.config.study import StudyConfig
 from spectralcal.study.config.training import AugmentationConfig, GeometryConfig, TrainingConfig
@@ -22,6 +22,7 @@ __all__ = [
     "ArchitectureConfig",
     "AugmentationConfig",
     "ComputeConfig",
+    "ConditionConfig",
     "DatasetConfig",
     "EvaluationConfig",
     "ExperimentConfig",

@@ -12,7 +12,9 @@ from spectralcal.base.errors import ConfigError, choices
 from spectralcal.base.validation import explain
 from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
-from spectralcal.study.methods import canonical_method
+from spectralcal.study.entries import parse_entry
+from spectralcal.study.grid import experiment_cells, parent_cells, trained_cells
+from spectralcal.study.methods import canonical_method, method_of
 
 if TYPE_CHECKING:
     from spectralcal.study.config.study import StudyConfig
@@ -35,9 +37,11 @@ def check_study(study: StudyConfig) -> None:
         _settle_options("losses", name, options, f"methods.{name}")
     for name in study.experiments:
         _check_experiment(study, name)
+    _check_ensembles(study)
     _check_side(study)
     for name in study.evaluation.scorers:
         registry.require("scorers", name, "evaluation.scorers")
+    _check_conditions(study)
     for role, name in (study.claims or {}).items():
         if name is not None:
             _check_known_experiment(study, name, f"claims.{role}")
@@ -111,6 +115,26 @@ def _check_experiment(study: StudyConfig, name: str) -> None:
         seen[canonical] = method
 
 
+def _check_ensembles(study: StudyConfig) -> None:
+    """An ensemble trains nothing: all its members must be trainings that the study has anyhow."""
+    cells = [(name, cell) for name in study.experiments for cell in experiment_cells(study, name)]
+    methods = {name: method_of(study, name) for name in {cell.method for _, cell in cells}}
+    if not any(method.members for method in methods.values()):
+        return
+    trained = set(trained_cells(study, {cell for _, cell in cells if not methods[cell.method].members}))
+    for name, cell in cells:
+        method = methods[cell.method]
+        lacking = [parent.seed for parent in parent_cells(study, cell) if parent not in trained]
+        if method.members and lacking:
+            first, *_, last = method.seeds(cell.seed)
+            raise ConfigError(
+                f"experiments.{name}.seeds: '{cell.method}' with seed {cell.seed} is made of seeds {first} to {last} "
+                f"of '{method.trained}' on {cell.dataset} with {cell.architecture}, but no experiment trains seed "
+                f"{lacking[0]}; add those seeds to one with '{method.trained}', or list the ensemble in an experiment "
+                f"without seed {cell.seed}"
+            )
+
+
 def _check_known_experiment(study: StudyConfig, name: str, where: str) -> None:
     if name not in study.experiments:
         raise ConfigError(f"{where}: unknown experiment '{name}'; expected {choices(study.experiments)}")
@@ -125,6 +149,18 @@ def _check_outputs(study: StudyConfig) -> None:
             _settle_options(kind, source, output.options, f"{kind}.{name}.options", study.paper)
             for other in output.options.get("experiments", ()):
                 _check_known_experiment(study, other, f"{kind}.{name}.options.experiments")
+
+
+def _check_conditions(study: StudyConfig) -> None:
+    for name, condition in study.evaluation.conditions.items():
+        where = f"evaluation.conditions.{name}"
+        for key, datasets in (("dataset", [condition.dataset]), ("trained_on", condition.trained_on or ())):
+            for dataset in datasets:
+                if dataset is not None and dataset not in study.datasets:
+                    known = choices(study.datasets)
+                    raise ConfigError(f"{where}.{key}: '{dataset}' is not under `datasets`; expected {known}")
+        for transform in condition.corrupt:
+            parse_entry("transforms", transform, where=f"{where}.corrupt")
 
 
 def _check_side(study: StudyConfig) -> None:

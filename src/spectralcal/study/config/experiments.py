@@ -29,7 +29,9 @@ class ExperimentConfig(Section):
     architectures: tuple[str, ...] = Field(min_length=1, description="Names under `architectures`.")
     methods: tuple[str, ...] = Field(
         min_length=1,
-        description="Losses, with options as in `spectral@window=1`, and post-hoc steps as in `ce+temperature`.",
+        description="Losses, with options as in `spectral@window=1`, post-hoc steps as in `ce+temperature`, and "
+        "ensembles as in `ensemble(ce)`: seed k of one is made of the seeds 5k to 5k+4 of its loss, or nk to nk+n-1 "
+        "with `@members=n`.",
     )
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="Seeds; comparisons are paired within a seed.")
 

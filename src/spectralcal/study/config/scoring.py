@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from spectralcal.study.config.section import Section
+from spectralcal.study.config.section import NAME, Section
 
 #: what a cell is scored by where nothing else is said
 SCORERS = ("segmentation", "nested", "calibration", "truth", "distance", "spectra")
@@ -20,6 +21,35 @@ class InferenceConfig(Section):
         "gaussian", description="Weight of a voxel by its place in the window."
     )
     batch_size: int = Field(1, ge=1, description="Windows per forward pass; cannot change a result beyond rounding.")
+
+
+class ConditionConfig(Section):
+    """What trained networks are tested on besides their own test cases: other data, or changed images.
+
+    Nothing is trained for it, and a post-hoc step stays fitted to the validation cases of the network's own data.
+    """
+
+    dataset: str | None = Field(
+        None,
+        description="Data set whose cases are scored; its classes and channels are those of the network's. null: that "
+        "which the network was trained on.",
+    )
+    corrupt: tuple[str, ...] = Field(
+        (),
+        description="Transforms of each image, one after another: `noise@variance=0.1`, `blur@sigma=2`, or "
+        "my_package.module:MyTransform. What they draw depends on the case alone: every method sees the same image.",
+    )
+    trained_on: tuple[str, ...] | None = Field(
+        None,
+        description="Data sets whose networks are tested so; null: all, but for `dataset` itself where nothing is "
+        "corrupted, as that is the ordinary test.",
+    )
+
+    @model_validator(mode="after")
+    def _something_is_different(self) -> ConditionConfig:
+        if self.dataset is None and not self.corrupt:
+            raise ValueError("expected `dataset`, `corrupt` or both, found neither: that is the ordinary test")
+        return self
 
 
 class EvaluationConfig(Section):
@@ -38,6 +68,23 @@ class EvaluationConfig(Section):
         description="Families of scores: registered names, or my_package.module:MyScorer.",
     )
 
+    conditions: dict[str, ConditionConfig] = Field(
+        {},
+        description="What trained networks are tested on besides their test cases, by name: data sets they were not "
+        "trained on, and corrupted images.",
+    )
+
+    @field_validator("conditions")
+    @classmethod
+    def _plain_names(cls, conditions: dict[str, ConditionConfig]) -> dict[str, ConditionConfig]:
+        for name in conditions:
+            if name == "test" or not re.fullmatch(NAME, name):
+                raise ValueError(
+                    f"expected names of letters, digits, '_', '-' and '.', as they name folders, and not 'test', "
+                    f"found '{name}'"
+                )
+        return conditions
+
     @field_validator("scorers")
     @classmethod
     def _each_once(cls, scorers: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,11 +94,13 @@ class EvaluationConfig(Section):
         return (*(name for name in SCORERS if name in scorers), *(name for name in scorers if name not in SCORERS))
 
     @model_serializer(mode="wrap")
-    def _without_default_scorers(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Settings of before scorers could be named say the same as ever, so that digests and records stay valid."""
+    def _without_what_is_new(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings of before these keys say the same as ever, so that digests and records stay valid."""
         content = handler(self)
         if self.scorers == SCORERS:
             content.pop("scorers", None)
+        if not self.conditions:
+            content.pop("conditions", None)
         return content
 
     @property

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spectralcal.papers.spectral_entropy.claims._crossed import Contrast, holm
 from spectralcal.report.claims.finding import (
     INCONCLUSIVE,
     REFUTED,
-    STUDY,
     SUPPORTED,
     Finding,
+    Measure,
     NotMeasured,
     number,
 )
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import DSC, Score, Study
+from spectralcal.statistics import crossed, holm
 
 #: level of the adjusted p-values
 ALPHA = 0.05
@@ -26,8 +26,6 @@ ALPHA = 0.05
 LEAST_GAIN = 0.05
 #: Dice that may be lost, percentage points
 DICE_MARGIN = 0.5
-#: what low and high of these findings span: new trainings and new patients
-INTERVAL = "crossed"
 
 ECE_ALL = Score("ECE", 1e3, "×10⁻³", protocol="paper")
 NLL = Score("NLL", 1e3, "×10⁻³", protocol="paper")
@@ -57,15 +55,13 @@ class Outcome:
         dice: difference in percentage points.
         reference: mean of the reference's ECE over all voxels.
         later: the difference in ECE over all voxels without the two seeds of the pilot; None if too few are left.
-        cases: test cases.
     """
 
     pair: Pair
-    errors: Mapping[Score, Contrast]
-    dice: Contrast
+    errors: Mapping[Score, Measure]
+    dice: Measure
     reference: float
-    later: Contrast | None
-    cases: int
+    later: Measure | None
 
 
 def outcomes(study: Study, role: str, data_set: str, pairs: Sequence[Pair], errors: Sequence[Score]) -> list[Outcome]:
@@ -79,8 +75,8 @@ def outcomes(study: Study, role: str, data_set: str, pairs: Sequence[Pair], erro
 
 def adjusted(family: Sequence[Outcome]) -> list[dict[Score, float]]:
     """Holm's p-values over all pairs and errors of a family, in the order of the pairs."""
-    found = holm([contrast.p for one in family for contrast in one.errors.values()])
-    values = iter(found)
+    found = holm(np.array([contrast.p_value for one in family for contrast in one.errors.values()]))
+    values = iter(found.tolist())
     return [{score: next(values) for score in one.errors} for one in family]
 
 
@@ -88,12 +84,11 @@ def better_at_no_cost(one: Outcome, p: Mapping[Score, float]) -> str:
     """The verdict on "the method calibrates better than its reference at no cost" (docs/preregistration.md)."""
     if _short(one):
         return INCONCLUSIVE
-    low, high = one.dice.ends
-    if _no_gain(one) or _higher(one, p, NLL) or high < -DICE_MARGIN:
+    if _no_gain(one) or _higher(one, p, NLL) or one.dice.high < -DICE_MARGIN:
         return REFUTED
     gained = _lower(one, p, ECE_ALL) and _lower(one, p, NLL) and any(_lower(one, p, score) for score in REGIONS)
     lost = any(_higher(one, p, score) for score in REGIONS)
-    return SUPPORTED if gained and not lost and low > -DICE_MARGIN else INCONCLUSIVE
+    return SUPPORTED if gained and not lost and one.dice.low > -DICE_MARGIN else INCONCLUSIVE
 
 
 def repaired(one: Outcome, p: Mapping[Score, float]) -> str:
@@ -120,33 +115,37 @@ def finding(
     where = f" ({one.pair.architecture})" if one.pair.architecture else ""
     ece = one.errors[ECE_ALL]
     said = [f"{names}{where}: " + "; ".join(_words(score, one.errors[score], p[score]) for score in one.errors)]
-    said.append(f"DSC {_interval(one.dice)} pp. Intervals are unadjusted; p-values are adjusted within the family")
+    said.append(f"DSC {brackets(one.dice)} pp. Intervals are unadjusted; p-values are adjusted within the family")
     said.append(
         f"The smallest change of ECE that matters is {number(LEAST_GAIN * one.reference)} {ECE_ALL.unit}, the smallest "
         f"that this design finds with a power of 80 % is {number(ece.detectable)}"
     )
     if sensitivity and one.later is not None:
-        said.append(f"Without seeds 0 and 1, which the pilot used: ECE {_interval(one.later)} {ECE_ALL.unit}")
+        said.append(f"Without seeds 0 and 1, which the pilot used: ECE {brackets(one.later)} {ECE_ALL.unit}")
     if _short(one):
         said.append(_short(one))
-    low, high = ece.ends
-    return Finding(
-        data_set, verdict(one, p), STUDY, f"ECE, {names}", ece.value, low, high, ECE_ALL.unit, INTERVAL, ece.by_seed,
-        len(ece.by_seed), ece.patients, one.cases, ". ".join(said), study.table(role, "table2"),
+    return Finding.of(
+        ece, data_set, verdict(one, p), f"ECE, {names}", ECE_ALL.unit, ". ".join(said), study.table(role, "table2")
     )  # fmt: skip
 
 
-def contrast(sample: Sample, quantity: int, method: int, reference: int | None = None) -> Contrast:
+def contrast(sample: Sample, quantity: int, method: int, reference: int | None = None) -> Measure:
     """A method's mean, or its difference to a reference, over seeds and patients.
 
     Raises:
         NotMeasured: fewer than two seeds or patients.
     """
     values = sample.values[method, quantity] - (0.0 if reference is None else sample.values[reference, quantity])
-    try:
-        return Contrast.of(values)
-    except ValueError as error:
-        raise NotMeasured(str(error)) from None
+    return _measured(values, sample.cases)
+
+
+def _measured(values: np.ndarray, cases: int) -> Measure:
+    """The mean of (S, P) values; patients without a value are left out."""
+    values = values[:, np.isfinite(values).all(axis=0)]
+    if min(values.shape) < 2:
+        seeds, patients = values.shape
+        raise NotMeasured(f"expected at least two seeds and two patients, found {seeds} and {patients}")
+    return Measure.of(crossed(values), values.mean(1), values.shape[1], cases)
 
 
 def _outcome(study: Study, role: str, data_set: str, pair: Pair, errors: Sequence[Score]) -> Outcome:
@@ -159,8 +158,7 @@ def _outcome(study: Study, role: str, data_set: str, pair: Pair, errors: Sequenc
         {score: contrast(sample, index, 0, 1) for index, score in enumerate(errors)},
         contrast(sample, len(errors), 0, 1),
         float(np.nanmean(sample.values[1, 0])),
-        Contrast.of(values[fresh]) if len(fresh) > 1 else None,
-        sample.cases,
+        _measured(values[fresh], sample.cases) if len(fresh) > 1 else None,
     )
 
 
@@ -169,7 +167,7 @@ def _short(one: Outcome) -> str:
 
 
 def _no_gain(one: Outcome) -> bool:
-    return one.errors[ECE_ALL].ends[0] > -LEAST_GAIN * one.reference
+    return one.errors[ECE_ALL].low > -LEAST_GAIN * one.reference
 
 
 def _lower(one: Outcome, p: Mapping[Score, float], score: Score) -> bool:
@@ -180,11 +178,10 @@ def _higher(one: Outcome, p: Mapping[Score, float], score: Score) -> bool:
     return one.errors[score].value > 0 and p[score] < ALPHA
 
 
-def _words(score: Score, found: Contrast, p: float) -> str:
+def _words(score: Score, found: Measure, p: float) -> str:
     region = "" if score.protocol == "paper" else f", {score.protocol.replace('_', ' ')}"
-    return f"{score.metric}{region} {_interval(found)} {score.unit} (adjusted p {number(p)})"
+    return f"{score.metric}{region} {brackets(found)} {score.unit} (adjusted p {number(p)})"
 
 
-def _interval(found: Contrast) -> str:
-    low, high = found.ends
-    return f"{number(found.value)} [{number(low)}, {number(high)}]"
+def brackets(found: Measure) -> str:
+    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"

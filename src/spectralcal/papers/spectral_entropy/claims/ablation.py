@@ -81,7 +81,7 @@ def ordered(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         sample = _three(study, name, SIX)
         signs = np.array([1.0 if score.higher else -1.0 for score in SIX])
-        kept = sample.measure(lambda m: (np.diff(m * signs, axis=-2) > 0).all(-2).sum(-1).astype(float))
+        kept = sample.measure(lambda m: (np.diff(m * signs, axis=-2) > 0).all(-2).sum(-1).astype(float), steps=True)
         part = Part("metrics of 6 in the stated order", kept, at_least(4), at_most(3))
         return conclude(name, [part], study.table("ablation", "table3"))
 

@@ -38,7 +38,7 @@ from spectralcal.report.claims.finding import (
 )
 from spectralcal.report.claims.sample import Sample, Statistic, measure_together
 from spectralcal.report.claims.study import DSC, ECE, SIX, Study
-from spectralcal.study.methods import parse_method
+from spectralcal.study.methods import method_of
 
 TITLE = "Generality"
 #: what C47 asks of every data set
@@ -169,8 +169,8 @@ def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         experiment, config = study.experiment("tuned"), study.results.config
         (ours,) = study.named("tuned", "Ours")
-        parsed = {method: parse_method(method, config.methods) for method in study.results.methods(experiment)}
-        others = [m for m, p in parsed.items() if p.loss != parsed[ours].loss and not p.post_hoc]
+        parsed = {method: method_of(config, method) for method in study.results.methods(experiment)}
+        others = [m for m, p in parsed.items() if p.loss != parsed[ours].loss and p.is_trained]
         if not any(parsed[method].options for method in others):
             raise NotMeasured(f"experiment '{experiment}' has no baseline with other options than its own")
         sample = study.scores("tuned", name, [*others, ours], [ECE])
@@ -209,7 +209,7 @@ def not_just_temperature(study: Study, claim: Claim) -> list[Finding]:
 
         controls = beyond(2, "CE without a temperature")
         parts = [*beyond(0, "CE + temperature"), *controls]
-        moot = all(part.measure.value <= 0 for part in controls)
+        moot = all(part.measure.value <= 0 and not part.measure.shortage for part in controls)
         note = "Cross-entropy without a temperature has the lower mean in all three: there is no effect to explain"
         return conclude(name, controls if moot else parts, study.table("post_hoc", "table2"),
                         rule=(lambda _: MOOT) if moot else every, note=note if moot else "")  # fmt: skip
@@ -273,9 +273,9 @@ def _one_and_all(study: Study, claim: Claim, scores: dict[str, Statistic]) -> li
 
 
 def _lead(samples: list[Sample], score: Statistic, means: np.ndarray) -> Measure:
-    """How far the last method is above the best of the others, picked by its mean."""
+    """How far the last method is above the best of the others, picked by its mean; scores depend on who is where."""
     best = int(np.argmax(score(means)[:-1]))
-    return measure_together(samples, lambda m: score(m)[..., -1] - score(m)[..., best], len(LOSSES) - 1)
+    return measure_together(samples, lambda m: score(m)[..., -1] - score(m)[..., best], len(LOSSES) - 1, steps=True)
 
 
 def _mean_rank(ranks: Sequence[Rounded]) -> Rounded:

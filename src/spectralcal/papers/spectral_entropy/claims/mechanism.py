@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spectralcal.base.errors import ResultError
-from spectralcal.papers.spectral_entropy.claims._comparison import ALPHA, INTERVAL, LEAST_GAIN, contrast
-from spectralcal.papers.spectral_entropy.claims._crossed import FEWEST_SEEDS, LEVEL, Contrast, holm
+from spectralcal.papers.spectral_entropy.claims._comparison import ALPHA, LEAST_GAIN, brackets, contrast
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
     INCONCLUSIVE,
@@ -21,11 +20,14 @@ from spectralcal.report.claims.finding import (
     SUPPORTED,
     TOGETHER,
     Finding,
+    Measure,
     NotMeasured,
     not_measured,
     number,
 )
 from spectralcal.report.claims.study import Score, Study
+from spectralcal.statistics import FEWEST_SEEDS, holm
+from spectralcal.statistics.crossed import LEVEL
 
 TITLE = "Entropy and true calibration"
 #: listed in the ledgers of studies that play one of these roles
@@ -128,8 +130,8 @@ def follows(kind: str) -> Callable[[Study, Claim], list[Finding]]:
         return [
             Finding(
                 TOGETHER, verdict, STUDY, f"{text}, overconfident cells", over.value, over.low, over.high,
-                "×10⁻³ per nat", "jackknife over seeds", (), over.seeds, 0, 0, f"{text}: {said}. {read}",
-                study.table(ROLE, "true_calibration"),
+                "×10⁻³ per nat", "jackknife over seeds", seeds=over.seeds, found=f"{text}: {said}. {read}",
+                evidence=study.table(ROLE, "true_calibration"),
             )
         ]  # fmt: skip
 
@@ -150,15 +152,15 @@ def raising(method: str, kind: str) -> Callable[[Study, Claim], list[Finding]]:
 
 def _raised(study: Study, method: str, kind: str) -> Finding:
     """H-14 and H-15 at all sizes together."""
-    sizes: dict[str, tuple[Contrast, Contrast, float]] = {}
+    sizes: dict[str, tuple[Measure, Measure, float]] = {}
     for name in study.data_sets(ROLE) or [_nothing(study)]:
         spectra = study.arrays(ROLE, name, [method, CE], lambda cell: _entropies(study, cell, kind))
         errors = study.scores(ROLE, name, [method, CE], [TRUTH])
         sizes[name] = (contrast(spectra, 0, 0, 1), contrast(errors, 0, 0, 1), float(np.nanmean(errors.values[1, 0])))
-    p = holm([each.p for rise, change, _ in sizes.values() for each in (rise, change)])
+    p = holm(np.array([each.p_value for rise, change, _ in sizes.values() for each in (rise, change)]))
     raised = [rise.value > 0 and p[2 * i] < ALPHA for i, (rise, _, _) in enumerate(sizes.values())]
     lowered = [change.value < 0 and p[2 * i + 1] < ALPHA for i, (_, change, _) in enumerate(sizes.values())]
-    useless = [change.ends[0] > -LEAST_GAIN * mean for _, change, mean in sizes.values()]
+    useless = [change.low > -LEAST_GAIN * mean for _, change, mean in sizes.values()]
     shortage = next((c.shortage for rise, change, _ in sizes.values() for c in (rise, change) if c.shortage), "")
     verdict = INCONCLUSIVE
     if not shortage:
@@ -168,16 +170,15 @@ def _raised(study: Study, method: str, kind: str) -> Finding:
             verdict = SUPPORTED
     names = " - ".join(study.results.label(each) for each in (method, CE))
     said = "; ".join(
-        f"{study.results.title(name)}: entropy {_brackets(rise)} nat, true calibration error {_brackets(change)} ×10⁻³ "
+        f"{study.results.title(name)}: entropy {brackets(rise)} nat, true calibration error {brackets(change)} ×10⁻³ "
         f"(what matters: {number(LEAST_GAIN * mean)})"
         for name, (rise, change, mean) in sizes.items()
     )
     shown = next(iter(sizes.values()))[1]
-    low, high = shown.ends
-    return Finding(
-        TOGETHER, verdict, STUDY, f"true calibration error, {names}, fewest volumes", shown.value, low, high, "×10⁻³",
-        INTERVAL, shown.by_seed, len(shown.by_seed), shown.patients, shown.patients,
-        ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage])), study.table(ROLE, "true_calibration"),
+    found = ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage]))
+    return Finding.of(
+        shown, TOGETHER, verdict, f"true calibration error, {names}, fewest volumes", "×10⁻³", found,
+        study.table(ROLE, "true_calibration"),
     )  # fmt: skip
 
 
@@ -221,11 +222,6 @@ def _read(over: Slope, under: Slope) -> tuple[str, str]:
     if over.sign * under.sign == -1:
         return REFUTED, "The sign follows the gap: entropy tells the direction of the miscalibration, not its size"
     return INCONCLUSIVE, "The slope of one half may be 0"
-
-
-def _brackets(one: Contrast) -> str:
-    low, high = one.ends
-    return f"{number(one.value)} [{number(low)}, {number(high)}]"
 
 
 def _nothing(study: Study) -> str:

@@ -10,19 +10,18 @@ import numpy as np
 from spectralcal.papers.spectral_entropy.claims._comparison import (
     ECE_ALL,
     ERRORS,
-    INTERVAL,
     NLL,
     Pair,
     adjusted,
     better_at_no_cost,
+    brackets,
     contrast,
     finding,
     outcomes,
     repaired,
 )
-from spectralcal.papers.spectral_entropy.claims._crossed import Contrast
 from spectralcal.report.claims.catalogue import Claim
-from spectralcal.report.claims.finding import INCONCLUSIVE, REFUTED, STUDY, SUPPORTED, Finding, every, number
+from spectralcal.report.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, Measure, every, number
 from spectralcal.report.claims.study import Score, Study
 
 TITLE = "Overconfident regime"
@@ -54,13 +53,12 @@ def premise(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         sample = study.scores("overconfident", name, [CE], [GAP_FOREGROUND])
         gap = contrast(sample, 0, 0)
-        low, high = gap.ends
         verdict = INCONCLUSIVE
         if not gap.shortage:
-            verdict = SUPPORTED if low > 0 else REFUTED if high < 0 else INCONCLUSIVE
+            verdict = SUPPORTED if gap.low > 0 else REFUTED if gap.high < 0 else INCONCLUSIVE
         text = f"{study.results.label(CE)}: confidence - accuracy over predicted foreground"
-        said = f"{text}: {number(gap.value)} [{number(low)}, {number(high)}] {GAP_FOREGROUND.unit}"
-        return _found(name, verdict, text, gap, GAP_FOREGROUND.unit, sample.cases, [said, gap.shortage],
+        said = f"{text}: {brackets(gap)} {GAP_FOREGROUND.unit}"
+        return _found(name, verdict, text, gap, GAP_FOREGROUND.unit, [said, gap.shortage],
                       study.table("overconfident", "protocols"))  # fmt: skip
 
     return study.each(claim, "overconfident", on)
@@ -79,18 +77,17 @@ def loophole(study: Study, claim: Claim) -> list[Finding]:
         margin = UNCHANGED * abs(float(np.nanmean(scores.values[1, 0])))
         verdict = INCONCLUSIVE
         if not (rise.shortage or change.shortage):
-            (rise_low, rise_high), (low, high) = rise.ends, change.ends
-            if rise_high < 0 or high < -margin:
+            if rise.high < 0 or change.high < -margin:
                 verdict = REFUTED
-            elif rise_low > 0 and -margin < low and high < margin:
+            elif rise.low > 0 and -margin < change.low and change.high < margin:
                 verdict = SUPPORTED
         names = " - ".join(study.results.label(method) for method in (HEAVY, CE))
         said = [
-            f"{names}: spectral entropy of the maximum logit {_brackets(rise)} nat; confidence - accuracy near the "
-            f"predicted boundary {_brackets(change)} {GAP_BOUNDARY.unit}, unchanged within ±{number(margin)}"
+            f"{names}: spectral entropy of the maximum logit {brackets(rise)} nat; confidence - accuracy near the "
+            f"predicted boundary {brackets(change)} {GAP_BOUNDARY.unit}, unchanged within ±{number(margin)}"
         ]
         evidence = study.files("overconfident", name, [HEAVY, CE], "spectra.npz")
-        return _found(name, verdict, f"spectral entropy of the maximum logit, {names}", rise, "nat", spectra.cases,
+        return _found(name, verdict, f"spectral entropy of the maximum logit, {names}", rise, "nat",
                       [*said, rise.shortage or change.shortage], evidence)  # fmt: skip
 
     return study.each(claim, "overconfident", on)
@@ -135,18 +132,9 @@ def wider(study: Study, claim: Claim) -> list[Finding]:
 
 
 def _found(
-    name: str, verdict: str, effect: str, one: Contrast, unit: str, cases: int, said: Sequence[str], evidence: str
+    name: str, verdict: str, effect: str, one: Measure, unit: str, said: Sequence[str], evidence: str
 ) -> Finding:
-    low, high = one.ends
-    return Finding(
-        name, verdict, STUDY, effect, one.value, low, high, unit, INTERVAL, one.by_seed, len(one.by_seed), one.patients,
-        cases, ". ".join(filter(None, said)), evidence,
-    )  # fmt: skip
-
-
-def _brackets(one: Contrast) -> str:
-    low, high = one.ends
-    return f"{number(one.value)} [{number(low)}, {number(high)}]"
+    return Finding.of(one, name, verdict, effect, unit, ". ".join(filter(None, said)), evidence)
 
 
 GROUP = {

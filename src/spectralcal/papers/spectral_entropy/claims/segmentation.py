@@ -80,7 +80,9 @@ def near_best(study: Study, data_set: str) -> Finding:
         return lambda m: 1.0 + (sign * m[..., :ours, index] < sign * m[..., ours, None, index]).sum(-1)
 
     parts = [
-        Part(f"rank in {score.metric}", sample.measure(rank(index), len(BASELINES)), at_most(2), at_least(3))
+        Part(
+            f"rank in {score.metric}", sample.measure(rank(index), len(BASELINES), steps=True), at_most(2), at_least(3)
+        )
         for index, score in enumerate(THREE)
     ]
     return conclude(data_set, parts, study.table("main", "table1"))

@@ -55,7 +55,7 @@ def others_alike(study: Study, claim: Claim) -> list[Finding]:
     """C15: the other baselines have similar total power, and less than ours at high frequency."""
 
     def parts(sample: Sample, name: str) -> list[Part]:
-        spread = sample.measure(lambda m: np.ptp(m[..., :-1, TOTAL], axis=-1))
+        spread = sample.measure(lambda m: np.ptp(m[..., :-1, TOTAL], axis=-1), steps=True)
         limit = float(np.log10(SIMILAR))
         highest = _against(sample, f"{name}: log10 power of the highest third, Ours - highest other", HIGHEST, -1,
                            np.argmax, 1)  # fmt: skip

@@ -69,7 +69,7 @@ def named_weight_best(study: Study, claim: Claim) -> list[Finding]:
         rest = [index for index in range(len(values)) if index != own]
 
         best = rest[int(np.argmin(_rank_sums(sample.means)[rest]))]
-        lead = sample.measure(lambda m: _rank_sums(m)[..., best] - _rank_sums(m)[..., own], len(rest))
+        lead = sample.measure(lambda m: _rank_sums(m)[..., best] - _rank_sums(m)[..., own], len(rest), steps=True)
         text = f"sum of ranks in DSC and ECE, best other weight ({values[best]:g}) - {NAMED_BEST[name]:g}"
         return conclude(name, [Part(text, lead, above(0), below(0))], study.table("weight", "table4"))
 
@@ -103,9 +103,9 @@ def smooth(study: Study, claim: Claim) -> list[Finding]:
             values, sample = _swept(study, name, option)
             if len(values) < 3:
                 raise NotMeasured(f"three values of {option} are needed, there are {_listed(values)}")
-            spread = sample.measure(lambda m: np.ptp(m[..., 0], axis=-1))
-            parts += [_flat(f"{option}: ", spread),
-                      _single(f"{option}: ", sample.measure(lambda m: second_falls(m[..., 1])))]  # fmt: skip
+            spread = sample.measure(lambda m: np.ptp(m[..., 0], axis=-1), steps=True)
+            falls = sample.measure(lambda m: second_falls(m[..., 1]), steps=True)
+            parts += [_flat(f"{option}: ", spread), _single(f"{option}: ", falls)]
         return conclude(name, parts, study.table("weight", "table4"))
 
     parts = []

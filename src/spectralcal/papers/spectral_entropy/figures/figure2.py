@@ -10,6 +10,7 @@ from spectralcal.report.figures.axes import say_missing
 from spectralcal.report.figures.case_layout import CaseLayout
 from spectralcal.report.figures.choose import chosen_cells, counted, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.figures.paint import (
     ERRORS,
     draw_colorbar,
@@ -73,8 +74,9 @@ def figure2(
     gone = list(dict.fromkeys(table[table.status == "missing"].label))
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} {shown} Contour: reference. Right: reliability "
-        f"diagrams of {cases}, all seeds, region '{region}', with 95 % bootstrap bands over patients (open markers: "
-        f"fewer than {FEW} voxels), and the share of voxels in each bin on a logarithmic axis.{missing_note(gone)}"
+        f"diagrams of {cases}, all seeds, region '{region}'; bands: 95 % intervals {over_what(table.seeds)} "
+        f"(open markers: fewer than {FEW} voxels), and the share of voxels in each bin on a logarithmic axis."
+        f"{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, view, classes), table, caption)
 

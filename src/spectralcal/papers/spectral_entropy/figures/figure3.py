@@ -10,6 +10,7 @@ import pandas as pd
 from spectralcal.report.figures.axes import (
     handles,
     legend_below,
+    limit_bands,
     line_style,
     log_axis,
     panel_title,
@@ -18,9 +19,10 @@ from spectralcal.report.figures.axes import (
 )
 from spectralcal.report.figures.choose import chosen_cells, counted, in_order, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Style, loss_of, size
-from spectralcal.statistics.weighted import interval, patient_draws, weighted_mean
+from spectralcal.statistics import crossed_many
 from spectralcal.study.grid import Cell
 
 if TYPE_CHECKING:
@@ -53,8 +55,9 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
     caption = (
         f"{opening(results, experiment, [dataset], architecture)} Top: radial power spectral density of three "
         f"confidence maps (mean removed, Hamming taper) on one patch in each of {cases}; mean of the logarithm over "
-        "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % bootstrap "
-        f"intervals over patients. Shading: the {bands} bands of the spectral loss.{missing_note(gone)}"
+        "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % intervals "
+        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Shading: the {bands} "
+        f"bands of the spectral loss.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, bands, results.unit(dataset)), table, caption)
 
@@ -65,7 +68,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     Returns:
         dataset, architecture, method, label, map, frequency (cycles/voxel), spacing_mm (NaN if unknown or not the same
         along all axes), log10_power, low, high (mean and 95 % interval), log10_ratio, ratio_low, ratio_high (to the
-        method ``ce``, paired by case), cases, seeds, status (``ok`` or ``missing``).
+        method ``ce``, paired by seed and case), cases, seeds, status (``ok`` or ``missing``).
     """
     patients = patients_of(results, experiment, dataset)
     spectra = {
@@ -74,7 +77,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     }
     present = [entry for by_cell in spectra.values() for entry in by_cell.values()]
     cases = [str(name) for name in present[0]["cases"]] if present else []
-    draws = patient_draws([patients.get(case, case) for case in cases]) if present else None
+    owners = [patients.get(case, case) for case in cases]
     rows = []
     for method, by_cell in spectra.items():
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
@@ -84,11 +87,13 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
         first = next(iter(by_cell.values()))
         common = {"cases": len(cases), "seeds": len(by_cell), "status": "ok"}
         for kind in MAPS:
-            values = _log_power(by_cell, kind, cases)
-            base = _log_power(spectra["ce"], kind, cases) if spectra.get("ce") else np.full_like(values, np.nan)
+            values, base = _log_power(by_cell, kind, cases), _log_power(spectra.get("ce", {}), kind, cases)
+            both = [seed for seed in values if seed in base]
             axis = {"map": kind, "frequency": first["frequency"].astype(float), "spacing_mm": _spacing(first)}
-            power = _with_interval(draws, values, ("log10_power", "low", "high"))
-            ratio = _with_interval(draws, values - base, ("log10_ratio", "ratio_low", "ratio_high"))
+            power = _with_interval(list(values.values()), owners, ("log10_power", "low", "high"))
+            ratio = _with_interval(
+                [values[seed] - base[seed] for seed in both], owners, ("log10_ratio", "ratio_low", "ratio_high")
+            )
             rows.append(pd.DataFrame({**identity, **axis, **power, **ratio, **common}))
     table = pd.concat(rows, ignore_index=True)
     return table.assign(**{name: np.nan for name in CURVES if name not in table})
@@ -134,20 +139,24 @@ def draw(table: pd.DataFrame, style: Style, bands: int = 5, unit: str = "mm") ->
     return figure
 
 
-def _log_power(by_cell: dict[Cell, dict[str, np.ndarray]], kind: str, cases: list[str]) -> np.ndarray:
-    """(cases, F) log10 power, averaged over seeds; NaN where a volume has no such frequency."""
-    stack = np.stack(
-        [entry[f"psd_{kind}"].astype(float)[in_order(cases, entry["cases"], str(c))] for c, entry in by_cell.items()]
-    )
-    logs = np.full_like(stack, FLOOR)
-    np.log10(stack, out=logs, where=stack > 10.0**FLOOR)
-    return np.where(np.isfinite(stack), logs, np.nan).mean(0)
+def _log_power(by_cell: dict[Cell, dict[str, np.ndarray]], kind: str, cases: list[str]) -> dict[int, np.ndarray]:
+    """Seed -> (cases, F) log10 power; NaN where a volume has no such frequency."""
+    found = {}
+    for cell, entry in by_cell.items():
+        power = entry[f"psd_{kind}"].astype(float)[in_order(cases, entry["cases"], str(cell))]
+        logs = np.full_like(power, FLOOR)
+        np.log10(power, out=logs, where=power > 10.0**FLOOR)
+        found[cell.seed] = np.where(np.isfinite(power), logs, np.nan)
+    return found
 
 
-def _with_interval(draws: np.ndarray, values: np.ndarray, names: tuple[str, str, str]) -> dict[str, np.ndarray]:
-    """Mean over cases with its bootstrap interval, each (F,)."""
-    mean = weighted_mean(np.ones((1, len(values))), values)[0]
-    return dict(zip(names, (mean, *interval(weighted_mean(draws, values))), strict=True))
+def _with_interval(
+    by_seed: list[np.ndarray], patients: list[str], names: tuple[str, str, str]
+) -> dict[str, np.ndarray | float]:
+    """Mean over seeds and patients with its interval, each (F,), of one (cases, F) array per seed; NaN without any."""
+    if not by_seed:
+        return dict.fromkeys(names, np.nan)
+    return dict(zip(names, crossed_many(np.moveaxis(np.stack(by_seed), -1, 0), patients), strict=True))
 
 
 def _spacing(entry: dict[str, np.ndarray]) -> float:
@@ -170,6 +179,7 @@ def _finish(top: Axes, bottom: Axes, shown: pd.DataFrame, unit: str, first: bool
         say_missing(bottom)
         return
     top.set_yscale("log")
+    limit_bands(top, 10.0**shown.log10_power, 10.0 ** pd.concat([shown.low, shown.high]), log=True)
     measured = shown.frequency[shown.log10_power.notna()]
     for axes in (top, bottom):
         axes.set_xscale("log")
@@ -180,6 +190,7 @@ def _finish(top: Axes, bottom: Axes, shown: pd.DataFrame, unit: str, first: bool
     bottom.set_xlabel("frequency (cycles/voxel)")
     reference_line(bottom, 1.0)
     if shown.log10_ratio.notna().any():
+        limit_bands(bottom, 10.0**shown.log10_ratio, 10.0 ** pd.concat([shown.ratio_low, shown.ratio_high]), log=True)
         bottom.set_yscale("log")  # before the limits are read: a linear axis may reach below zero
         low, high = bottom.get_ylim()
         bottom.set_ylim(min(low, 0.9), max(high, 1.1))

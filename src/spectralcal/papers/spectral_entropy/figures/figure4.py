@@ -23,6 +23,7 @@ from spectralcal.report.figures.case_scores import (
 from spectralcal.report.figures.choose import ARCHITECTURES, opening
 from spectralcal.report.figures.compared import the_two
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import detectable_sentence, over_what, undecided
 from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, INK, PAGE, TWO_COLUMNS, Look, Style, size
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from spectralcal.statistics import Crossed
+
 TITLE = "Architectures: cross-entropy against the spectral loss"
 NEEDS = ()
 METRICS = ("DSC", "ECE")
 #: of the two methods from the middle of their row, so that neither hides the other
 OFFSET = 0.17
-NUMBERS = ("seed", "value", "low", "high", "p_value")
+NUMBERS = ("seed", "value", "low", "high", "p_value", "detectable", "shortage", "seeds", "patients")
 
 
 def figure4(
@@ -65,10 +68,11 @@ def figure4(
     caption = (
         f"{opening(results, experiment, grid.datasets, networks)} Protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. "
-        f"Large: mean over patients of {label[pair[0]]} and {label[pair[1]]}, joined by a line, with 95 % bootstrap "
-        f"intervals over patients; small: single seeds, where there are several. Right of each: {label[pair[1]]} less "
-        f"{label[pair[0]]}, paired by patient and seed, with its 95 % bootstrap interval; filled where the interval "
-        f"excludes zero; the shaded side is the better one.{gone}{not_shown(results, experiment, pair)}"
+        f"Large: means of {label[pair[0]]} and {label[pair[1]]}, joined by a line, with 95 % intervals "
+        f"{over_what(table.seeds)}; small: single seeds, where there are several. Right of each: {label[pair[1]]} less "
+        f"{label[pair[0]]}, paired by seed and patient, with its 95 % interval; filled where the interval "
+        f"excludes zero; the shaded side is the better one.{_undecided(table, names)}{gone}"
+        f"{not_shown(results, experiment, pair)}"
     )
     return Drawn(draw(table, results.style, pair, names), table, caption)
 
@@ -80,11 +84,10 @@ def frame(
 
     Returns:
         dataset, architecture, metric, unit, method, label, level (``seed``, ``mean``, or ``difference``: `ours` less
-        the baseline), seed, value, low, high, p_value (Wilcoxon's signed-rank test, of differences), cases, patients,
-        status; and the scores that they were computed from.
+        the baseline), seed, value with its 95 % interval low and high, p_value, detectable (smallest difference that
+        would be found with 80 % power) and shortage (why it decides nothing) of differences, seeds and patients that
+        entered, cases, status; and the scores that they were computed from.
     """
-    from spectralcal.statistics import bootstrap_mean, paired_difference
-
     grid, rows, blocks = results.config.experiments[experiment], [], []
     for dataset in grid.datasets:
         for architecture in grid.architectures:
@@ -93,30 +96,44 @@ def frame(
                 blocks.append(scores)
                 common: dict[str, Any] = {"dataset": dataset, "architecture": architecture, "metric": metric}
                 common |= {"unit": scores.column.unit, "cases": len(scores.cases)}
-                common |= {"patients": len(set(scores.patients))}
-                patients, status = np.array(scores.patients), scores.status
+                status = scores.status
                 for method in pair:
                     one = {**common, "method": method, "label": results.label(method), "status": status[method]}
-                    found = bootstrap_mean(scores.of(method), patients)
-                    rows.append({**one, "level": "mean", "value": found.estimate, "low": found.low, "high": found.high})
+                    rows.append({**one, "level": "mean", **_numbers(scores.mean(method))})
                     by_seed = nan_mean(scores.values[scores.methods.index(method)].T)
                     rows += [
                         {**one, "level": "seed", "seed": seed, "value": value}
                         for seed, value in zip(scores.seeds, by_seed, strict=True)
                         if np.isfinite(value)
                     ]
-                base, mine = scores.pair(*pair)
-                found = paired_difference(mine, base, patients, patients)
-                interval, both = found.interval, [status[method] for method in pair]
+                found, both = scores.difference(pair[1], pair[0]), [status[method] for method in pair]
                 rows.append(
                     {**common, "method": pair[1], "label": results.label(pair[1]), "level": "difference",
-                     "value": interval.estimate, "low": interval.low, "high": interval.high, "p_value": found.p_value,
-                     "status": both[0] if both[0] != "ok" else both[1]}
+                     **_numbers(found), "p_value": found.p_value, "detectable": found.detectable,
+                     "shortage": found.shortage, "status": both[0] if both[0] != "ok" else both[1]}
                 )  # fmt: skip
     table = pd.DataFrame(rows)
     table = table.assign(**{name: np.nan for name in NUMBERS if name not in table})
     first = ["dataset", "architecture", "metric", "unit", "method", "label", "level"]
-    return table[[*first, *NUMBERS, "cases", "patients", "status"]], blocks
+    return table[[*first, *NUMBERS, "cases", "status"]], blocks
+
+
+def _numbers(found: Crossed) -> dict[str, float]:
+    ends = {"value": found.estimate, "low": found.low, "high": found.high}
+    there = np.isfinite(found.estimate)
+    return {**ends, "seeds": found.seeds * there, "patients": found.patients * there}
+
+
+def _undecided(table: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Sentences on hollow markers: where too little was run, and what could have been seen."""
+    differences = table[(table.level == "difference") & table.value.notna()]
+    shortages = {
+        _name(dataset, architecture, names).replace("\n", " "): rows.shortage.iloc[0]
+        for (dataset, architecture), rows in differences.groupby(["dataset", "architecture"], sort=False)
+    }
+    hollow = differences[~_excludes_zero(differences)]
+    sizes = {metric: (rows.detectable, rows.unit.iloc[0]) for metric, rows in hollow.groupby("metric", sort=False)}
+    return undecided(shortages, "Nothing is filled") + detectable_sentence(sizes)
 
 
 def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mapping[str, str]) -> Figure:
@@ -183,11 +200,15 @@ def _difference(axes: Axes, row: Any, look: Look, place: int) -> None:
     if not np.isfinite(row.value):
         _hole(axes, place)
         return
-    sure = np.isfinite(row.low) and (row.low > 0 or row.high < 0)
+    sure = _excludes_zero(row) and not row.shortage
     if np.isfinite(row.low):
         axes.plot([row.low, row.high], [place, place], color=look.color, linewidth=1.1, zorder=3)
     face = look.color if sure else "white"
     axes.plot(row.value, place, marker="o", markersize=4.2, color=look.color, markerfacecolor=face, zorder=4)
+
+
+def _excludes_zero(rows: Any) -> Any:
+    return (rows.low > 0) | (rows.high < 0)
 
 
 def _hole(axes: Axes, place: int) -> None:

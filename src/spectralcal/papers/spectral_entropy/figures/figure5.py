@@ -21,9 +21,10 @@ from spectralcal.report.figures.case_scores import (
 )
 from spectralcal.report.figures.choose import opening, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, Style, size
-from spectralcal.statistics.weighted import interval, patient_draws
+from spectralcal.statistics import Crossed, crossed, together
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 TITLE = "Six metrics at once"
 NEEDS = ()
 METRICS = tuple(COLUMNS)
+#: means that differ by no more of the larger one are equal
+EQUAL = 1e-12
+#: how far below 0 and above 1 intervals are shown
+BEYOND = 0.5
 #: mm: a legend entry without its text; edges of radar and dots, height above them
 ENTRY = 13.0
 RADAR, DOTS, HEAD = 60.0, 74.0, 6.0
@@ -72,9 +77,8 @@ def figure5(
         f"{cases_named(results, blocks)}. Each axis goes from the worst (0) to the best mean (1) of the "
         f"methods shown{over}; "
         "methods that are equal are all at 1. The scale depends on who is compared and says nothing about sizes of "
-        "differences. (a) As a radar. (b) The same numbers with 95 % bootstrap intervals over patients, drawn anew "
-        "for all methods together and normalised anew in every sample: a wide interval means that places change with "
-        f"the patients.{ends} Area of the polygon as a share of the hexagon, which changes with the order of the axes: "
+        f"differences. (a) As a radar. (b) The same numbers{_bars(table, results.label(results.baseline(experiment)))}"
+        f".{ends} Area of the polygon as a share of the hexagon, which changes with the order of the axes: "
         f"{listed or 'none'}.{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     return Drawn(draw(table, results.style), table, caption)
@@ -86,19 +90,21 @@ def frame(
     """Normalised scores.
 
     Returns:
-        architecture, method, label, metric, score (0 worst to 1 best, mean over data sets), low and high (95 %), worst
-        and best (means in `unit` at the ends of the axis; NaN for several data sets), unit, area (of the method's
-        polygon over the hexagon's), status; and the scores that they were computed from. A method that lacks a metric
-        of a data set has no score.
+        architecture, method, label, metric, score (0 worst to 1 best, mean over data sets), low and high (95 % interval
+        of the paired difference to the baseline, around the score), detectable (smallest such difference that would be
+        found with 80 % power; none for the baseline itself), seeds (fewest of a data set), worst and best (means in
+        `unit` at the ends of the axis; NaN for several data sets), unit, area (of the method's polygon over the
+        hexagon's), status; and the scores that they were computed from. A method that lacks a metric of a data set has
+        no score.
     """
-    blocks, scores, samples, ends = [], [], [], []
+    blocks, scores, spans, ends = [], [], [], []
     for metric in METRICS:
         found = [case_scores(results, experiment, name, architecture, metric, protocol) for name in datasets]
         blocks += found
         complete = complete_methods(found)
         ends.append(_ends(found, complete))
         scores.append(np.mean([normalised(block.means, block.column.higher, complete) for block in found], axis=0))
-        samples.append(_sampled(found, complete))
+        spans.append(_intervals(found, complete, results.baseline(experiment)))
     methods = blocks[0].methods
     statuses = {method: overall_status([block.status[method] for block in blocks]) for method in methods}
     rows = []
@@ -106,11 +112,10 @@ def frame(
     for column, method in enumerate(methods):
         area = polygon_area(np.array(scores)[:, column]) if whole[column] else np.nan
         for row, metric in enumerate(METRICS):
-            low, high = interval(samples[row][:, [column]])
             rows.append(
                 {"architecture": architecture, "method": method, "label": results.label(method), "metric": metric,
-                 "score": scores[row][column], "low": low[0], "high": high[0], **ends[row], "area": area,
-                 "status": statuses[method]}
+                 "score": scores[row][column], **_around(spans[row].get(method), scores[row][column]), **ends[row],
+                 "area": area, "status": statuses[method]}
             )  # fmt: skip
     return pd.DataFrame(rows), blocks
 
@@ -138,7 +143,7 @@ def normalised(means: np.ndarray, higher: bool, among: np.ndarray) -> np.ndarray
     worst, best = np.nanmin(values, -1, keepdims=True), np.nanmax(values, -1, keepdims=True)
     span = best - worst
     # Equal up to the rounding of a mean is equal.
-    equal = span <= 1e-12 * np.maximum(np.abs(best), np.abs(worst))
+    equal = span <= EQUAL * np.maximum(np.abs(best), np.abs(worst))
     return np.where(equal, np.where(among, 1.0, np.nan), (values - worst) / np.where(equal, 1.0, span))
 
 
@@ -147,14 +152,45 @@ def polygon_area(scores: np.ndarray) -> float:
     return float((scores * np.roll(scores, -1)).sum() / len(scores))
 
 
-def _sampled(blocks: Sequence[CaseScores], complete: np.ndarray) -> np.ndarray:
-    """(draws, methods) normalised means of resampled patients; every data set draws its own."""
-    parts = [np.full((1, len(complete)), np.nan)] if not complete.any() else []
-    if not parts:
-        for seed, block in enumerate(blocks):
-            draws = patient_draws(block.patients, seed=seed)
-            parts.append(normalised(block.resampled(draws), block.column.higher, complete))
-    return np.mean(parts, axis=0)
+def _intervals(blocks: Sequence[CaseScores], complete: np.ndarray, baseline: str) -> dict[str, Crossed]:
+    """Paired difference of each complete method to the baseline, on the normalised scale, mean over data sets; empty if
+    the baseline is not complete."""
+    names = [method for method, there in zip(blocks[0].methods, complete, strict=True) if there]
+    if baseline not in names:
+        return {}
+    found = {}
+    for name in names:
+        each = [crossed(_on_scale(block, name, baseline, complete) / len(blocks), block.patients) for block in blocks]
+        found[name] = together(each, sum(one.estimate for one in each))
+    return found
+
+
+def _on_scale(block: CaseScores, method: str, baseline: str, complete: np.ndarray) -> np.ndarray:
+    """(seeds, cases) how much better a method is than the baseline, in lengths of the axis."""
+    first, second = block.by_seed(method, baseline) * (1 if block.column.higher else -1)
+    difference, size, span = first - second, np.abs(block.means[complete]).max(), np.ptp(block.means[complete])
+    if span > EQUAL * size:
+        return difference / span
+    return np.where(np.abs(difference) <= EQUAL * size, 0.0, np.nan)  # an axis without length
+
+
+def _around(found: Crossed | None, score: float) -> dict[str, float]:
+    if found is None:
+        return {"low": np.nan, "high": np.nan, "detectable": np.nan, "seeds": 0}
+    ends = {"low": score + found.low - found.estimate, "high": score + found.high - found.estimate}
+    return {**ends, "detectable": found.detectable or np.nan, "seeds": found.seeds}
+
+
+def _bars(table: pd.DataFrame, baseline: str) -> str:
+    """What the bars are, after "The same numbers"; empty without any."""
+    if table.low.isna().all():
+        return ""
+    cut = table.low.min() < -BEYOND or table.high.max() > 1 + BEYOND
+    return (
+        f", with 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and patient, "
+        f"around them and on the same scale: one that holds {baseline}'s score does not tell the two apart"
+        f"{'; some are longer than the panel' * bool(cut)}"
+    )
 
 
 def draw(table: pd.DataFrame, style: Style) -> Figure:
@@ -221,7 +257,8 @@ def _axis_name(table: pd.DataFrame, metric: str) -> str:
 
 def _dots(axes: Axes, table: pd.DataFrame, lanes: Sequence[str], found: dict[str, Look]) -> None:
     """A row for each metric, a lane in it for each method."""
-    axes.set(xlim=(-0.03, 1.03), ylim=(len(METRICS) - 0.5, -0.5), xticks=[0, 0.25, 0.5, 0.75, 1])
+    beyond = min(np.nan_to_num([-table.low, table.high - 1]).max(initial=0.0) + 0.03, BEYOND)
+    axes.set(xlim=(-beyond, 1 + beyond), ylim=(len(METRICS) - 0.5, -0.5), xticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_xticklabels(["0\nworst", "0.25", "0.5", "0.75", "1\nbest"])
     axes.set_yticks(range(len(METRICS)), [_axis_name(table, metric) for metric in METRICS])
     axes.tick_params(axis="y", length=0)

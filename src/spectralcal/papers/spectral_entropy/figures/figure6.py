@@ -22,6 +22,7 @@ from spectralcal.report.figures.case_scores import (
 from spectralcal.report.figures.choose import opening, pick
 from spectralcal.report.figures.compared import the_two
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.figures.spread import variance_ratio
 from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
@@ -36,7 +37,8 @@ NEEDS = ()
 METRICS = ("DSC", "ECE")
 #: a density of fewer cases shows the kernel and not the cases
 FEWEST = 10
-NUMBERS = ("case", "patient", "value", "low", "high", "sd", "ratio", "ratio_low", "ratio_high", "cases")
+NUMBERS = ("case", "patient", "value", "low", "high", "sd", "ratio", "ratio_low", "ratio_high", "ratio_detectable",
+           "cases", "seeds")  # fmt: skip
 
 
 def figure6(
@@ -74,9 +76,10 @@ def figure6(
         f"{cases_named(results, blocks)}. Dots: "
         f"{results.side} cases, mean over classes and seeds, joined between methods; half violins: their "
         "density; large: mean "
-        f"with its 95 % bootstrap interval over patients; grey bar: one standard deviation over cases to either side "
-        f"of the mean. Variance ratio: {mine} over {base} on the same cases, with its 95 % bootstrap interval over "
-        f"patients; below 1, {mine} varies less.{density}{_holes(table)}{not_shown(results, experiment, pair)}"
+        f"with its 95 % interval {over_what(table.seeds)}; grey bar: one standard deviation over cases to either side "
+        f"of the mean. Variance ratio: {mine} over {base}, of the variances over the same cases, each the mean over "
+        f"seeds, with its 95 % interval; below 1, {mine} varies less.{_detectable(table)}{density}{_holes(table)}"
+        f"{not_shown(results, experiment, pair)}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
     return Drawn(draw(table, results.style, pair, names), table, caption)
@@ -89,12 +92,11 @@ def frame(
 
     Returns:
         dataset, architecture, metric, unit, method, label, level (``case`` or ``summary``), case, patient, value (of
-        the case, or the mean over patients with its interval low and high), sd (over cases), ratio, ratio_low,
-        ratio_high (variance of `ours` over the baseline's, in the summary of `ours`), cases (that the ratio is of, or
-        that have a value), status; and the scores that they were computed from.
+        the case, or the mean over seeds and patients with its interval low and high), sd (over cases: root of the
+        variances' mean over seeds), ratio, ratio_low, ratio_high (variance of `ours` over the baseline's, in the
+        summary of `ours`), ratio_detectable (smallest ratio above 1 that would be found with 80 % power), cases (that
+        the ratio is of, or that have a value), seeds, status; and the scores that they were computed from.
     """
-    from spectralcal.statistics import bootstrap_mean
-
     parts, blocks = [], []
     for dataset in results.config.experiments[experiment].datasets:
         for metric in METRICS:
@@ -108,14 +110,16 @@ def frame(
                 common |= {"status": status[method]}
                 cases = {"level": "case", "case": scores.cases, "patient": patients, "value": values}
                 parts.append(pd.DataFrame({**common, **cases}))
-                found, known = bootstrap_mean(values, patients), values[np.isfinite(values)]
+                (by_seed,), found = scores.by_seed(method), scores.mean(method)
+                known = by_seed[:, np.isfinite(by_seed).all(0)]
                 summary = {"level": "summary", "value": found.estimate, "low": found.low, "high": found.high}
-                summary |= {"sd": known.std(ddof=1) if known.size > 1 else np.nan, "cases": known.size}
+                summary |= {"cases": known.shape[1] * bool(known.size), "seeds": len(known)}
+                summary |= {"sd": np.sqrt(known.var(1, ddof=1).mean()) if summary["cases"] > 1 else np.nan}
                 if method == pair[1]:
-                    first, second = scores.pair(*pair)
+                    first, second = scores.by_seed(*pair)
                     ratio = variance_ratio(second, first, patients)
                     summary |= {"ratio": ratio.ratio, "ratio_low": ratio.low, "ratio_high": ratio.high}
-                    summary |= {"cases": ratio.cases}
+                    summary |= {"ratio_detectable": ratio.detectable, "cases": ratio.cases}
                 parts.append(pd.DataFrame([{**common, **summary}]))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table = table.assign(**{name: np.nan for name in NUMBERS if name not in table})
@@ -218,6 +222,16 @@ def _said(row: Any) -> str:
 
 def _short(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.3g}"
+
+
+def _detectable(table: pd.DataFrame) -> str:
+    """Sentence on what could have been seen, where an interval has 1 in it."""
+    rows = table[(table.ratio_low <= 1) & (table.ratio_high >= 1) & table.ratio_detectable.notna()]
+    if rows.empty:
+        return ""
+    least, most = rows.ratio_detectable.min(), rows.ratio_detectable.max()
+    span = dict.fromkeys((_short(least), _short(most)))
+    return f" Smallest detectable ratio (power 80 %), or its inverse: {' to '.join(span)}."
 
 
 def _holes(table: pd.DataFrame) -> str:

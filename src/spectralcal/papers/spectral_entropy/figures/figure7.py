@@ -1,14 +1,14 @@
-"""The paper's Figure 7: aggregate ranks, ranks by data set and metric, and how stable the order is."""
+"""The paper's Figure 7: aggregate ranks with their intervals, and ranks by data set and metric."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from spectralcal.report.figures.axes import panel_title, place, say_missing
+from spectralcal.report.figures.axes import panel_title, place
 from spectralcal.report.figures.case_scores import (
     COLUMNS,
     CaseScores,
@@ -20,7 +20,8 @@ from spectralcal.report.figures.case_scores import (
 )
 from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
-from spectralcal.report.figures.ranking import rank_blocks
+from spectralcal.report.figures.intervals import detectable_sentence, over_what, undecided
+from spectralcal.report.figures.ranking import Ranking, rank_blocks
 from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, Style, size
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 TITLE = "Ranks over data sets and metrics"
 NEEDS = ()
 METRICS = tuple(COLUMNS)
-#: mm: strip of places, gap, a row, head and foot of a panel
-STRIP, GAP, ROW, HEAD, FOOT = 44.0, 6.0, 5.5, 6.0, 11.0
+#: mm: gap, a row, head and foot of a panel
+GAP, ROW, HEAD, FOOT = 6.0, 5.5, 6.0, 11.0
 #: mm: a cell of the heatmap beside the aggregate ranks, and the fewest columns that put it below them
 CELL, MANY = 7.5, 9
-#: dark for good ranks and frequent places; lightness alone tells them apart, so that greyscale does too
+NUMBERS = ("rank", "low", "high", "behind", "behind_low", "behind_high", "detectable", "seeds", "patients", "shortage")
+#: dark for good ranks; lightness alone tells them apart, so that greyscale does too
 SHADES = ("#0b2a52", "#5f83aa", "#f3f3ef")
 
 
@@ -63,14 +65,15 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
         for dataset, counts in ((dataset, ranked[dataset].astype(bool)) for dataset in datasets)
         if not counts.all()
     ]
+    columns = counted(int(ranked.sum()), "column")
     hole = f" Not counted, because a method has no result there: {', '.join(left_out)}." if left_out else ""
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Rank 1 is best; means that tables print alike share the average "
-        "of their ranks. "
-        f"(a) Mean rank over {counted(int(ranked.sum()), 'column')} of (b), with the 95 % interval over resampled "
-        f"patients (the same for all methods and metrics). (b) Ranks; darker is better; –: no result. (c) Share of "
-        "these samples in which a method takes each place by its mean rank, in per cent."
+        f"of their ranks. (a) Rank within each seed and patient, mean over these and {columns} of (b), with its 95 % "
+        f"interval {over_what(methods.seeds)}; hollow: not distinguishable from the first (paired difference, "
+        f"Bonferroni's correction for all others).{_undecided(methods)} (b) Ranks of the means; darker is better; –: "
+        "no result."
         f"{hole}{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
@@ -78,13 +81,15 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
 
 
 def frame(results: Results, experiment: str, architecture: str, protocol: str) -> tuple[pd.DataFrame, list[CaseScores]]:
-    """Ranks and their stability.
+    """Ranks of means, and mean ranks.
 
     Returns:
-        level (``rank``, of a data set and metric; ``aggregate``; ``place``), architecture, method, label, dataset,
-        metric, value (mean in the printed unit), rank (mean rank for ``aggregate``), low, high (of the mean rank),
-        counted (the column enters the mean rank), place, share (of samples in which the method takes it), status; and
-        the scores that they were computed from.
+        level (``rank``: of the means of a data set and metric; ``aggregate``: within seeds and patients, mean over
+        these and the counted columns), architecture, method, label, dataset, metric, value (mean in the printed unit),
+        rank, counted (the column enters the mean rank), status; and of the aggregate low, high (95 %), behind (mean
+        rank less that of the first) with its interval behind_low and behind_high and its smallest value that would be
+        found with 80 % power (detectable), distinct (behind the first beyond doubt), seeds, patients (fewest of a data
+        set), shortage (why none is distinct); and the scores that they were computed from.
     """
     grid = results.config.experiments[experiment]
     blocks = [
@@ -102,19 +107,33 @@ def frame(results: Results, experiment: str, architecture: str, protocol: str) -
                  "status": block.status[method]}
             )  # fmt: skip
         status = overall_status([block.status[method] for block in blocks])
-        aggregate = {"rank": found.mean[index], "low": found.low[index], "high": found.high[index]}
-        rows.append({"level": "aggregate", **common, **aggregate, "status": status})
-        rows += [
-            {"level": "place", **common, "place": number + 1, "share": share, "status": status}
-            for number, share in enumerate(found.places[index])
-            if np.isfinite(share)
-        ]
+        rows.append({"level": "aggregate", **common, **_aggregated(found, method), "status": status})
     table = pd.DataFrame(rows)
-    return table.assign(**{name: np.nan for name in ("place", "share") if name not in table}), blocks
+    return table.assign(**{name: np.nan for name in NUMBERS if name not in table}), blocks
+
+
+def _aggregated(found: Ranking, method: str) -> dict[str, Any]:
+    if method not in found.mean:
+        return {"distinct": False}
+    mean, behind = found.mean[method], found.behind.get(method)
+    numbers = {"rank": mean.estimate, "low": mean.low, "high": mean.high, "seeds": mean.seeds}
+    numbers |= {"patients": mean.patients, "shortage": mean.shortage, "distinct": False}
+    if behind is not None:
+        numbers |= {"behind": behind.estimate, "behind_low": behind.low, "behind_high": behind.high}
+        numbers |= {"detectable": behind.detectable, "distinct": behind.low > 0 and not behind.shortage}
+    return numbers
+
+
+def _undecided(methods: pd.DataFrame) -> str:
+    """Sentences on hollow markers: what is too few, or what could have been seen."""
+    short = [reason for reason in methods.shortage.dropna() if reason]
+    hollow = methods[methods.behind.notna() & ~methods.distinct.astype(bool)]
+    said = undecided(dict.fromkeys(["all"], short[0]), "No method is distinguished from it") if short else ""
+    return said + detectable_sentence({"mean rank": (hollow.detectable, "")})
 
 
 def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
-    """Aggregate ranks, heatmap and places, best method first; a wide heatmap stands below the other two.
+    """Aggregate ranks and heatmap, best method first; a wide heatmap stands below.
 
     Args:
         table: the numbers.
@@ -131,26 +150,19 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     room = TWO_COLUMNS - left - 3.0
     figure = plt.figure(figsize=size(TWO_COLUMNS, (2 if wide else 1) * (HEAD + body + FOOT) + 4.0 * wide))
     if wide:
-        first = place(figure, left, HEAD, room * 0.5, body)
-        third = place(figure, left + room * 0.5 + GAP, HEAD, room * 0.5 - GAP, body)
+        first = place(figure, left, HEAD, room, body)
         second = place(figure, left, 2 * HEAD + body + FOOT, room, body)
     else:
-        heat, strip = CELL * columns, STRIP
-        side = room - heat - strip - 2 * GAP
+        heat = CELL * columns
+        side = room - heat - GAP
         first = place(figure, left, HEAD, side, body)
         second = place(figure, left + side + GAP, HEAD, heat, body)
-        third = place(figure, left + side + heat + 2 * GAP, HEAD, strip, body)
-    for axes, letter, text in (
-        (first, "a", "mean rank"),
-        (second, "b", "ranks"),
-        (third, "c", "place when resampled (%)"),
-    ):
+    for axes, letter, text in ((first, "a", "mean rank"), (second, "b", "ranks of means")):
         panel_title(axes, letter, text)
         axes.spines["left"].set_visible(False)
     _aggregate(first, aggregate, style.looks(list(aggregate.method)))
     _heatmap(second, table[table.level == "rank"], methods, names, wide)
-    _places(third, table[table.level == "place"], methods)
-    for axes in (first, second, third):
+    for axes in (first, second):
         rows = np.arange(len(methods)) + (0 if axes is first else 0.5)  # a cell of the heatmaps begins at its number
         axes.set(ylim=(rows[-1] + 0.5, rows[0] - 0.5), ylabel="")
         axes.set_yticks(rows, [plain(label) for label in labels], rotation=0)
@@ -166,8 +178,10 @@ def _aggregate(axes: Axes, aggregate: pd.DataFrame, found: Mapping[str, Look]) -
             continue
         look = found[one.method]
         axes.plot([one.low, one.high], [row, row], color=look.color, linewidth=1.1, zorder=2)
+        filled = row == 0 or one.distinct
         axes.plot(one.rank, row, marker=look.marker, color=look.color, markersize=8 if look.marker == "*" else 5,
-                  markeredgecolor="white", markeredgewidth=0.5, zorder=3)  # fmt: skip
+                  markerfacecolor=look.color if filled else "white", markeredgewidth=0.5 if filled else 0.9,
+                  markeredgecolor="white" if filled else look.color, zorder=3)  # fmt: skip
     compared = int(aggregate["rank"].notna().sum())
     axes.set_xlabel("mean rank, 1 is best")
     axes.grid(axis="y", color=GRID, linewidth=0.5)
@@ -201,33 +215,13 @@ def _heatmap(
                       xytext=(0, -26 if wide else -13), textcoords="offset points", ha="center", va="top")  # fmt: skip
 
 
-def _places(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Share of samples by place, as shades and per cent."""
-    axes.tick_params(axis="x", length=0)
-    axes.spines["bottom"].set_visible(False)
-    if table.empty:
-        axes.set_xticks([])
-        say_missing(axes, "nothing to rank")
-        return
-    count = int(table.place.max())
-    shares = table.set_index(["method", "place"]).share
-    grid = np.array([[shares.get((method, place + 1), np.nan) for place in range(count)] for method in methods])
-    # Dark is much, as dark is good beside it: the map is turned.
-    numbers = [[f"{100 * value:.0f}" if value >= 0.005 else "" for value in row] for row in grid]
-    _shades(axes, 1 - grid, 1.0, numbers, lowest=0.0)
-    axes.set_xticks(np.arange(count) + 0.5, range(1, count + 1))
-    axes.set_xlabel("place")
-
-
-def _shades(
-    axes: Axes, grid: np.ndarray, highest: float, numbers: Sequence[Sequence[str]], lowest: float = 1.0
-) -> None:  # fmt: skip
+def _shades(axes: Axes, grid: np.ndarray, highest: float, numbers: Sequence[Sequence[str]]) -> None:
     """Cells as shades with their numbers, one high and one wide each; holes stay empty."""
     import seaborn
     from matplotlib.colors import LinearSegmentedColormap
 
     seaborn.heatmap(
-        grid, vmin=lowest, vmax=highest, cmap=LinearSegmentedColormap.from_list("ranks", SHADES), cbar=False,
+        grid, vmin=1.0, vmax=highest, cmap=LinearSegmentedColormap.from_list("ranks", SHADES), cbar=False,
         mask=~np.isfinite(grid), annot=np.array(numbers), fmt="", annot_kws={"fontsize": 6},
         linewidths=0.8, linecolor="white", xticklabels=False, yticklabels=False, ax=axes,
     )  # fmt: skip

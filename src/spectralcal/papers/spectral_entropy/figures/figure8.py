@@ -14,6 +14,7 @@ from spectralcal.report.figures.choose import counted, missing_note, opening, pi
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.hotspots import compared_methods, hotspot_frame, shown_view
 from spectralcal.report.figures.hotspots_draw import draw_correlations, draw_joint, draw_row
+from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.figures.slices import SliceView
 from spectralcal.report.figures.text import names_width
 from spectralcal.report.results import Results
@@ -72,9 +73,9 @@ def figure8(
         f"Confidence of CE minus {label}. (d) Voxels of {counted(cases, f'{results.side} case')} by "
         "strength of the hotspot (in "
         f"root mean squares of the case) and confidence difference of CE and {label}: line and band, mean with 95 % "
-        "bootstrap interval over patients; dashed, its expectation if voxels at one distance to the boundary change "
-        f"places. (e), (f) {COEFFICIENTS[coefficient]} of difference and strength, signed and in magnitude: small, "
-        "cases; large, mean with 95 % bootstrap interval over patients; bar, the null's mean. CE's own noise is in "
+        f"interval {over_what(table[table.level != 'case'].seeds)}; dashed, its expectation if voxels at one distance "
+        f"to the boundary change places. (e), (f) {COEFFICIENTS[coefficient]} of difference and strength, signed and "
+        "in magnitude: small, cases; large, mean with its 95 % interval; bar, the null's mean. CE's own noise is in "
         "both maps, so that (e) is expected to be positive for any other network, and less so for one that shares CE's "
         "initial weights and batches, as those of the same seed do: of another seed, methods and CE can be compared."
         f"{_errors(table)}{missing_note(missing)}"

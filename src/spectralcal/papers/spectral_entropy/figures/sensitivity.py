@@ -15,6 +15,7 @@ from spectralcal.report.figures.axes import legend_below, panel_title, say_missi
 from spectralcal.report.figures.case_scores import CaseScores, case_scores
 from spectralcal.report.figures.choose import ARCHITECTURES, counted, missing_note, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.intervals import detectable_sentence, over_what
 from spectralcal.report.figures.text import names_width, plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, INK, MM, TWO_COLUMNS, Style, loss_of, size
@@ -61,29 +62,32 @@ def sensitivity(
         f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}: "
         f"{results.title(dataset)}, {network}, {listed}. Mean over "
         f"{counted(int(table.cases.max()), f'{results.side} case')}{' and seeds' * (len(seeds) > 1)}, "
-        f"protocol '{PROTOCOL}'.{_key(table, listed, len(seeds) > 1)}{missing_note(gone)}"
+        f"protocol '{PROTOCOL}'.{_key(table, listed)}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style), table, caption)
 
 
-def _key(table: pd.DataFrame, seeds: str, several: bool) -> str:
+def _key(table: pd.DataFrame, seeds: str) -> str:
     """Sentences on what is drawn, each with a blank before it; only on what there is.
 
     Args:
         table: the numbers.
         seeds: their names.
-        several: there is more than one.
     """
     found, said = table[table["mean"].notna()], []
     others = bool(found.position.isna().any())
     if found.default.any():
         said.append("Star and dotted line: the default, the same cell in every column.")
     if table.difference_low.notna().any():
+        rows = table[table.difference_low.notna()]
+        sizes = {
+            metric: (of.difference_detectable, of.unit.iloc[0]) for metric, of in rows.groupby("metric", sort=False)
+        }
         said.append(
-            f"Bars{' and bands' * others}: 95 % bootstrap intervals, over the "
-            f"{counted(int(table.patients.max()), 'patient')} of {seeds}{', averaged' * several}, of the paired "
+            f"Bars{' and bands' * others}: 95 % intervals {over_what(rows.seeds)}, "
+            f"{counted(int(table.patients.max()), 'patient')} and {seeds}, of the paired "
             "difference from the default in the unit of the axis, drawn around the mean; the intervals of the means "
-            "themselves, which hold how patients differ too, are in the CSV."
+            f"themselves, which hold how patients differ too, are in the CSV.{detectable_sentence(sizes)}"
         )
     if others:
         said.append("Grey: methods that do not have the option.")
@@ -100,8 +104,9 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     Returns:
         experiment, option (the one that varies; empty unless there is exactly one), setting (its value as text),
         position (its value, or a running number if it is none), default (the loss without options), difference,
-        difference_low and difference_high (paired, from the default), and the summary's columns; methods without the
-        option have no setting.
+        difference_low and difference_high (paired by seed and patient, from the default), difference_detectable (the
+        smallest that would be found with 80 % power), and the summary's columns; methods without the option have no
+        setting.
     """
     for kind, name in (("datasets", dataset), ("architectures", architecture)):
         pick(results, experiment, kind, name)
@@ -120,18 +125,19 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
         setting=rows.method.map({name: str(value) for name, value in values.items()}),
         position=rows.method.map(order).astype(float),
         default=rows.method == default,
-        **{f"difference{end}": [entry[i] for entry in paired] for i, end in enumerate(("", "_low", "_high"))},
+        **{
+            f"difference{end}": [entry[i] for entry in paired]
+            for i, end in enumerate(("", "_low", "_high", "_detectable"))
+        },
     )
 
 
-def _difference(scores: CaseScores, method: str, default: str | None) -> tuple[float, float, float]:
-    """Paired difference of a method from the default, with its interval over patients; NaN where there is none."""
-    from spectralcal.statistics.paired import paired_difference
-
+def _difference(scores: CaseScores, method: str, default: str | None) -> tuple[float, float, float, float]:
+    """Paired difference of a method from the default, its interval and what could be seen; NaN where there is none."""
     if default is None or method == default:
-        return (np.nan,) * 3
-    found = paired_difference(*scores.pair(method, default), np.array(scores.patients), np.array(scores.patients))
-    return found.interval.estimate, found.interval.low, found.interval.high
+        return (np.nan,) * 4
+    found = scores.difference(method, default)
+    return found.estimate, found.low, found.high, found.detectable
 
 
 def draw(table: pd.DataFrame, style: Style) -> Figure:

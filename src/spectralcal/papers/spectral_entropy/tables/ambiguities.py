@@ -14,14 +14,15 @@ from spectralcal.metrics.protocols import PROTOCOLS
 from spectralcal.papers.spectral_entropy.tables.table1 import COLUMNS as SEGMENTATION
 from spectralcal.papers.spectral_entropy.tables.table1 import PROTOCOL
 from spectralcal.papers.spectral_entropy.tables.table2 import COLUMNS as CALIBRATION
+from spectralcal.report.pairing import tables
 from spectralcal.report.results import POOL, Results
-from spectralcal.report.summary import Column, check_finite
+from spectralcal.report.summary import Column, case_means, check_finite
 from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import heading, markdown_row
 from spectralcal.report.tables.render import Table, latex_table
-from spectralcal.statistics import paired_difference
-from spectralcal.study.methods import parse_method
+from spectralcal.statistics import FEWEST_PATIENTS, FEWEST_SEEDS, crossed
+from spectralcal.study.methods import method_of
 
 PRINTED = Path(__file__).parents[1] / "printed"
 TITLE = "What the open points change"
@@ -35,8 +36,8 @@ def ambiguities(results: Results, experiment: str, experiments: tuple[str, ...] 
     """Differences of each trained reading of the spectral loss, and of each protocol, to the default.
 
     A reading is a method of the loss ``spectral`` with an option off its default. Its difference to the default is
-    taken patient by patient, over the seeds that both have, with a bootstrap interval. Protocols are compared on the
-    default's own predictions.
+    paired by seed and patient, over the seeds that both have. Protocols are compared on the default's own
+    predictions.
 
     Args:
         results: the study's results.
@@ -66,15 +67,15 @@ def ambiguities(results: Results, experiment: str, experiments: tuple[str, ...] 
 
 
 _FIELDS = ["dataset", "architecture", "method", "point", "question", "reading", "metric", "protocol", "unit",
-           "difference", "low", "high", "patients", "seeds", "status"]  # fmt: skip
+           "difference", "low", "high", "patients", "seeds", "shortage", "status"]  # fmt: skip
 
 
 def _readings(results: Results, scores: pd.DataFrame, wanted: Iterable[tuple[str, str, str]]) -> list[dict]:
     points = {row["option"]: (row["id"], row["question"]) for row in _open_points()}
     rows = []
     for dataset, architecture, method in wanted:
-        parsed = parse_method(method, results.config.methods)
-        if parsed.loss != LOSS or parsed.post_hoc or not parsed.options:
+        parsed = method_of(results.config, method)
+        if parsed.loss != LOSS or not parsed.is_trained or not parsed.options:
             continue
         found = [points.get(option, ("-", option)) for option, _ in parsed.options]
         about = {
@@ -122,18 +123,17 @@ def _protocols(scores: pd.DataFrame) -> list[dict]:
 
 
 def _paired(ours: pd.DataFrame, base: pd.DataFrame, column: Column) -> dict:
-    """Mean difference over patients; cases and seeds of a patient are averaged, seeds that one side lacks left out."""
+    """Mean difference over seeds and patients; a patient's cases are averaged, seeds that one side lacks left out."""
     seeds = sorted(set(ours.seed) & set(base.seed))
     ours, base = (side[side.seed.isin(seeds) & side.value.notna()] for side in (ours, base))
-    keys = ["seed", "case", "patient", "class"]
-    both = ours.merge(base, on=keys, suffixes=("", "_default"))
+    both = ours.merge(base, on=["seed", "case", "patient", "class"], suffixes=("", "_default"))
     if not len(both):
         return _nothing(len(seeds))
-    by_patient = both.groupby("patient")[["value", "value_default"]].mean() * column.scale
-    found = paired_difference(by_patient.value.to_numpy(), by_patient.value_default.to_numpy()).interval
-    low, high = (found.low, found.high) if len(by_patient) > 1 else (np.nan, np.nan)
-    return {"difference": found.estimate, "low": low, "high": high, "patients": len(by_patient), "seeds": len(seeds),
-            "status": "ok"}  # fmt: skip
+    both = both.assign(method="difference", value=(both.value - both.value_default) * column.scale)
+    by_method, patients = tables(case_means(both), ["difference"])
+    found = crossed(by_method["difference"], patients)
+    return {"difference": found.estimate, "low": found.low, "high": found.high, "patients": found.patients,
+            "seeds": len(seeds), "shortage": found.shortage, "status": "ok"}  # fmt: skip
 
 
 def _pooled(ours: pd.DataFrame, base: pd.DataFrame, column: Column) -> dict:
@@ -143,11 +143,12 @@ def _pooled(ours: pd.DataFrame, base: pd.DataFrame, column: Column) -> dict:
         return _nothing(0)
     each = ours.groupby("seed").value.mean() - base.groupby("seed").value.mean()
     return {"difference": float(each[seeds].mean() * column.scale), "low": np.nan, "high": np.nan,
-            "patients": base.patient.nunique(), "seeds": len(seeds), "status": "ok"}  # fmt: skip
+            "patients": base.patient.nunique(), "seeds": len(seeds), "shortage": "", "status": "ok"}  # fmt: skip
 
 
 def _nothing(seeds: int) -> dict:
-    return {"difference": np.nan, "low": np.nan, "high": np.nan, "patients": 0, "seeds": seeds, "status": "missing"}
+    return {"difference": np.nan, "low": np.nan, "high": np.nan, "patients": 0, "seeds": seeds, "shortage": "",
+            "status": "missing"}  # fmt: skip
 
 
 def _texts(results: Results, frame: pd.DataFrame) -> list[tuple[str, list[list[str]]]]:
@@ -171,7 +172,7 @@ def _number(row, column: Column) -> str:
     text = f"{row.difference:+.{column.decimals}f}"
     if np.isnan(row.low):
         return text
-    mark = "*" if row.low > 0 or row.high < 0 else ""
+    mark = "*" if (row.low > 0 or row.high < 0) and not row.shortage else ""
     return f"{text}{mark} ({row.low:+.{column.decimals}f} to {row.high:+.{column.decimals}f})"
 
 
@@ -183,8 +184,9 @@ def _caption(results: Results, names: tuple[str, ...], frame: pd.DataFrame) -> s
     return (
         f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}; {shown}. "
         f"Difference to the default reading of the spectral loss (rows M) or to the protocol '{PROTOCOL}' (rows E), "
-        f"mean over patients and {counted} seed{plural} with the 95 % bootstrap interval over patients, not corrected "
-        "for the number of rows; *: it excludes zero. Points as in docs/ambiguities.md."
+        f"mean and 95 % interval over {counted} seed{plural} and patients (over patients alone with one seed), not "
+        f"corrected for the number of rows; *: it is without 0, of at least {FEWEST_SEEDS} seeds and "
+        f"{FEWEST_PATIENTS} patients. Points as in docs/ambiguities.md."
     )
 
 
