@@ -111,34 +111,9 @@ def surface_distances(
     Raises:
         ValueError: shapes differ, a mask holds more than 0 and 1, or ``spacing_mm`` is not one positive number an axis.
     """
-    p, r = mask_pair(prediction, reference, ignore_index)
-    spacing = check_spacing(spacing_mm, p.ndim)
-    if ignore_index is not None:
-        ignored = to_numpy(reference) == ignore_index
-        if ignored.any():
-            return _beside(ignored.reshape(p.shape), p, r, spacing)
-    if p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size):
-        return _from_maps(*(np.ascontiguousarray(m).view(np.uint8) for m in (p, r)), [1], spacing)[1]
-    penalty_mm = float(np.linalg.norm(spacing * p.shape))
-    box_p, box_r = bounding_box(p), bounding_box(r)
-    state = status_of(box_p is not None, box_r is not None)
-    if state != "ok":
-        return SurfaceDistances(np.zeros(0), np.zeros(0), penalty_mm, state)
-    box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box_p, box_r, strict=True))
-    edge_p, edge_r = boundary_voxels(p[box]), boundary_voxels(r[box])
-    return SurfaceDistances(nearest_mm(edge_p, edge_r, spacing), nearest_mm(edge_r, edge_p, spacing), penalty_mm, state)
-
-
-def _beside(ignored: np.ndarray, p: np.ndarray, r: np.ndarray, spacing: np.ndarray) -> SurfaceDistances:
-    """Distances of masks that are False where voxels are ignored."""
-    penalty_mm = float(np.linalg.norm(spacing * p.shape))
-    state = status_of(bool(p.any()), bool(r.any()))
-    if state != "ok":
-        return SurfaceDistances(np.zeros(0), np.zeros(0), penalty_mm, state)
-    edge_p, edge_r = (boundary_voxels(mask | ignored) & ~ignored for mask in (p, r))
-    if not (edge_p.any() and edge_r.any()):
-        edge_p, edge_r = boundary_voxels(p), boundary_voxels(r)
-    return SurfaceDistances(nearest_mm(edge_p, edge_r, spacing), nearest_mm(edge_r, edge_p, spacing), penalty_mm, state)
+    p, r = (np.ascontiguousarray(mask).view(np.uint8) for mask in mask_pair(prediction, reference, ignore_index))
+    ignored = None if ignore_index is None else (to_numpy(reference) == ignore_index).reshape(p.shape)
+    return _by_label(p, r, [1], check_spacing(spacing_mm, p.ndim), ignored)[1]
 
 
 def surface_distances_by_label(
@@ -174,13 +149,40 @@ def surface_distances_by_label(
             f"{r.dtype} {r.shape}"
         )
     spacing = check_spacing(spacing_mm, p.ndim)
-    if counted is not None and not counted.all():
-        of = np.where(counted, r, 0)
-        return {c: _beside(~counted, (p == c) & counted, (of == c) & counted, spacing) for c in labels}
-    known = all(0 < label < 256 for label in labels)
-    if known and p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size * len(labels)):
-        return _from_maps(_bytes(p), _bytes(r), labels, spacing)
-    return {label: surface_distances(p == label, r == label, spacing) for label in labels}
+    ignored = None if counted is None else ~counted
+    if ignored is not None:
+        # Whatever stands there is nobody's, also if the background's 0 is among the labels.
+        p, r = (np.where(ignored, -1, labels_of.astype(np.int64)) for labels_of in (p, r))
+    return _by_label(p, r, labels, spacing, ignored)
+
+
+def _by_label(
+    p: np.ndarray, r: np.ndarray, labels: Sequence[int], spacing: np.ndarray, ignored: np.ndarray | None
+) -> dict[int, SurfaceDistances]:
+    """Distances of labels of two integer maps in which no ignored voxel has one of them."""
+    if ignored is None or not ignored.any():
+        known = all(0 < label < 256 for label in labels)
+        if known and p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size * len(labels)):
+            return _from_maps(_bytes(p), _bytes(r), labels, spacing)
+        ignored = None
+    return {label: _of_masks(p == label, r == label, spacing, ignored) for label in labels}
+
+
+def _of_masks(p: np.ndarray, r: np.ndarray, spacing: np.ndarray, ignored: np.ndarray | None) -> SurfaceDistances:
+    penalty_mm = float(np.linalg.norm(spacing * p.shape))
+    box_p, box_r = bounding_box(p), bounding_box(r)
+    state = status_of(box_p is not None, box_r is not None)
+    if state != "ok":
+        return SurfaceDistances(np.zeros(0), np.zeros(0), penalty_mm, state)
+    edges = None
+    if ignored is not None:
+        # A face between a structure and an ignored voxel is no boundary, unless the structure has no other.
+        edges = [boundary_voxels(mask | ignored) & ~ignored for mask in (p, r)]
+    if edges is None or not all(edge.any() for edge in edges):
+        box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box_p, box_r, strict=True))
+        edges = [boundary_voxels(mask[box]) for mask in (p, r)]
+    there, back = nearest_mm(*edges, spacing), nearest_mm(*reversed(edges), spacing)
+    return SurfaceDistances(there, back, penalty_mm, state)
 
 
 def _bytes(labels: np.ndarray) -> np.ndarray:
