@@ -147,7 +147,7 @@ def against(old: Path, options: argparse.Namespace) -> str:
     command = [sys.executable, __file__, "--worker", "--side", str(options.side)]
     processes = [
         subprocess.Popen(
-            command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            command, encoding="utf-8", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(checkout / "src")},
         )
         for checkout in (old.resolve(), HERE)

@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 #: declared, but imported by others only
 NOT_IMPORTED = {"einops": "MONAI's SwinUNETR imports it, but MONAI does not declare it"}
 #: imported where an optional dependency is there anyhow, by the module that names it
-OPTIONAL = {"ipython": ("report/notebook.py", "comes with ipykernel, and only notebooks call it")}
+OPTIONAL = {
+    "ipython": ("report/notebook.py", "comes with ipykernel, and only notebooks call it"),
+    "torchmetrics": ("integrations/torchmetrics.py", "an extra, for those who use its metric objects"),
+}
 
 
 def project():
@@ -47,6 +50,8 @@ def test_every_dependency_is_imported():
 def test_every_import_is_declared():
     undeclared = {name: users for name, users in imported().items() if name not in names(project()["dependencies"])}
     assert undeclared == {name: {user} for name, (user, _) in OPTIONAL.items()}
+    extras = set().union(*(names(group) for group in project()["optional-dependencies"].values()))
+    assert {"ipykernel", "torchmetrics"} <= extras
 
 
 def test_the_conda_environment_has_what_the_rules_need_and_nothing_else():

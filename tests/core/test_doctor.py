@@ -9,6 +9,7 @@ import pytest
 import torch
 from studies import tiny
 
+from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, DataError
 from spectralcal.doctor.diagnose import KINDS, check_dataset, dataset_lines, diagnose, memory_text
 from spectralcal.study.config import parse_config
@@ -69,7 +70,7 @@ def test_an_unknown_name(study):
 
 def test_the_list_names_every_set_and_where_it_is(study):
     lines = dataset_lines(study)
-    assert len(lines) == 8
+    assert len(lines) == len(registry.names("datasets"))
     state = {line[4:].split()[0]: line for line in lines}
     assert state["hippocampus"].startswith("  * ")
     assert state["hippocampus"].endswith("raw/Task04_Hippocampus")
