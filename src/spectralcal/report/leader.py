@@ -49,11 +49,11 @@ def leader(rows: Sequence[dict[str, Any]], cases: pd.DataFrame, scale: float, hi
         return {}
     # Means over cases rank, means over patients compare: with several cases a patient they may disagree, and the best
     # is then not distinct.
-    found = lead(values, best["method"], second["method"], patients, lower_is_better=not higher)
-    gap = found.difference
+    comparison = lead(values, best["method"], second["method"], patients, lower_is_better=not higher)
+    gap = comparison.difference
     return {
         best["method"]: {
-            "gap": gap.estimate, "gap_low": gap.low, "gap_high": gap.high, "adjusted_p": found.adjusted_p,
-            "detectable": gap.detectable, "shortage": found.shortage, "distinct": found.distinguishable,
+            "gap": gap.estimate, "gap_low": gap.low, "gap_high": gap.high, "adjusted_p": comparison.adjusted_p,
+            "detectable": gap.detectable, "shortage": comparison.shortage, "distinct": comparison.distinguishable,
         }
     }  # fmt: skip

@@ -40,16 +40,16 @@ def rebuild_study(config: StudyConfig) -> Rebuilt:
 
     write_resolved(config)
     collect_step(config, allow_missing=True)
-    found = Rebuilt(missing=[*_missing_cells(config), *_missing_inputs(config)])
+    rebuilt = Rebuilt(missing=[*_missing_cells(config), *_missing_inputs(config)])
     for name, step in _steps(config):
         try:
             step()
         except Exception as error:
-            found.failed.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
-            say(f"{name}: failed ({found.failed[-1]})")
+            rebuilt.failed.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
+            say(f"{name}: failed ({rebuilt.failed[-1]})")
         else:
-            found.made.append(name)
-    return found
+            rebuilt.made.append(name)
+    return rebuilt
 
 
 def _steps(config: StudyConfig) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -173,10 +173,10 @@ def case_means(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _statistics(scores: pd.DataFrame, block: pd.DataFrame, column: Column, seeds: Sequence[int]) -> dict[str, Any]:
     cases = case_means(scores)
-    found = sorted(set(scores.seed))
+    scored = sorted(set(scores.seed))
     by_seed = cases.groupby("seed").value.mean().to_numpy() * column.scale
-    status = "ok" if len(found) == len(seeds) else "incomplete" if found else "missing"
-    if found and not len(cases):
+    status = "ok" if len(scored) == len(seeds) else "incomplete" if scored else "missing"
+    if scored and not len(cases):
         status = "undefined"
     low, high = _interval(cases, column.scale)
     pooled = bool((cases.case == POOL).any())
@@ -185,7 +185,7 @@ def _statistics(scores: pd.DataFrame, block: pd.DataFrame, column: Column, seeds
     return {
         "mean": by_seed.mean() if len(by_seed) else np.nan,
         "sd_seeds": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
-        "seeds": len(found),
+        "seeds": len(scored),
         "seeds_expected": len(seeds),
         "cases": counted.case.nunique(),
         "patients": counted.patient.nunique(),
@@ -215,8 +215,8 @@ def _compared(rows: list[dict[str, Any]], scores: pd.DataFrame, column: Column) 
     ]
     ranks = pd.Series(printed, dtype=float).rank(method="dense").astype("Int64")
     rows = [{**row, "rank": rank} for row, rank in zip(rows, ranks, strict=True)]
-    found = leader(rows, case_means(scores), column.scale, column.higher)
-    return [{**row, **found.get(row["method"], NOTHING)} for row in rows]
+    against_leader = leader(rows, case_means(scores), column.scale, column.higher)
+    return [{**row, **against_leader.get(row["method"], NOTHING)} for row in rows]
 
 
 def _name(rows: pd.DataFrame, keys: Sequence[str]) -> str:

@@ -143,11 +143,11 @@ def frame(cases: int = 8, side: int = 40, bands: int = 5, seed: int = 0) -> pd.D
     logits = [log_posterior(posterior) for posterior in posteriors(cases, side, seed)]
     for each in TRANSFORMATIONS:
         for strength in each.strengths:
-            found = [
+            by_case = [
                 measured(each.change(start, strength, np.random.default_rng([seed, number])), softmax(start), bands)
                 for number, start in enumerate(logits)
             ]
-            means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+            means = {name: float(np.mean([one[name] for one in by_case])) for name in by_case[0]}
             rows.append({"method": each.name, "title": each.title, "parameter": each.strength, "strength": strength,
                          "neutral": strength == each.neutral, **means, "cases": cases, "status": "ok"})  # fmt: skip
     return pd.DataFrame(rows)
@@ -174,7 +174,7 @@ def legs(table: pd.DataFrame) -> pd.DataFrame:
         leg (the path; those of the temperature end below and above 1), rows (their positions in `table`), and a key of
         :data:`WORDS` for each map, in entropy_max_logit and entropy_max_prob.
     """
-    found = []
+    readings = []
     for method, rows in table.groupby("method", sort=False):
         start = int(np.flatnonzero(rows.neutral)[0])
         title = rows.title.iloc[0]
@@ -186,8 +186,8 @@ def legs(table: pd.DataFrame) -> pd.DataFrame:
                 name: _relation(part[name].to_numpy(), part.calibration_error.to_numpy())
                 for name in ("entropy_max_logit", "entropy_max_prob")
             }
-            found.append({"method": method, "leg": leg, "rows": list(part.index), **reading})
-    return pd.DataFrame(found)
+            readings.append({"method": method, "leg": leg, "rows": list(part.index), **reading})
+    return pd.DataFrame(readings)
 
 
 def _relation(entropy: np.ndarray, error: np.ndarray) -> str:

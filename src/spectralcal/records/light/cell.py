@@ -147,22 +147,22 @@ class LightCell:
     def text(self, name: str) -> bytes:
         """One of :data:`TEXTS`, byte for byte."""
         try:
-            found = tables.text_of(parcel.from_bytes(self.part(name).content)).encode()
-            if hashlib.sha256(found).hexdigest() != self.stands_for[name]:
+            content = tables.text_of(parcel.from_bytes(self.part(name).content)).encode()
+            if hashlib.sha256(content).hexdigest() != self.stands_for[name]:
                 raise ValueError(f"'{name}' does not come back as it was")
         except _BROKEN as error:
             raise self._damaged(error) from error
-        return found
+        return content
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of spectra.npz or scorers.npz, or what is kept of calibration.npz."""
         try:
-            found = parcel.from_bytes(self.part(name).content)
-            bins = decode_bins(_under(found, "bins"))
+            coded = parcel.from_bytes(self.part(name).content)
+            bins = decode_bins(_under(coded, "bins"))
             bands: dict[str, np.ndarray] = {}
             for kind, prefix in _BANDS.items():
-                bands |= decode_bands(_under(found, kind), bins, prefix)
-            return bins | bands | decode_curves(_under(found, "curves")) | _under(found, "plain")
+                bands |= decode_bands(_under(coded, kind), bins, prefix)
+            return bins | bands | decode_curves(_under(coded, "curves")) | _under(coded, "plain")
         except _BROKEN as error:
             raise self._damaged(error) from error
 

@@ -32,10 +32,10 @@ def around(names: list[str]) -> Iterator[tuple[int, int]]:
 
 def outside(values: np.ndarray, names: list[str]) -> np.ndarray:
     """(R, ...) numbers of regions, replaced by what the region around has besides where there is one."""
-    found = values.copy()
+    differences = values.copy()
     for i, outer in around(names):
-        found[i] = values[outer] - values[i]
-    return found
+        differences[i] = values[outer] - values[i]
+    return differences
 
 
 def inside(differences: np.ndarray, names: list[str]) -> np.ndarray:
@@ -46,7 +46,7 @@ def inside(differences: np.ndarray, names: list[str]) -> np.ndarray:
     """
     if differences.ndim < 2 or len(names) != len(differences):
         raise ValueError(f"numbers of shape {differences.shape} are not of {len(names)} regions")
-    found = differences.copy()
+    values = differences.copy()
     for i, outer in around(names):
-        found[i] = found[outer] - found[i]
-    return found
+        values[i] = values[outer] - values[i]
+    return values

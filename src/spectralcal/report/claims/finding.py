@@ -67,11 +67,11 @@ class Measure:
     shortage: str = ""
 
     @classmethod
-    def of(cls, found: Crossed, by_seed: Sequence[float], patients: int, cases: int) -> Measure:
+    def of(cls, interval: Crossed, by_seed: Sequence[float], patients: int, cases: int) -> Measure:
         """A mean over seeds and patients, and the mean of each seed."""
         return cls(
-            found.estimate, found.low, found.high, found.over, tuple(map(float, by_seed)), patients, cases,
-            found.p_value, found.detectable, found.shortage,
+            interval.estimate, interval.low, interval.high, interval.over, tuple(map(float, by_seed)), patients, cases,
+            interval.p_value, interval.detectable, interval.shortage,
         )  # fmt: skip
 
 
@@ -217,19 +217,19 @@ class Finding:
 
 def every(verdicts: Iterable[str]) -> str:
     """Verdict of a claim all of whose parts must hold: one refuted part refutes it, one hole leaves it open."""
-    found = list(verdicts)
+    reached = list(verdicts)
     for verdict in (REFUTED, CONTRADICTED, NOT_MEASURED, MOOT, INCONCLUSIVE):
-        if verdict in found:
+        if verdict in reached:
             return verdict
-    return SUPPORTED if found else NOT_MEASURED
+    return SUPPORTED if reached else NOT_MEASURED
 
 
 def agreed(verdicts: Iterable[str]) -> str:
     """Verdict of a claim that can be read in several ways: decided only if all readings say the same."""
-    found = set(verdicts)
-    if len(found) == 1:
-        return found.pop()
-    return NOT_MEASURED if NOT_MEASURED in found or not found else INCONCLUSIVE
+    different = set(verdicts)
+    if len(different) == 1:
+        return different.pop()
+    return NOT_MEASURED if NOT_MEASURED in different or not different else INCONCLUSIVE
 
 
 def conclude(
@@ -262,8 +262,8 @@ def conclude(
         odd = [part.words for part, one in zip(parts, verdicts, strict=True) if one != SUPPORTED][:SPELT_OUT]
         said = f"{len(parts)} conditions: {counts} ({'; '.join(odd) or f'for example, {shown.words}'})"
     shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "").capitalize()
-    found = ". ".join(filter(None, [said, shortage, note]))
-    return Finding.of(shown.measure, where, verdict, shown.text, shown.unit, found, evidence, source)
+    text = ". ".join(filter(None, [said, shortage, note]))
+    return Finding.of(shown.measure, where, verdict, shown.text, shown.unit, text, evidence, source)
 
 
 def not_measured(where: str, reason: object, evidence: str = "") -> Finding:

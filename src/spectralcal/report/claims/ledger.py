@@ -90,12 +90,12 @@ def listed(config: StudyConfig) -> list[Claim]:
 @functools.cache
 def own_roles(paper: str) -> dict[str, tuple[str, ...]]:
     """Id of each hypothesis of our own -> the roles of its file (``ROLES``), one of which a study must play."""
-    found = {}
+    by_claim = {}
     for name in registry.names("claims", paper):
         for identity in registry.load("claims", name, paper):
             if identity in hypotheses(paper):
-                found[identity] = tuple(registry.constant("claims", name, "ROLES", paper) or ())
-    return found
+                by_claim[identity] = tuple(registry.constant("claims", name, "ROLES", paper) or ())
+    return by_claim
 
 
 def decide(study: Study, claim: Claim) -> Entry:
@@ -113,18 +113,18 @@ def functions(paper: str) -> dict[str, tuple[str, Function]]:
     Raises:
         ValueError: as :func:`ledger`.
     """
-    found: dict[str, tuple[str, Function]] = {}
+    by_claim: dict[str, tuple[str, Function]] = {}
     for name in registry.names("claims", paper):
         for identity, function in registry.load("claims", name, paper).items():
-            if identity in found:
+            if identity in by_claim:
                 raise ValueError(f"claim {identity}: expected one function, found a second in claims/{name}.py")
-            found[identity] = (registry.constant("claims", name, "TITLE", paper), function)
-    if difference := set(found) ^ (set(catalogue(paper)) | set(hypotheses(paper))):
+            by_claim[identity] = (registry.constant("claims", name, "TITLE", paper), function)
+    if difference := set(by_claim) ^ (set(catalogue(paper)) | set(hypotheses(paper))):
         raise ValueError(
             f"expected a function for every claim of {FILE} and {OWN} and no other, found a difference in "
             f"{', '.join(sorted(difference))}"
         )
-    return found
+    return by_claim
 
 
 def roles(config: StudyConfig) -> dict[str, str | None]:

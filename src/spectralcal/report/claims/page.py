@@ -106,10 +106,10 @@ def _by_data_set(entries: Sequence[Entry], results: Results) -> list[str]:
     rows = []
     for name in results.config.datasets:
         title = results.title(name)
-        found = [(e, f) for e in entries for f in e.findings if f.source == STUDY and place(results, f) == title]
-        links = [", ".join(_link(e) for e, f in found if f.verdict == verdict) for verdict in OF_RUNS]
+        judged = [(e, f) for e in entries for f in e.findings if f.source == STUDY and place(results, f) == title]
+        links = [", ".join(_link(e) for e, f in judged if f.verdict == verdict) for verdict in OF_RUNS]
         if any(links):
-            measured = [f for _, f in found if f.verdict != NOT_MEASURED]
+            measured = [f for _, f in judged if f.verdict != NOT_MEASURED]
             seeds, patients = max(f.seeds for f in measured), max(f.patients for f in measured)
             rows.append(f"| {title} | up to {seeds}, {patients} | {' | '.join(links)} |")
     head = f"| | seeds, patients | {' | '.join(OF_RUNS)} |\n|---|---{'|---' * len(OF_RUNS)}|\n"
@@ -193,8 +193,8 @@ def _deviation(config: StudyConfig, data_set: str) -> str:
         config.training_of(data_set, next(iter(config.architectures))),
         config.paper_facts.stated_training,
     )
-    found = {key: getattr(training, key) for key in stated}
-    other = [f"{key} {_text(found[key])} ({_text(value)})" for key, value in stated.items() if found[key] != value]
+    used = {key: getattr(training, key) for key in stated}
+    other = [f"{key} {_text(used[key])} ({_text(value)})" for key, value in stated.items() if used[key] != value]
     return f"{data_set}: {', '.join(other)}" if other else ""
 
 
@@ -215,8 +215,8 @@ def _table(entries: Sequence[Entry]) -> str:
 
 def _measured(entry: Entry) -> list[Finding]:
     """Findings that the verdict rests on."""
-    found = zip(entry.findings, entry.counted, strict=True)
-    return [finding for finding, counts in found if counts and finding.verdict != NOT_MEASURED]
+    flagged = zip(entry.findings, entry.counted, strict=True)
+    return [finding for finding, counts in flagged if counts and finding.verdict != NOT_MEASURED]
 
 
 def _basis(entry: Entry, measured: Sequence[Finding]) -> str:
@@ -228,12 +228,12 @@ def _basis(entry: Entry, measured: Sequence[Finding]) -> str:
     return f"{sets}, {_resting(measured)}"
 
 
-def _resting(found: Sequence[Finding]) -> str:
-    seeds = min(f.seeds for f in found)
+def _resting(findings: Sequence[Finding]) -> str:
+    seeds = min(f.seeds for f in findings)
     said = [f"{seeds} seed{'' if seeds == 1 else 's'}"]
-    if patients := sum(f.patients for f in found):
+    if patients := sum(f.patients for f in findings):
         said.append(f"{patients} patient{'' if patients == 1 else 's'}")
-    if cases := sum(f.cases for f in found):
+    if cases := sum(f.cases for f in findings):
         said.append(f"{cases} case{'' if cases == 1 else 's'}")
     return ", ".join(said)
 

@@ -84,8 +84,8 @@ class Sample:
         if steps:
             return measure_together([self], lambda means: statistic(means[..., 0, :, :]), tries, steps=True)
         part = _contributions(statistic, self)
-        found = _centred(crossed(part, level=_level(tries)), float(statistic(self.means)))
-        return Measure.of(found, statistic(self.by_seed), len(self.patients), self.cases)
+        interval = _centred(crossed(part, level=_level(tries)), float(statistic(self.means)))
+        return Measure.of(interval, statistic(self.by_seed), len(self.patients), self.cases)
 
     def at(self, method: str) -> int:
         """Position of a method."""
@@ -112,8 +112,8 @@ def measure_together(
             """The statistic of the means of tables (M, Q, S, P)."""
             return float(statistic(np.stack([_mean(table).mean(-1) for table in tables])))
 
-        found = jackknifed(whole, [sample.values for sample in samples], level=_level(tries))
-        return Measure.of(found, by_seed, patients, cases)
+        interval = jackknifed(whole, [sample.values for sample in samples], level=_level(tries))
+        return Measure.of(interval, by_seed, patients, cases)
     parts = []
     for index, sample in enumerate(samples):
 
@@ -124,8 +124,8 @@ def measure_together(
             return statistic(everywhere)
 
         parts.append(crossed(_contributions(alone, sample)))
-    found = together(parts, float(statistic(means)), _level(tries))
-    return Measure.of(found, by_seed, patients, cases)
+    interval = together(parts, float(statistic(means)), _level(tries))
+    return Measure.of(interval, by_seed, patients, cases)
 
 
 def _contributions(statistic: Statistic, sample: Sample) -> np.ndarray:
@@ -134,10 +134,10 @@ def _contributions(statistic: Statistic, sample: Sample) -> np.ndarray:
     return influence(statistic, sample.values[..., known], 2)
 
 
-def _centred(found: Crossed, estimate: float) -> Crossed:
+def _centred(interval: Crossed, estimate: float) -> Crossed:
     """The interval around the statistic itself, from which the mean of linear parts differs in the third order."""
-    return replace(found, estimate=estimate, low=found.low + estimate - found.estimate,
-                   high=found.high + estimate - found.estimate)  # fmt: skip
+    return replace(interval, estimate=estimate, low=interval.low + estimate - interval.estimate,
+                   high=interval.high + estimate - interval.estimate)  # fmt: skip
 
 
 def _level(tries: int) -> float:

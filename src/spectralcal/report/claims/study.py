@@ -85,7 +85,7 @@ class Study:
         if not present and not claim.data_sets:
             return [not_measured(THIS_STUDY, f"the study has no experiment for the role '{role}'")]
         others = [name for name in present if name not in claim.data_sets]
-        found = []
+        findings = []
         for name in [*claim.data_sets, *(others if elsewhere else [])]:
             try:
                 experiment = self.experiment(role)
@@ -93,10 +93,10 @@ class Study:
                     raise NotMeasured(f"not in experiment '{experiment}'")
                 if name in claim.data_sets and self.results.config.kind_of(name) != name:
                     raise NotMeasured(f"'{name}' is the study's name for {self.results.config.kind_of(name)} data")
-                found.append(measure(name))
+                findings.append(measure(name))
             except (NotMeasured, ResultError) as reason:
-                found.append(not_measured(name, reason))
-        return found
+                findings.append(not_measured(name, reason))
+        return findings
 
     def counts(self, claim: Claim, name: str) -> bool:
         """Does what is found on a data set count for the claim as a whole?
@@ -122,11 +122,11 @@ class Study:
             NotMeasured: the experiment lacks one of them.
         """
         experiment = self.experiment(role)
-        found = {self.results.paper_name(method): method for method in self.results.methods(experiment)}
-        lacking = [name for name in names if name not in found]
+        by_name = {self.results.paper_name(method): method for method in self.results.methods(experiment)}
+        lacking = [name for name in names if name not in by_name]
         if lacking:
             raise NotMeasured(f"experiment '{experiment}' has no {', '.join(lacking)}")
-        return [found[name] for name in names]
+        return [by_name[name] for name in names]
 
     def variants(self, role: str, loss: str, option: str) -> dict[object, str]:
         """Methods of a loss that differ in one option alone: its value -> method, the loss without options included.
@@ -137,14 +137,14 @@ class Study:
         from spectralcal.study.methods import loss_options
 
         experiment, config = self.experiment(role), self.results.config
-        found = {}
+        by_value = {}
         for method in self.results.methods(experiment):
             parsed = method_of(config, method)
             if parsed.loss == loss and parsed.is_trained and {key for key, _ in parsed.options} <= {option}:
-                found[loss_options(config, method)[option]] = method
-        if len(found) < 2:
+                by_value[loss_options(config, method)[option]] = method
+        if len(by_value) < 2:
             raise NotMeasured(f"experiment '{experiment}' does not vary {loss}'s {option}")
-        return found
+        return by_value
 
     def cells(self, role: str, data_set: str, methods: Sequence[str], architecture: str = "") -> list[list[Cell]]:
         """Cells (methods, seeds) of an experiment.

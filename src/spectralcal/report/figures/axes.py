@@ -39,7 +39,7 @@ def line_style(look: Look, markers: bool = False) -> dict[str, Any]:
 
 
 def handles(
-    found: Mapping[str, Look], labels: Mapping[str, str], missing: Sequence[str] = (), markers: bool = False
+    looks: Mapping[str, Look], labels: Mapping[str, str], missing: Sequence[str] = (), markers: bool = False
 ) -> list[Line2D]:
     """Legend entries in the order of `labels`; a method without results is named and struck from the drawing."""
     from matplotlib.lines import Line2D
@@ -49,7 +49,7 @@ def handles(
         if method in missing:
             entries.append(Line2D([], [], linestyle="none", label=f"{label} (missing)"))
         else:
-            entries.append(Line2D([], [], label=label, **line_style(found[method], markers)))
+            entries.append(Line2D([], [], label=label, **line_style(looks[method], markers)))
     return entries
 
 

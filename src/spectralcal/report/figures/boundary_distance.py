@@ -93,12 +93,12 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     rows = []
     for method, cells in chosen.items():
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
-        found = {cell: arrays for cell in cells if (arrays := results.distance_calibration(cell, by)) is not None}
-        if not found:
+        by_cell = {cell: arrays for cell in cells if (arrays := results.distance_calibration(cell, by)) is not None}
+        if not by_cell:
             rows.append(pd.DataFrame([{**identity, "cases": 0, "seeds": 0, "status": "missing"}]))
             continue
-        cases, sums = _summed(found)
-        edges = next(iter(found.values()))["edges_mm"]
+        cases, sums = _summed(by_cell)
+        edges = next(iter(by_cell.values()))["edges_mm"]
         numbers: dict[str, np.ndarray] = {"count": sums["count"].sum((1, 2, 3)).astype(np.int64)}
         for name, of in _gaps(sums, [patients.get(case, case) for case in cases]).items():
             numbers |= {name: of.estimate, f"{name}_low": of.low, f"{name}_high": of.high}
@@ -107,7 +107,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
             "lower_mm": edges[:, 0],
             "upper_mm": edges[:, 1],
             "cases": len(cases),
-            "seeds": len(found),
+            "seeds": len(by_cell),
         }
         rows.append(pd.DataFrame({**identity, **common, **numbers, "status": "ok"}))
     table = pd.concat(rows, ignore_index=True)
@@ -120,7 +120,7 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     figure, grid = plt.subplots(
         2, 2, figsize=size(TWO_COLUMNS, 82), layout="constrained", sharex=True,
         gridspec_kw={"height_ratios": [5, 1]},
@@ -134,7 +134,7 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
                 axes.set(xticks=[], yticks=[])
             continue
         for method, rows in shown.groupby("method", sort=False):
-            style = line_style(found[method], markers=True)
+            style = line_style(looks[method], markers=True)
             place = np.arange(len(rows)) + 0.5
             above.plot(place, rows[name], **style)
             low, high = rows[f"{name}_low"], rows[f"{name}_high"]
@@ -143,7 +143,7 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
     grid[0, 0].set_ylabel("difference")
     grid[0, 1].set_ylabel("error")
     missing = set(table[table.status == "missing"].method)
-    legend_below(figure, handles(found, labels, missing, markers=True))
+    legend_below(figure, handles(looks, labels, missing, markers=True))
     return figure
 
 
@@ -154,13 +154,15 @@ def _boundary(results: Results, cells: list[Cell]) -> Literal["prediction", "ref
     return "prediction" if known and all(known) else "reference"
 
 
-def _summed(found: dict[Cell, dict[str, np.ndarray]]) -> tuple[list[str], dict[str, np.ndarray]]:
+def _summed(by_cell: dict[Cell, dict[str, np.ndarray]]) -> tuple[list[str], dict[str, np.ndarray]]:
     """Cases, and the sums (bands, bins, seeds, cases)."""
-    cases = [str(name) for name in next(iter(found.values()))["cases"]]
-    orders = {cell: in_order(cases, arrays["cases"], str(cell)) for cell, arrays in found.items()}
+    cases = [str(name) for name in next(iter(by_cell.values()))["cases"]]
+    orders = {cell: in_order(cases, arrays["cases"], str(cell)) for cell, arrays in by_cell.items()}
     names = ("count", "confidence", "hits")
     return cases, {
-        name: np.stack([found[cell][name][order].astype(float) for cell, order in orders.items()]).transpose(2, 3, 0, 1)
+        name: np.stack([by_cell[cell][name][order] for cell, order in orders.items()])
+        .astype(float)
+        .transpose(2, 3, 0, 1)
         for name in names
     }
 

@@ -163,7 +163,7 @@ def hole_sentences(statuses: Mapping[str, str], labels: Mapping[str, str]) -> st
     }
     out = ""
     for status, text in said.items():
-        named = [labels[method] for method, found in statuses.items() if found == status]
+        named = [labels[method] for method, other in statuses.items() if other == status]
         out += f" {text}: {', '.join(named)}." if named else ""
     return out
 

@@ -94,7 +94,7 @@ def each_region(
                 yield identity, region_of(results, cell, region)
 
 
-def in_order(cases: Sequence[str], found: np.ndarray, where: str) -> np.ndarray:
+def in_order(cases: Sequence[str], names: np.ndarray, where: str) -> np.ndarray:
     """Positions in `found` of the cases, so that arrays of several cells are compared case by case.
 
     Args:
@@ -105,11 +105,11 @@ def in_order(cases: Sequence[str], found: np.ndarray, where: str) -> np.ndarray:
     Raises:
         ResultError: the cell has other cases.
     """
-    position = {str(name): index for index, name in enumerate(found)}
+    position = {str(name): index for index, name in enumerate(names)}
     if set(position) != set(cases):
         other = sorted(set(position) ^ set(cases))[0]
         raise ResultError(
-            f"{where}: expected the same {len(cases)} test cases in every cell, found {len(found)} and a difference in "
+            f"{where}: expected the same {len(cases)} test cases in every cell, found {len(names)} and a difference in "
             f"'{other}'; evaluate that cell again"
         )
     return np.array([position[case] for case in cases], dtype=int)

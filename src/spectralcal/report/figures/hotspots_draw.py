@@ -101,10 +101,10 @@ def draw_correlations(
     from matplotlib.ticker import MaxNLocator
 
     control = control_of(table[table.target == "error"].method.iloc[0])
-    found = style.looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != control)))
+    looks = style.looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != control)))
     shown = table[(table.target == "difference") & ((table.strength == strength) | (table.status == "missing"))]
     for row, name in enumerate(methods):
-        look = Look(INK, "o", "-") if name == control else found[name.removesuffix(OTHER_SEED)]
+        look = Look(INK, "o", "-") if name == control else looks[name.removesuffix(OTHER_SEED)]
         mine = shown[shown.method == name]
         mean = mine[mine.level == "mean"].iloc[0]
         if mean.status != "ok":

@@ -16,10 +16,10 @@ def over_what(seeds: Iterable[int]) -> str:
     Args:
         seeds: numbers of seeds of the methods that are shown; 0 for one without results.
     """
-    found = {int(number) for number in seeds if pd.notna(number) and number > 0}
-    if found == {1}:
+    numbers = {int(number) for number in seeds if pd.notna(number) and number > 0}
+    if numbers == {1}:
         return "over patients alone (one seed says nothing about another training)"
-    return "over seeds and patients" + (" (over patients alone where there is one seed)" if 1 in found else "")
+    return "over seeds and patients" + (" (over patients alone where there is one seed)" if 1 in numbers else "")
 
 
 def undecided(shortages: Mapping[str, str], said: str) -> str:

@@ -149,10 +149,10 @@ def frame(
             common |= {"label": results.label(method)}
             common |= {"status": overall_status([block.status[method] for block in blocks])}
             row: dict[str, Any] = {**common, "level": "mean", "front": bool(front[index])}
-            for axis, mean, found in zip("xy", means, spans, strict=True):
+            for axis, mean, intervals in zip("xy", means, spans, strict=True):
                 row[axis] = mean[index]
-                if method in found:
-                    one, shift = found[method], mean[index] - found[method].estimate
+                if method in intervals:
+                    one, shift = intervals[method], mean[index] - intervals[method].estimate
                     row |= {f"{axis}_low": one.low + shift, f"{axis}_high": one.high + shift}
                     row |= {f"{axis}_detectable": one.detectable or np.nan}
                     row |= {"seeds": one.seeds, "patients": one.patients}
@@ -197,8 +197,8 @@ def beaten_by(blocks: Sequence[CaseScores], compared: np.ndarray) -> dict[str, l
     level = 1 - (1 - LEVEL) / max(len(names) - 1, 1)
 
     def worse(block: CaseScores, method: str, other: str) -> bool:
-        found = block.difference(method, other).at(level)
-        return not found.shortage and (found.high < 0 if block.column.higher else found.low > 0)
+        difference = block.difference(method, other).at(level)
+        return not difference.shortage and (difference.high < 0 if block.column.higher else difference.low > 0)
 
     return {
         method: [name for name in names if name != method and all(worse(block, method, name) for block in blocks)]

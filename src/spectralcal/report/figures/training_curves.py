@@ -94,7 +94,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     for method in numeric_settings(results, experiment).ordered(trained or chosen):
         cells = chosen[method]
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
-        histories = {cell.seed: found for cell in cells if (found := results.history(cell)) is not None}
+        histories = {cell.seed: history for cell in cells if (history := results.history(cell)) is not None}
         if not histories:
             parts.append(pd.DataFrame([{**identity, "status": "missing"}]))
         for seed, history in histories.items():
@@ -116,13 +116,13 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str], settings: 
     """
     import matplotlib.pyplot as plt
 
-    found = {**style.looks(list(names)), **settings.looks()}
+    looks = {**style.looks(list(names)), **settings.looks()}
     figure, grid = plt.subplots(2, 2, figsize=size(TWO_COLUMNS, 105), layout="constrained", sharex=True)
     for letter, axes, (panel, title) in zip("abcd", grid.flat, PANELS.items(), strict=True):
         panel_title(axes, letter, title)
         shown = table[table.panel == panel]
         for (method, quantity), rows in shown.groupby(["method", "quantity"], sort=False):
-            style = line_style(found[method])
+            style = line_style(looks[method])
             if panel == "entropy":
                 style["linestyle"] = "-" if quantity == "target" else (0, (3, 1.5))
             faint = {"color": style["color"], "linewidth": 0.4, "alpha": 0.3, "zorder": style["zorder"] - 1}
@@ -141,7 +141,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str], settings: 
     for axes in grid[1]:
         axes.set_xlabel("training step")
     missing = set(table[table.status == "missing"].method)
-    legend_below(figure, handles(found, settings.legend(names), missing))
+    legend_below(figure, handles(looks, settings.legend(names), missing))
     return figure
 
 

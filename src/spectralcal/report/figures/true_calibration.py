@@ -118,9 +118,9 @@ def frame(
             mean = {**identity, "level": "mean", "status": "ok"}
             for name in ("truth", "estimate"):
                 values = by_seed.loc[method][name].unstack("seed")
-                found = crossed(values.to_numpy().T, values.index.get_level_values("patient"))
-                mean |= {"seeds": found.seeds}
-                mean |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+                interval = crossed(values.to_numpy().T, values.index.get_level_values("patient"))
+                mean |= {"seeds": interval.seeds}
+                mean |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
             parts.append(pd.DataFrame([mean]))
     present = {method for part in parts for method in part.method}
     for method in chosen_cells(results, experiment, dataset, architecture):
@@ -139,7 +139,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
     methods = list(dict.fromkeys(table.method))
     missing = set(table[table.status == "missing"].method)
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(methods)
+    looks = style.looks(methods)
     figure, grid = plt.subplots(1, len(METRICS), figsize=size(TWO_COLUMNS, 66), layout="constrained")
     for letter, axes, metric in zip("abc", grid, METRICS, strict=True):
         panel_title(axes, letter, metric)
@@ -148,13 +148,13 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
             say_missing(axes)
             continue
         for method, rows in shown.groupby("method", sort=False):
-            _points(axes, rows, found[method])
+            _points(axes, rows, looks[method])
         rho = shown.rho.iloc[0]
         axes.text(0.97, 0.04, f"ρ = {rho:.2f}", transform=axes.transAxes, ha="right", va="bottom", color=FAINT)
         word = "distance to the posterior" if shown.measure.iloc[0] == DISTANCE else "true error"
         axes.set_xlabel(f"{word} ×10⁻³")
     grid[0].set_ylabel("estimate ×10⁻³")
-    legend_below(figure, handles(found, {m: labels[m] for m in style.ordered(labels)}, missing, markers=True))
+    legend_below(figure, handles(looks, {m: labels[m] for m in style.ordered(labels)}, missing, markers=True))
     return figure
 
 

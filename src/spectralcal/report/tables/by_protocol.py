@@ -78,8 +78,8 @@ def by_protocol(
         rows = frame[frame.dataset == dataset].assign(name=lambda kept: kept.label)
         architectures = dict.fromkeys(rows.architecture)
         named = {(a,): a if len(architectures) > 1 else "" for a in architectures}
-        found = sections(rows, ("architecture",), [*columns, *floors.values()], named, footnotes)
-        found = [replace(section, lines=[_signed(line, signed) for line in section.lines]) for section in found]
+        blocks = sections(rows, ("architecture",), [*columns, *floors.values()], named, footnotes)
+        blocks = [replace(section, lines=[_signed(line, signed) for line in section.lines]) for section in blocks]
         heads = []
         for name, kept in shown.items():
             for column in kept:
@@ -90,10 +90,10 @@ def by_protocol(
                 floor = column.metric + FLOOR
                 if ((frame.protocol == name) & (frame.metric == floor)).any():
                     heads.append(Head((dataset, name, floor), page, f"{name}, floor", name, "floor"))
-        markdown += markdown_pages(heads, found)
+        markdown += markdown_pages(heads, blocks)
         text = f"{caption(results, experiment, rows, 'column')} {said}"
         text = f"{title}, {printed}; all numbers {columns[0].unit}. {text}"
-        latex.append(latex_rows(text, heads, found, footnotes.latex()))
+        latex.append(latex_rows(text, heads, blocks, footnotes.latex()))
     text = f"{caption(results, experiment, frame, 'column')} {said}"
     return Table(frame, "\n\n".join([f"# {title}", text, *markdown]) + "\n", "\n".join(latex))
 

@@ -139,9 +139,9 @@ def _listed(noun: str, names: list[str]) -> str:
 
 
 def _counts(rows: pd.DataFrame) -> str:
-    found = sorted({count for count in rows.cases if count})
-    if not found:
+    numbers = sorted({count for count in rows.cases if count})
+    if not numbers:
         return "none"
-    cases = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    cases = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
     patients = rows.patients.max()
-    return cases if patients == found[-1] else f"{cases} of {patients} patient{'' if patients == 1 else 's'}"
+    return cases if patients == numbers[-1] else f"{cases} of {patients} patient{'' if patients == 1 else 's'}"

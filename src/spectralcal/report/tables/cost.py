@@ -62,8 +62,8 @@ def _frame(results: Results, cells: list[Cell]) -> pd.DataFrame:
     rows = []
     for (dataset, architecture, method), group in groups.items():
         known = costs.get((dataset, architecture))
-        found = [_seconds(results, cell, known) for cell in group]
-        there = [pair for pair in found if np.isfinite(pair).all()]
+        timed = [_seconds(results, cell, known) for cell in group]
+        there = [pair for pair in timed if np.isfinite(pair).all()]
         projected, actual = (sum(column) for column in zip(*there, strict=True)) if there else (np.nan, np.nan)
         trainings = sum(is_trained(results.config, cell) for cell in group)
         status = "ok" if len(there) == len(group) else "incomplete" if there else "missing"

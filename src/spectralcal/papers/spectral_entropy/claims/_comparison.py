@@ -75,8 +75,8 @@ def outcomes(study: Study, role: str, data_set: str, pairs: Sequence[Pair], erro
 
 def adjusted(family: Sequence[Outcome]) -> list[dict[Score, float]]:
     """Holm's p-values over all pairs and errors of a family, in the order of the pairs."""
-    found = holm(np.array([contrast.p_value for one in family for contrast in one.errors.values()]))
-    values = iter(found.tolist())
+    p_values = holm(np.array([contrast.p_value for one in family for contrast in one.errors.values()]))
+    values = iter(p_values.tolist())
     return [{score: next(values) for score in one.errors} for one in family]
 
 
@@ -178,10 +178,10 @@ def _higher(one: Outcome, p: Mapping[Score, float], score: Score) -> bool:
     return one.errors[score].value > 0 and p[score] < ALPHA
 
 
-def _words(score: Score, found: Measure, p: float) -> str:
+def _words(score: Score, measure: Measure, p: float) -> str:
     region = "" if score.protocol == "paper" else f", {score.protocol.replace('_', ' ')}"
-    return f"{score.metric}{region} {brackets(found)} {score.unit} (adjusted p {number(p)})"
+    return f"{score.metric}{region} {brackets(measure)} {score.unit} (adjusted p {number(p)})"
 
 
-def brackets(found: Measure) -> str:
-    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
+def brackets(measure: Measure) -> str:
+    return f"{number(measure.value)} [{number(measure.low)}, {number(measure.high)}]"

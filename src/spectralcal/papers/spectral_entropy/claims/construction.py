@@ -43,7 +43,7 @@ def softer_ring_more_power(study: Study, claim: Claim) -> list[Finding]:
     """C19: lowering the confidence of the boundary raises the power in every band."""
     from spectralcal.report.figures.boundary_ring import READINGS, band_powers
 
-    found = []
+    findings = []
     for reading, background in READINGS.items():
         for demean in (True, False):
             powers = band_powers((SIDE, SIDE), RADIUS * SIDE, RING, reading, demean)
@@ -53,8 +53,8 @@ def softer_ring_more_power(study: Study, claim: Claim) -> list[Finding]:
             name = f"{reading} map (background {background:g}, mean {'removed' if demean else 'kept'})"
             ratio = powers[-1] / np.where(powers[0] > 0, powers[0], np.nan)
             said = ", ".join("from nothing" if np.isnan(value) else f"{value:.2g}" for value in ratio)
-            found.append(_built(name, [part], RING_FILE, f"Power at 0.5 over that at 1, low to high band: {said}"))
-    return found
+            findings.append(_built(name, [part], RING_FILE, f"Power at 0.5 over that at 1, low to high band: {said}"))
+    return findings
 
 
 def certain_map_is_empty(study: Study, claim: Claim) -> list[Finding]:
@@ -108,7 +108,7 @@ def entropy_means_doubt(study: Study, claim: Claim) -> list[Finding]:
     """T04: a higher spectral entropy goes with a softer, less certain boundary, by the paper's own example."""
     from spectralcal.report.figures.boundary_ring import READINGS, ring_map
 
-    found = []
+    findings = []
     for reading, background in READINGS.items():
         entropies = {
             alpha: _entropy(ring_map((SIDE, SIDE), RADIUS * SIDE, RING, alpha, background)) for alpha in SOFTENING
@@ -117,9 +117,9 @@ def entropy_means_doubt(study: Study, claim: Claim) -> list[Finding]:
         text = f"entropy of the ring at confidence {SOFTENING[-1]:g} - that at {SOFTENING[0]:g}"
         part = Part(text, exact(rise), above(SAME), at_most(SAME), "nat")
         said = ", ".join(f"{alpha:g}: {value:.4f}" for alpha, value in entropies.items())
-        found.append(_built(f"{reading} map (background {background:g})", [part], RING_FILE,
+        findings.append(_built(f"{reading} map (background {background:g})", [part], RING_FILE,
                             f"Confidence of the ring: entropy {said}"))  # fmt: skip
-    return found
+    return findings
 
 
 def loss_is_bounded(study: Study, claim: Claim) -> list[Finding]:

@@ -265,11 +265,11 @@ def _one_and_all(study: Study, claim: Claim, scores: dict[str, Statistic]) -> li
         samples[name] = study.scores("main", name, study.named("main", *LOSSES), SIX)
         return concluded(name, [samples[name]])
 
-    found = study.each(claim, "main", on)
+    findings = study.each(claim, "main", on)
     missing = [name for name in claim.data_sets if name not in samples]
     if missing:
-        return [*found, not_measured(TOGETHER, f"without results of all seven losses: {', '.join(missing)}")]
-    return [*found, concluded(TOGETHER, [samples[name] for name in claim.data_sets])]
+        return [*findings, not_measured(TOGETHER, f"without results of all seven losses: {', '.join(missing)}")]
+    return [*findings, concluded(TOGETHER, [samples[name] for name in claim.data_sets])]
 
 
 def _lead(samples: list[Sample], score: Statistic, means: np.ndarray) -> Measure:

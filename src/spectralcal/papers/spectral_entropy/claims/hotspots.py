@@ -95,8 +95,8 @@ def lowered_at_hotspots(study: Study, claim: Claim) -> list[Finding]:
         note = "" if control else "Without a second seed there is no control: any second network may coincide"
 
         def rule(verdicts: Iterable[str]) -> str:
-            found = every(verdicts)
-            return INCONCLUSIVE if found == SUPPORTED and not control else found
+            verdict = every(verdicts)
+            return INCONCLUSIVE if verdict == SUPPORTED and not control else verdict
 
         return conclude(name, parts, evidence, rule=rule, note=note)
 
@@ -131,9 +131,9 @@ def sharper_boundaries(study: Study, claim: Claim) -> list[Finding]:
         agrees = shares[2] > max(shares[:2])
 
         def rule(verdicts) -> str:
-            found = every(verdicts)
+            verdict = every(verdicts)
             # One case cannot decide, but it can contradict.
-            return INCONCLUSIVE if found == SUPPORTED and not agrees else found
+            return INCONCLUSIVE if verdict == SUPPORTED and not agrees else verdict
 
         return conclude(name, parts, study.table("main", "protocols"), rule=rule, note=note)
 
@@ -156,15 +156,15 @@ def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], s
     """Hotspot files of all seeds."""
     results, architecture = study.results, study.architecture("main")
     seeds = results.config.experiments[study.experiment("main")].seeds
-    found = []
+    stored = []
     for seed in seeds:
         arrays = results.hotspots(data_set, architecture, seed)
         if arrays is None or "cases" not in arrays:
             raise NotMeasured(f"no hotspots of {data_set}, {architecture}, seed {seed}; run `spectralcal hotspots`")
-        found.append(arrays)
-    if any(not np.array_equal(arrays["cases"], found[0]["cases"]) for arrays in found):
+        stored.append(arrays)
+    if any(not np.array_equal(arrays["cases"], stored[0]["cases"]) for arrays in stored):
         raise NotMeasured("the hotspots of the seeds are of other cases; run `spectralcal hotspots` again")
-    return found, _place(study, "hotspots", data_set, seeds[0])
+    return stored, _place(study, "hotspots", data_set, seeds[0])
 
 
 def _place(study: Study, kind: str, data_set: str, seed: int) -> str:

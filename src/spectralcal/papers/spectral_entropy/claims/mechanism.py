@@ -175,9 +175,9 @@ def _raised(study: Study, method: str, kind: str) -> Finding:
         for name, (rise, change, mean) in sizes.items()
     )
     shown = next(iter(sizes.values()))[1]
-    found = ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage]))
+    text = ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage]))
     return Finding.of(
-        shown, TOGETHER, verdict, f"true calibration error, {names}, fewest volumes", "×10⁻³", found,
+        shown, TOGETHER, verdict, f"true calibration error, {names}, fewest volumes", "×10⁻³", text,
         study.table(ROLE, "true_calibration"),
     )  # fmt: skip
 

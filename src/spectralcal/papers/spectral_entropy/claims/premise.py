@@ -68,8 +68,8 @@ def _sums(study: Study, name: str, methods: list[str], region: str) -> Sample:
     """Voxels, confidence and hits of each case in a region."""
 
     def read(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
-        found = study.bins(cell, region)
-        return found["cases"], np.stack([found[key].sum(1) for key in ("count", "confidence", "hits")], axis=1)
+        bins = study.bins(cell, region)
+        return bins["cases"], np.stack([bins[key].sum(1) for key in ("count", "confidence", "hits")], axis=1)
 
     return study.arrays("main", name, methods, read)
 
@@ -82,10 +82,10 @@ def _pooled(study: Study, cell: Cell) -> float:
 
 
 def _temperature(study: Study, cell: Cell) -> float:
-    found = ((study.results.evaluation(cell) or {}).get("post_hoc") or {}).get("temperature") or {}
-    if "temperature" not in found:
+    fitted = ((study.results.evaluation(cell) or {}).get("post_hoc") or {}).get("temperature") or {}
+    if "temperature" not in fitted:
         raise NotMeasured(f"{cell}: evaluation.json does not say what was fitted")
-    return float(found["temperature"])
+    return float(fitted["temperature"])
 
 
 def _share(more: int, less: int) -> Statistic:

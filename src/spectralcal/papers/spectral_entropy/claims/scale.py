@@ -31,11 +31,11 @@ ROUNDING = 1e-9
 
 def responds_to_the_level(study: Study, claim: Claim) -> list[Finding]:
     """T07: the term responds to over- and underconfidence."""
-    found = [by_temperature(posterior) for posterior in posteriors()]
-    gaps = np.array([[row["gap"] for row in rows] for rows in found])
+    by_posterior = [by_temperature(posterior) for posterior in posteriors()]
+    gaps = np.array([[row["gap"] for row in rows] for rows in by_posterior])
     parts = []
     for name, text in (("max_logit", "maximum logit"), ("margin", "margin")):
-        entropies = np.array([[row[name] for row in rows] for rows in found])
+        entropies = np.array([[row[name] for row in rows] for rows in by_posterior])
         change = float(np.ptp(entropies, axis=1).max())
         parts.append(Part(f"largest change of the entropy of the {text} over temperatures", exact(change), above(SEEN),
                           lambda v: v < UNSEEN and np.abs(gaps[:, [0, -1]]).min() > MISCALIBRATED, "nat"))  # fmt: skip

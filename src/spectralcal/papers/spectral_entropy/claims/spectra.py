@@ -154,8 +154,8 @@ def quantities(frequency: np.ndarray, psd: np.ndarray, bands: np.ndarray, entrop
         x = np.log10(frequency[inside])
         x = x - x.mean()
         slope = (logs[:, inside] * x).sum(1) / (x**2).sum()
-        found = np.stack([np.log10(total), low, high, slope, entropy, bands[:, -1] / total], axis=1)
-    return np.where(np.isfinite(found), found, np.nan)
+        measured = np.stack([np.log10(total), low, high, slope, entropy, bands[:, -1] / total], axis=1)
+    return np.where(np.isfinite(measured), measured, np.nan)
 
 
 def _by_map(study: Study, claim: Claim, losses: Sequence[str], parts: Parts) -> list[Finding]:
@@ -165,9 +165,9 @@ def _by_map(study: Study, claim: Claim, losses: Sequence[str], parts: Parts) -> 
         verdicts, listed = [], []
         for kind, text in MAPS.items():
             sample, evidence = spectra(study, "main", name, losses, kind)
-            found = parts(sample, text)
-            verdicts.append(every(part.verdict for part in found))
-            listed += found
+            conditions = parts(sample, text)
+            verdicts.append(every(part.verdict for part in conditions))
+            listed += conditions
         note = "; ".join(f"{text}: {verdict}" for text, verdict in zip(MAPS.values(), verdicts, strict=True))
         return conclude(name, listed, evidence, rule=lambda _: agreed(verdicts), note=f"By map: {note}")
 

@@ -103,13 +103,13 @@ def draw(table: pd.DataFrame, style: Style, view: SliceView | None, classes: tup
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     layout = CaseLayout(rows=1 + len(labels))
     figure = plt.figure(figsize=size(layout.width, layout.height))
     _first_row(figure, layout, view, classes)
     for row, (method, label) in enumerate(labels.items(), start=1):
         _method_row(figure, layout, row, view, method, label, len(classes))
-        _diagram(figure, layout, row, table, method, found[method])
+        _diagram(figure, layout, row, table, method, looks[method])
     return figure
 
 

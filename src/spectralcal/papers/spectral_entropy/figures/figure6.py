@@ -109,9 +109,9 @@ def frame(
                 common |= {"status": status[method]}
                 cases = {"level": "case", "case": scores.cases, "patient": patients, "value": values}
                 parts.append(pd.DataFrame({**common, **cases}))
-                (by_seed,), found = scores.by_seed(method), scores.mean(method)
+                (by_seed,), interval = scores.by_seed(method), scores.mean(method)
                 known = by_seed[:, np.isfinite(by_seed).all(0)]
-                summary = {"level": "summary", "value": found.estimate, "low": found.low, "high": found.high}
+                summary = {"level": "summary", "value": interval.estimate, "low": interval.low, "high": interval.high}
                 summary |= {"cases": known.shape[1] * bool(known.size), "seeds": len(known)}
                 summary |= {"sd": np.sqrt(known.var(1, ddof=1).mean()) if summary["cases"] > 1 else np.nan}
                 if method == pair[1]:
@@ -138,7 +138,7 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    labels, found = {method: labels[method] for method in pair}, style.looks(pair)
+    labels, looks = {method: labels[method] for method in pair}, style.looks(pair)
     height = min(PAGE, 10.0 + (46.0 if len(names) == 1 else 38.0) * len(names))
     figure, grid = plt.subplots(
         len(names), len(METRICS), figsize=size(TWO_COLUMNS, height), layout="constrained", squeeze=False
@@ -148,16 +148,16 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
         for column, metric in enumerate(METRICS):
             axes, shown = grid[row, column], table[(table.dataset == dataset) & (table.metric == metric)]
             panel_title(axes, next(letters), metric if len(names) == 1 else f"{name}, {metric}")
-            _panel(axes, shown, pair, found, labels)
+            _panel(axes, shown, pair, looks, labels)
             better = "higher" if COLUMNS[metric].higher else "lower"
             axes.set_xlabel(f"{metric_label(COLUMNS[metric])}, {better} is better")
     missing = {method for method in pair if (table[table.method == method].status == "missing").all()}
-    legend_below(figure, handles(found, labels, missing, markers=True))
+    legend_below(figure, handles(looks, labels, missing, markers=True))
     return figure
 
 
 def _panel(
-    axes: Axes, table: pd.DataFrame, pair: tuple[str, str], found: dict[str, Look], labels: Mapping[str, str]
+    axes: Axes, table: pd.DataFrame, pair: tuple[str, str], looks: dict[str, Look], labels: Mapping[str, str]
 ) -> None:
     """Two rows of dots, joined case by case, with densities and means on the outer sides."""
     axes.set(ylim=(2.0, -1.0), yticks=[0, 1], yticklabels=[labels[method] for method in pair])
@@ -172,7 +172,7 @@ def _panel(
     for values in cases.dropna().to_numpy():
         axes.plot(values, [0, 1], color=FAINT, linewidth=0.4, alpha=0.5, zorder=1)
     for place, outwards, method in zip((0, 1), (-1, 1), pair, strict=True):
-        values, look = cases[method].dropna().to_numpy(), found[method]
+        values, look = cases[method].dropna().to_numpy(), looks[method]
         summary = table[(table.level == "summary") & (table.method == method)].iloc[0]
         if not values.size:
             axes.text(0.5, place, "missing", transform=axes.get_yaxis_transform(), ha="center", va="center",

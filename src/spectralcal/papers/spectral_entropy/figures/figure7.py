@@ -96,25 +96,25 @@ def frame(results: Results, experiment: str, architecture: str, protocol: str) -
         for dataset in grid.datasets
         for metric in METRICS
     ]
-    found, rows = rank_blocks(blocks), []
+    ranking, rows = rank_blocks(blocks), []
     for index, method in enumerate(blocks[0].methods):
         common = {"architecture": architecture, "method": method, "label": results.label(method)}
         for row, block in enumerate(blocks):
             rows.append(
                 {"level": "rank", **common, "dataset": block.dataset, "metric": block.column.metric,
-                 "value": block.means[index], "rank": found.ranks[row, index], "counted": bool(found.counted[row]),
+                 "value": block.means[index], "rank": ranking.ranks[row, index], "counted": bool(ranking.counted[row]),
                  "status": block.status[method]}
             )  # fmt: skip
         status = overall_status([block.status[method] for block in blocks])
-        rows.append({"level": "aggregate", **common, **_aggregated(found, method), "status": status})
+        rows.append({"level": "aggregate", **common, **_aggregated(ranking, method), "status": status})
     table = pd.DataFrame(rows)
     return table.assign(**{name: np.nan for name in NUMBERS if name not in table}), blocks
 
 
-def _aggregated(found: Ranking, method: str) -> dict[str, Any]:
-    if method not in found.mean:
+def _aggregated(ranking: Ranking, method: str) -> dict[str, Any]:
+    if method not in ranking.mean:
         return {"distinct": False}
-    mean, behind = found.mean[method], found.behind.get(method)
+    mean, behind = ranking.mean[method], ranking.behind.get(method)
     numbers = {"rank": mean.estimate, "low": mean.low, "high": mean.high, "seeds": mean.seeds}
     numbers |= {"patients": mean.patients, "shortage": mean.shortage, "distinct": False}
     if behind is not None:
@@ -169,13 +169,13 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     return figure
 
 
-def _aggregate(axes: Axes, aggregate: pd.DataFrame, found: Mapping[str, Look]) -> None:
+def _aggregate(axes: Axes, aggregate: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     for row, one in enumerate(aggregate.itertuples()):
         if not np.isfinite(one.rank):
             middle = axes.get_yaxis_transform()
             axes.text(0.5, row, "no result", transform=middle, ha="center", va="center", color=FAINT, style="italic")
             continue
-        look = found[one.method]
+        look = looks[one.method]
         axes.plot([one.low, one.high], [row, row], color=look.color, linewidth=1.1, zorder=2)
         filled = row == 0 or one.distinct
         axes.plot(one.rank, row, marker=look.marker, color=look.color, markersize=8 if look.marker == "*" else 5,

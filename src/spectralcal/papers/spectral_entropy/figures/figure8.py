@@ -133,10 +133,10 @@ def _shown(view: SliceView | None, arrays: Mapping[str, np.ndarray]) -> str:
 
 def _errors(table: pd.DataFrame) -> str:
     """What the hotspots' magnitude has to do with CE's errors, in a sentence."""
-    found = table[(table.level == "mean") & (table.target == "error") & (table.strength == "magnitude")]
-    if found.empty or found.status.iloc[0] != "ok":
+    rows = table[(table.level == "mean") & (table.target == "error") & (table.strength == "magnitude")]
+    if rows.empty or rows.status.iloc[0] != "ok":
         return ""
-    row = found.iloc[0]
+    row = rows.iloc[0]
     interval = f" ({row.excess_low:.3f} to {row.excess_high:.3f})" if np.isfinite(row.excess_low) else ""
     return f" Magnitude and CE's errors correlate with {row.value:.3f}, {row.excess:.3f}{interval} above the null."
 

@@ -74,9 +74,9 @@ def _key(table: pd.DataFrame, seeds: str) -> str:
         table: the numbers.
         seeds: their names.
     """
-    found, said = table[table["mean"].notna()], []
-    others = bool(found.position.isna().any())
-    if found.default.any():
+    scored, said = table[table["mean"].notna()], []
+    others = bool(scored.position.isna().any())
+    if scored.default.any():
         said.append("Star and dotted line: the default, the same cell in every column.")
     if table.difference_low.notna().any():
         rows = table[table.difference_low.notna()]
@@ -136,8 +136,8 @@ def _difference(scores: CaseScores, method: str, default: str | None) -> tuple[f
     """Paired difference of a method from the default, its interval and what could be seen; NaN where there is none."""
     if default is None or method == default:
         return (np.nan,) * 4
-    found = scores.difference(method, default)
-    return found.estimate, found.low, found.high, found.detectable
+    interval = scores.difference(method, default)
+    return interval.estimate, interval.low, interval.high, interval.detectable
 
 
 def draw(table: pd.DataFrame, style: Style) -> Figure:
@@ -187,18 +187,18 @@ def _title(rows: pd.DataFrame) -> str:
 
 def _panel(axes: Axes, rows: pd.DataFrame, color: str) -> None:
     swept = rows[rows.position.notna()].sort_values("position")
-    found = swept[swept["mean"].notna()]
+    scored = swept[swept["mean"].notna()]
     for _, other in rows[rows.position.isna() & rows["mean"].notna()].iterrows():
         if np.isfinite(other.difference_low):
             axes.axhspan(*_around(other), color=FAINT, alpha=0.2, linewidth=0, zorder=0)
         axes.axhline(other["mean"], color=FAINT, linewidth=0.9, zorder=1)
     printed = swept[swept.paper_value.notna()]
     axes.plot(printed.position, printed.paper_value, color=INK, zorder=2, **_PAPER)
-    axes.plot(found.position, found["mean"], color=color, linewidth=1.2, zorder=3)
-    for _, row in found[found.difference_low.notna()].iterrows():
+    axes.plot(scored.position, scored["mean"], color=color, linewidth=1.2, zorder=3)
+    for _, row in scored[scored.difference_low.notna()].iterrows():
         axes.plot([row.position] * 2, _around(row), color=color, linewidth=0.9, zorder=4)
-    axes.plot(found.position, found["mean"], "o", color=color, markersize=3.5, zorder=4)
-    default = found[found.default]
+    axes.plot(scored.position, scored["mean"], "o", color=color, markersize=3.5, zorder=4)
+    default = scored[scored.default]
     axes.plot(
         default.position, default["mean"], "*", color=color, markersize=8, markeredgecolor="white", mew=0.4, zorder=5
     )
