@@ -57,7 +57,7 @@ def test_statuses_tell_missing_from_undefined(tmp_path):
 
 def test_pooled_protocol_is_refused(study):
     results = study(methods=("ce", "spectral"), seeds=(0,), only_scores=True)
-    with pytest.raises(ResultError, match="expected one score a case, protocol 'nixon' pools all voxels"):
+    with pytest.raises(ResultError, match="expected one score per case, but protocol 'nixon' pools all voxels"):
         case_scores(results, "main", "phantom", "unet", "ECE", "nixon")
 
 

@@ -75,7 +75,7 @@ def measures(histogram: CalibrationHistogram, patients: tuple[np.ndarray, np.nda
 
     Args:
         histogram: the curve of a cell in a region.
-        patients: (patients, bins) voxels, sums of confidences and right voxels, for what chance adds to an error.
+        patients: (patients, bins) voxels, sums of confidences and correct voxels, for what chance adds to an error.
 
     Returns:
         name -> value; ``hidden`` is the share of the isotonic error that the bins of the ECE do not show, nan where the
@@ -102,7 +102,7 @@ def measures(histogram: CalibrationHistogram, patients: tuple[np.ndarray, np.nda
 
 
 def patient_bins(cases: Mapping[str, np.ndarray], patients: Mapping[str, str]) -> tuple[np.ndarray, ...]:
-    """(patients, bins) voxels, sums of confidences and right voxels of the top label.
+    """(patients, bins) voxels, sums of confidences and correct voxels of the top label.
 
     Args:
         cases: of :meth:`spectralcal.report.results.Results.case_calibration`.

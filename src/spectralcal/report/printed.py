@@ -18,7 +18,7 @@ from spectralcal.report.results import Results
 
 FOLDER = "printed"
 FIELDS = ("dataset", "metric", "method", "value", "unit", "note")
-#: words of a note that say the number itself may be another one; other notes only tell where it was confirmed
+#: words of a note that make the number itself doubtful; other notes only say where it was confirmed
 DOUBT = ("suspicio", "odd", "inconsistent", "prints", "numbers printed", "garbled", "ambiguous", "conflict")
 SHIFTED = "row label in the source text is shifted"
 

@@ -53,7 +53,7 @@ class Results:
         config: the study.
 
     Methods take an experiment's name or a cell; a cell without results gives None, so that a table or figure can show
-    the hole. Files that are there but unreadable raise :class:`~spectralcal.base.errors.ResultError`.
+    what is missing. Files that are there but unreadable raise :class:`~spectralcal.base.errors.ResultError`.
     """
 
     def __init__(self, config: StudyConfig) -> None:
@@ -196,7 +196,7 @@ class Results:
         return self.paper.datasets.get(kind) if kind == dataset else None
 
     def facts(self, dataset: str) -> DataFacts | None:
-        """Facts of a data set as it is prepared here, or as they came with shared results; None: nobody kept them.
+        """Facts of a data set as it is prepared here, or as they came with shared results; None if they were not kept.
 
         Raises:
             DataError: the file is damaged.

@@ -61,7 +61,7 @@ def summarize(
         results: the study's results.
         experiment: name of the experiment.
         columns: the metrics.
-        protocol: of the scores. One that pools all voxels has one value a seed and no interval.
+        protocol: of the scores. One that pools all voxels has one value per seed and no interval.
         paper: where the paper's numbers are: ``"table1"``, ``"table2"`` or a function; None: it has none.
         methods: canonical names in the order of the rows; None: the order of figures.
 
@@ -130,7 +130,7 @@ def check_scores(chosen: pd.DataFrame, block: pd.DataFrame, where: str) -> None:
     twice = chosen[chosen.duplicated(keys)]
     if len(twice):
         raise ResultError(
-            f"{where}: expected one score a case and class, found two of {_name(twice, keys)}; collect again"
+            f"{where}: expected one score per case and class, found two of {_name(twice, keys)}; collect again"
         )
     check_finite(chosen, where)
     scored = {

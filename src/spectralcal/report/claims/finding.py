@@ -44,7 +44,7 @@ class Measure:
         value: the estimate; nan if there is none.
         low, high: ends of the interval.
         interval: what it covers: new "seeds and patients" (:func:`spectralcal.statistics.crossed`), new "patients"
-            alone where there is one seed, new "seeds" (Student's t) of one number a training, the "rounding" of
+            alone where there is one seed, new "seeds" (Student's t) of one number per training, the "rounding" of
             printed numbers, or "exact" for a computation without sampling; none with "permutation", whose p-value
             decides.
         by_seed: the estimate of each training alone; empty where nothing was trained.
@@ -76,17 +76,17 @@ class Measure:
 
 
 def exact(value: float) -> Measure:
-    """The result of a computation in which nothing is drawn."""
+    """The exact result of a computation without sampling."""
     return Measure(float(value), float(value), float(value), "exact")
 
 
 def over_seeds(values: Sequence[float]) -> Measure:
-    """The mean of one number a training, with Student's interval over trainings."""
+    """The mean of one number per training, with Student's interval over trainings."""
     numbers = tuple(float(value) for value in values)
     nothing = float("nan")
     if not numbers or np.any(np.isnan(numbers)):
         return Measure(nothing, nothing, nothing, "seeds", numbers)
-    if not np.all(np.isfinite(numbers)):  # a training that broke down: there is no interval, and all of them tell
+    if not np.all(np.isfinite(numbers)):  # one broke down: no interval; the range is that of all
         short = over_trainings(np.zeros(len(numbers))).shortage
         return Measure(float(np.mean(numbers)), min(numbers), max(numbers), "seeds", numbers, shortage=short)
     return Measure.of(over_trainings(np.array(numbers)), numbers, 0, 0)
@@ -143,7 +143,7 @@ class Part:
             chosen = [verdict for verdict, side in sides.items() if m.p_value <= SIGNIFICANT and side(m.value)]
             return chosen[0] if chosen else INCONCLUSIVE
         points = (m.value, m.low, m.high)
-        # A small loss that is beyond chance may be within a margin and a loss all the same: it counts as a loss.
+        # A loss that is small but beyond chance can lie within a margin; it still counts as a loss.
         if all(map(self.fails, points)):
             return REFUTED
         return SUPPORTED if all(map(self.holds, points)) else INCONCLUSIVE
@@ -216,7 +216,7 @@ class Finding:
 
 
 def every(verdicts: Iterable[str]) -> str:
-    """Verdict of a claim all of whose parts must hold: one refuted part refutes it, one hole leaves it open."""
+    """Verdict of a claim all of whose parts must hold: one refuted part refutes it, one missing part leaves it open."""
     reached = list(verdicts)
     for verdict in (REFUTED, CONTRADICTED, NOT_MEASURED, MOOT, INCONCLUSIVE):
         if verdict in reached:
@@ -225,7 +225,7 @@ def every(verdicts: Iterable[str]) -> str:
 
 
 def agreed(verdicts: Iterable[str]) -> str:
-    """Verdict of a claim that can be read in several ways: decided only if all readings say the same."""
+    """Verdict of a claim that can be read in several ways: decided only if all readings agree."""
     different = set(verdicts)
     if len(different) == 1:
         return different.pop()
@@ -240,13 +240,13 @@ def conclude(
     rule: Callable[[Iterable[str]], str] = every,
     note: str = "",
 ) -> Finding:
-    """Put the parts of a claim together.
+    """The finding that the parts of a claim add up to.
 
-    The number that the finding shows is that of the first part that has the finding's verdict.
+    It shows the number of the first part with the same verdict.
 
     Args:
         where, evidence, source: as in :class:`Finding`.
-        parts: the conditions, the most telling first.
+        parts: the conditions, the most informative first.
         rule: :func:`every` or :func:`agreed`.
         note: a further sentence.
     """

@@ -43,7 +43,7 @@ WHOLE = "claim"
 
 @dataclass(frozen=True)
 class Entry:
-    """A claim with everything that was found.
+    """A claim with all findings about it.
 
     Attributes:
         claim: as in the list.
@@ -67,7 +67,7 @@ def ledger(results: Results) -> list[Entry]:
 
     Raises:
         ResultError: a result file is damaged.
-        ValueError: a claim has no function or two, or a function no claim.
+        ValueError: a claim has no function or several, or a function has no claim.
     """
     study = Study(results, roles(results.config))
     return [decide(study, claim) for claim in listed(results.config)]
@@ -226,7 +226,7 @@ def _listed(findings: list[Finding], study: Study) -> str:
 
 
 def place(results: Results, finding: Finding) -> str:
-    """Printed name of where something was found."""
+    """Printed name of where a finding comes from."""
     if finding.source == STUDY and finding.where in results.config.datasets:
         return results.title(finding.where)
     if finding.source == STUDY and finding.where in registry.names("datasets"):

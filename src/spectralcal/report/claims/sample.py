@@ -20,7 +20,7 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 class Sample:
     """Values of methods on test cases.
 
-    A case that lacks a quantity for one method or seed lacks it for all, so that no method profits from a skipped case.
+    A case without a value for one method or seed is left out for all, so that no method profits from a skipped case.
 
     Attributes:
         methods: (M,) names, in the order of the first axis.
@@ -76,8 +76,8 @@ class Sample:
 
         Args:
             statistic: of means (..., methods, quantities).
-            tries: out of how many comparisons this one was picked by the same numbers, as with the best baseline of
-                six; the interval has Bonferroni's level 1 - 0.05 / tries.
+            tries: number of comparisons from which this one was picked on the same numbers, such as the best of
+                six baselines; the interval has Bonferroni's level 1 - 0.05 / tries.
             steps: the statistic has steps or folds, as ranks and ranges do, so that it cannot be linearised
                 (:func:`spectralcal.statistics.jackknife.jackknifed`).
         """
@@ -98,7 +98,7 @@ def measure_together(
     """A statistic over data sets, whose trainings and patients are independent.
 
     Args:
-        samples: one a data set, with the same methods and numbers of quantities and seeds.
+        samples: one per data set, with the same methods and numbers of quantities and seeds.
         statistic: (..., data sets, methods, quantities) -> (...).
         tries: as in :meth:`Sample.measure`.
         steps: as in :meth:`Sample.measure`.
@@ -145,7 +145,7 @@ def _level(tries: int) -> float:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is there; nan where nothing is."""
+    """Mean over the last axis of the values that exist; nan where there are none."""
     known = np.isfinite(values)
     count = known.sum(-1)
     total = np.where(known, values, 0.0).sum(-1)

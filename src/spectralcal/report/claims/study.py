@@ -1,4 +1,4 @@
-"""What claims read of a study: paired samples of scores, spectra and histograms, histories; or a named hole."""
+"""What claims read of a study: paired samples of scores, spectra and histograms and histories, or what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spectralcal.report.summary import case_means, check_scores
 from spectralcal.study.grid import Cell
 from spectralcal.study.methods import method_of
 
-#: where a hole lies that belongs to no data set
+#: where to report a missing result that belongs to no data set
 THIS_STUDY = "this study"
 
 
@@ -99,9 +99,9 @@ class Study:
         return findings
 
     def counts(self, claim: Claim, name: str) -> bool:
-        """Does what is found on a data set count for the claim as a whole?
+        """Do findings on a data set count for the claim as a whole?
 
-        Claims about named data sets stand and fall with these. Claims about training in general are tested on any real
+        Claims about named data sets stand or fall with these. Claims about training in general are tested on any real
         data; synthetic data never count, they show that the measurement works.
         """
         if claim.kind == NAMED:

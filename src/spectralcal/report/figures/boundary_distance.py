@@ -38,11 +38,11 @@ NEEDS = ()
 PANELS = {"gap": "confidence − accuracy", "ece": "ECE"}
 #: whose boundary -> the word for it
 BOUNDARIES = {"prediction": "predicted boundary", "reference": "reference's boundary"}
-#: said of the reference's boundary
+#: caption's warning about the reference's boundary
 FLOOR = (
-    " The labels choose these bands, so a calibrated network is not at 0 in them: it looks overconfident next to the "
-    "boundary and underconfident a little farther away. How much follows from no stored number; compare methods, and "
-    "read no miscalibration from the shape."
+    " The labels choose these bands, so even a calibrated network is not at 0 in them: it looks overconfident next to "
+    "the boundary and underconfident a little farther away. The stored numbers do not say by how much: compare "
+    "methods, and do not read the shape as miscalibration."
 )
 COLUMNS = ("boundary", "lower_mm", "upper_mm", "count", "gap", "gap_low", "gap_high", "ece", "ece_low", "ece_high")
 
@@ -66,17 +66,17 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
         f"{opening(results, experiment, [dataset], architecture)} Top label in bands of distance to the nearest "
         f"boundary voxel of the {by}, voxels of "
         f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
-        "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
+        "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0: overconfident. "
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % intervals "
-        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Below: share of "
-        "all voxels; a band without a voxel has no point."
+        f"{over_what(table.seeds)}, cut off where they are much wider than the lines' spread. Below: share of "
+        "all voxels; a band without voxels has no point."
         f"{FLOOR if by == 'reference' else ''}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, results.unit(dataset)), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
-    """One row a method and band.
+    """One row per method and band.
 
     Returns:
         dataset, architecture, method, label, boundary (whose: ``prediction`` or ``reference``), lower_mm, upper_mm
@@ -148,7 +148,7 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
 
 
 def _boundary(results: Results, cells: list[Cell]) -> Literal["prediction", "reference"]:
-    """Whose boundary all cells that have results can be shown by."""
+    """The boundary that every cell with results was scored by."""
     scored = [cell for cell in cells if results.case_calibration(cell) is not None]
     known = [results.distance_calibration(cell, "prediction") is not None for cell in scored]
     return "prediction" if known and all(known) else "reference"

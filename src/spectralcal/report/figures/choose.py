@@ -1,4 +1,4 @@
-"""Which part of an experiment a figure shows, and the sentences that its caption owes the reader."""
+"""Which part of an experiment a figure shows, and the sentences that every caption needs."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ def each_region(
 
 
 def in_order(cases: Sequence[str], names: np.ndarray, where: str) -> np.ndarray:
-    """Positions in `found` of the cases, so that arrays of several cells are compared case by case.
+    """Positions in `names` of the cases, so that arrays of several cells are compared case by case.
 
     Args:
         cases: names in the wanted order.
-        found: names of another cell, in its own order.
+        names: names of another cell's cases, in its own order.
         where: names that cell in the message.
 
     Raises:

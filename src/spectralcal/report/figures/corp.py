@@ -31,7 +31,7 @@ CONFIDENCES = np.linspace(0, 1, 201)
 HEIGHT, LEGEND = 92.0, 10.0
 #: data sets side by side
 ACROSS = 2
-#: smallest miscalibration that is told apart on the axis
+#: smallest miscalibration that the axis resolves
 SMALLEST = 1e-6
 NUMBERS = ("confidence", "recalibrated", "score", "miscalibration", "discrimination", "uncertainty")
 
@@ -54,11 +54,11 @@ def corp(results: Results, experiment: str, *, architecture: str = "", dataset: 
     nowhere = [name for name, rows in table.groupby("label", sort=False) if (rows.status == "missing").all()]
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Diagrams: accuracy of the top label by isotonic "
-        f"regression on its confidence, {results.side} voxels of a seed pooled, where a block has at least {FEW} "
-        "voxels. Beside or below: what this recalibration would gain of the Brier score of the top label "
-        "(miscalibration) against what would be "
-        "left of it (refinement: uncertainty - discrimination); both are better towards the lower left corner, grey "
-        "lines join equal Brier scores. Thin lines and small markers: seeds; broad lines and large markers: their "
+        f"regression on its confidence, {results.side} voxels of a seed pooled, shown where a block has at least {FEW} "
+        "voxels. Beside or below: the two parts of the top label's Brier score, what this recalibration would remove "
+        "(miscalibration) and what would remain (refinement: uncertainty - discrimination); both are better towards "
+        "the lower left corner, grey lines connect equal Brier scores. Thin lines and small markers: seeds; thick "
+        "lines and large markers: their "
         f"mean.{missing_note(nowhere)}"
     )
     names = {name: results.title(name) for name in datasets}

@@ -67,10 +67,10 @@ def critical_difference(
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Average rank of each method over patients (mean over seeds, "
-        "cases and classes; 1 is best, ties averaged), over patients alone: nothing is said about other trainings. "
-        f"Friedman's test says whether methods differ at all; bars join methods that Nemenyi's "
-        f"test at {LEVEL:g} cannot tell apart, their average ranks being less than the critical difference (CD) from "
-        "each other. Not corrected for the number of metrics."
+        "cases and classes; 1 is best, ties averaged). Only patients are sampled: the tests say nothing about other "
+        "trainings. Friedman's test says whether methods differ at all; bars join methods that are not distinguishable "
+        f"by Nemenyi's test at {LEVEL:g}: their average ranks differ by less than the critical difference (CD). "
+        "Not corrected for the number of metrics."
         f"{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     return Drawn(draw(table, results.style), table, caption)
@@ -82,7 +82,7 @@ def frame(
     """Average ranks and groups.
 
     Returns:
-        metric, level (``method`` or ``bar``: a group that cannot be told apart), method, label, mean_rank, low, high
+        metric, level (``method`` or ``bar``: a group of indistinguishable methods), method, label, mean_rank, low, high
         (ends of a bar), statistic and p_value (Friedman's), critical_difference (Nemenyi's), patients (with a value of
         every compared method), status; and the scores that they were computed from. Methods without results do not
         compete.
@@ -128,7 +128,7 @@ def patient_means(block: CaseScores) -> np.ndarray:
 
 def cliques(mean_ranks: np.ndarray, critical_difference: float) -> list[tuple[float, float]]:
     """Lowest and highest average rank of each largest group of two or more methods closer than the critical
-    difference, groups inside of others left out."""
+    difference, groups inside others left out."""
     ordered = np.sort(mean_ranks)
     groups: list[tuple[int, int]] = []
     for start in range(len(ordered)):

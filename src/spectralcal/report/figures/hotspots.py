@@ -23,14 +23,14 @@ COLUMNS = (
 
 
 def compared_methods(results: Results, experiment: str) -> list[str]:
-    """Trained methods of an experiment without the baseline, in the order of figures: of others the loss."""
+    """Trained methods of an experiment but the baseline, in the order of figures; of a post-hoc step its network."""
     baseline = results.baseline(experiment)
     names = [str(method_of(results.config, name).trained) for name in results.methods(experiment)]
     return [name for name in results.style.ordered(dict.fromkeys(names)) if name != baseline]
 
 
 def control_of(baseline: str) -> str:
-    """The baseline of another seed: how far hotspots and differences agree when nothing but chance differs."""
+    """The baseline of another seed: how well hotspots and differences agree when only chance differs."""
     return baseline + OTHER_SEED
 
 
@@ -44,7 +44,7 @@ def hotspot_frame(
         coefficient: ``"spearman"`` or ``"pearson"``.
 
     Returns:
-        One row a number, with the columns of :data:`COLUMNS` that it has. ``level``: ``case`` (mean over seeds),
+        One row per number, with the columns of :data:`COLUMNS` that it has. ``level``: ``case`` (mean over seeds),
         ``mean`` (over cases that every seed has, with 95 % intervals over seeds and patients), ``profile`` (mean
         difference and its expectation under the null, by bin of strength) and ``histogram`` (voxels). ``target``: the
         confidence ``difference``, or the baseline's ``error``. ``null`` is what correlates through the distance to the

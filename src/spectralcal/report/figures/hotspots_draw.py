@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: lengths in mm
 SIDE, GAP, TOP = 40.0, 4.6, 6.0
-#: the finest difference that the histogram tells from zero
+#: smallest difference that the histogram resolves from zero
 FINEST = 1e-3
 DIVERGING = "RdBu_r"
 
@@ -74,7 +74,7 @@ def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame, color: str) -> N
     shade = axes.pcolormesh(x, y, grid, norm=LogNorm(1, max(2, np.nanmax(grid))), cmap="Greys", rasterized=True)
     middle = (mean.x_low + mean.x_high) / 2
     axes.fill_between(middle, mean.low, mean.high, color=color, alpha=0.3, linewidth=0)
-    rim = [Stroke(linewidth=2.4, foreground="white"), Normal()]  # the line's grey is that of many a bin
+    rim = [Stroke(linewidth=2.4, foreground="white"), Normal()]  # the line's grey also occurs in bins
     axes.plot(middle, mean.value, color=color, linewidth=1.4, path_effects=rim)
     axes.plot(middle, mean.null, color=color, linewidth=1.0, linestyle=(0, (3, 1.5)), path_effects=rim)
     axes.set_yscale("symlog", linthresh=FINEST, linscale=0.5)

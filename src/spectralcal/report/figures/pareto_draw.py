@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: ratio of the largest to the smallest error from which the axis is logarithmic
 DECADE = 4.0
-#: most data sets in a line
+#: most data sets side by side
 ACROSS = 3
 #: in mm: height of a panel, what stands beside it, and the distance below which two markers cover each other
 HEIGHT, BESIDE, TOUCH = 46.0, 15.0, 3.5
@@ -125,7 +125,7 @@ def has_dots(table: pd.DataFrame) -> bool:
 
 
 def crowded_parts(table: pd.DataFrame) -> dict[str, Frame]:
-    """Limits of the part that is drawn once more, by data set; those where no methods crowd are left out."""
+    """Limits of the enlarged part by data set, where methods crowd."""
     across = max(2, min(table.dataset.nunique(), ACROSS))
     panel, by_data_set = np.array([TWO_COLUMNS / across - BESIDE, HEIGHT]), {}
     for dataset, rows in _valued(table).groupby("dataset", sort=False):
@@ -213,7 +213,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, frame: Frame, looks: Mapping[str, Loo
                   **_marker(look))  # fmt: skip
     front = means[means.front].sort_values(["x", "y"])
     if len(front) > 1:
-        # The corners of the staircase lie on the worse side: between two methods nothing better was found.
+        # The corners of the staircase lie on the worse side: between two methods nothing better is known.
         axes.step(front.x, front.y, where="pre" if higher else "post", color=STAIRS, linewidth=1.8, zorder=1)
     axes.set(xlim=frame.x, ylim=frame.y)
     if frame.log:

@@ -25,7 +25,7 @@ class Ranking:
         compared: (methods,) have a mean in some block; the others are no competitors.
         counted: (blocks,) hold every compared method; only these enter what follows.
         mean: method -> its rank within a seed and patient, mean over these and the counted blocks; compared ones only.
-        behind: method -> its mean rank less that of the first, at Bonferroni's level for the first against every other
+        behind: method -> its mean rank minus that of the first, at Bonferroni's level for the first against every other
             method; without the first.
     """
 

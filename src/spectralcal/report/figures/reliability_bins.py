@@ -28,7 +28,7 @@ def reliability_rows(
     """Top-label reliability of a method, voxels of all cells (seeds) and cases pooled.
 
     Returns:
-        One row a bin: method, label, region, lower, upper, count (voxels), confidence, accuracy (NaN in empty bins),
+        One row per bin: method, label, region, lower, upper, count (voxels), confidence, accuracy (NaN in empty bins),
         low and high (95 % interval of the accuracy over seeds and patients, over patients alone with one seed; of the
         ratio's linear part, so that ends of a bin that few patients have may lie beyond 0 and 1), ece (of the pooled
         voxels), cases, seeds, status. One row with status ``missing`` if no cell has results.

@@ -63,7 +63,7 @@ def reliability_histograms(
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str, region: str = "all") -> pd.DataFrame:
-    """One row a method, bin of confidence and bin of accuracy that holds a diagram.
+    """One row per method, bin of confidence and bin of accuracy that contains a diagram.
 
     Returns:
         dataset, architecture, method, label, region, ends of both bins, diagrams (cases and seeds), share (of the

@@ -32,7 +32,7 @@ HEIGHT = 52.0
 
 
 def risk_coverage(results: Results, experiment: str, *, architecture: str = "", dataset: str = "") -> Drawn:
-    """Error rate of the voxels that are kept, by how many of the least confident ones are left out.
+    """Error rate of the remaining voxels against the share of the least confident ones left out.
 
     Args:
         results: the study's results.
@@ -51,8 +51,8 @@ def risk_coverage(results: Results, experiment: str, *, architecture: str = "", 
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Share of wrong voxels among those that are kept when "
         f"the least confident of all {results.side} voxels of a region are left out; ties in random order. Thin lines: "
-        "seeds; broad lines: their mean. Towards the right only the most confident voxels are left: a line that stays "
-        "high there belongs to a network that is sure where it is wrong, which no recalibration by an increasing map "
+        "seeds; thick lines: their mean. Towards the right only the most confident voxels are left: a line that stays "
+        "high there belongs to a network that is confident where it is wrong, which no increasing recalibration "
         f"repairs.{missing_note(nowhere if len(gone) else [])}"
     )
     names = {name: results.title(name) for name in datasets}

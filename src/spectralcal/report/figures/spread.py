@@ -17,8 +17,8 @@ class VarianceRatio:
     Attributes:
         ratio: of the sample variances (n - 1) over cases, each the mean over seeds; below 1 the method varies less. NaN
             for fewer than two cases or where the baseline does not vary.
-        low, high: ends of the 95 % interval over seeds and patients, found for the logarithm; NaN with one patient.
-        detectable: smallest ratio above 1 that would be found with 80 % power (and its inverse); NaN with one seed.
+        low, high: ends of the 95 % interval over seeds and patients, computed for the logarithm; NaN with one patient.
+        detectable: smallest ratio above 1 that would be detected with 80 % power (and its inverse); NaN with one seed.
         cases: that both have a value of under every seed.
     """
 

@@ -1,4 +1,4 @@
-"""What happens while a network trains: loss terms, spectral entropies and which term pulls harder."""
+"""What happens while a network trains: loss terms, spectral entropies and which term has the larger gradient."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
         architecture: architecture to show; empty: the experiment's first.
 
     Raises:
-        ResultError: a history lacks a column that belongs to its others.
+        ResultError: a history lacks a column that goes with its others.
     """
     dataset = pick(results, experiment, "datasets", dataset)
     architecture = pick(results, experiment, "architectures", architecture)
@@ -74,7 +74,7 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
         "(a) First term of each loss. (b) What is added to it, with its weight; zero where nothing is penalised. "
         "(c) Entropy of the band powers of the confidence map: target, pooled over the history (solid), and mean of "
         "the samples in the batch (dashed). (d) Gradient norm of the added term with its weight over that of the "
-        f"first, both at the logits; at 1 they pull equally hard.{_strengths(table, names)}{missing_note(gone)}"
+        f"first, both at the logits; at 1 they are equally large.{_strengths(table, names)}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, names, settings), table, caption)
 

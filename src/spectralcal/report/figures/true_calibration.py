@@ -32,7 +32,7 @@ METRICS = ("ECE", "SCE", "TACE")
 #: estimate -> the true error of the same probabilities: of the top label, or the mean over classes
 TRUTHS = {"ECE": "true_ECE", "SCE": "true_SCE", "TACE": "true_SCE"}
 DISTANCE = "distance_to_posterior"
-#: what cells of before called it
+#: its name in older cells
 _OLD_DISTANCE = "true_calibration_error"
 COLUMNS = ("metric", "measure", "level", "case", "patient", "truth", "truth_low", "truth_high", "estimate",
            "estimate_low", "estimate_high", "rho", "seeds")  # fmt: skip

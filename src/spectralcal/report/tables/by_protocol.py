@@ -23,7 +23,7 @@ from spectralcal.report.tables.rows import Head, latex_rows, markdown_pages, sec
 
 FLOORS = (
     "floor: what a calibrated network with the same probabilities would show in a region that the labels choose; a "
-    "value says something of calibration only beside its floor."
+    "value says something about calibration only relative to its floor."
 )
 
 
@@ -46,8 +46,8 @@ def by_protocol(
         experiment: name of the experiment.
         columns: the metrics in order, all of one unit.
         title: heading.
-        signed: metrics of both signs, of which neither more nor less is better: no rank, no emphasis, no mark, a minus
-            sign, and an interval without a dash.
+        signed: metrics of both signs, for which neither higher nor lower is better: no rank, no emphasis, no mark, a
+            minus sign, and an interval without a dash.
         note: sentences about the metrics, for the caption.
 
     Raises:
@@ -109,7 +109,7 @@ def _scored(columns: Sequence[Column], protocol: str, given: Collection[tuple[st
 
 
 def _unranked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of numbers of which neither more nor less is better."""
+    """Rows of numbers for which neither higher nor lower is better."""
     frame = frame.copy()
     frame[["rank", *NOTHING]] = [pd.NA, *NOTHING.values()]
     return frame

@@ -15,7 +15,7 @@ from spectralcal.statistics import FEWEST_PATIENTS, FEWEST_SEEDS
 
 #: when the best is marked, see :func:`spectralcal.statistics.lead`
 DISTINGUISHABLE = (
-    "the interval of their difference, paired by seed and patient, is without 0 at Bonferroni's level for the best "
+    "the interval of their difference, paired by seed and patient, excludes 0 at Bonferroni's level for the best "
     "against every other method"
 )
 
@@ -45,7 +45,7 @@ def caption(
         f"{_listed('protocol', [repr(name) for name in protocols])}.",
         f"{results.side.capitalize()} cases: {cases}.",
         _averages(results, experiments, frame),
-        f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share.",
+        f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share the mark.",
         *_certainty(frame, names),
     ]
     distances = frame[frame.metric.isin(["HD95", "ASD"])]
@@ -54,7 +54,7 @@ def caption(
     if (distances.missed > 0).any():
         said.append("[n]: n structures of all cases and seeds were missed and are priced with the image diagonal.")
     if (frame.status == "incomplete").any():
-        said.append("† n/m: n of m seeds are there.")
+        said.append("† n/m: n of m seeds are available.")
     if (frame.status == "missing").any():
         said.append("missing: the cell has no scores.")
     if (frame.status == "undefined").any():
@@ -74,7 +74,7 @@ def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> 
             else f" of {_listed('protocol', sorted({repr(name) for name in frame[frame.pooled].protocol}))}"
         )
         pooled = (
-            f" All {results.side} voxels{which} are one pool: one value a seed, so no interval over "
+            f" All {results.side} voxels{which} are one pool: one value per seed, so no interval over "
             "patients and no mark."
         )
     over = "" if frame.pooled.all() and len(frame) else "over cases"
@@ -87,10 +87,10 @@ def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> 
 
 
 def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
-    """What can be said about who is ahead, by data set."""
+    """What can be said about the best method, by data set."""
     said = []
     if frame.low.notna().any():
-        alone = " One seed: over patients alone, which says nothing of another training."
+        alone = " One seed: over patients alone, which says nothing about other trainings."
         one = alone if (frame.seeds == 1).any() else ""
         said.append(f"Below our numbers: 95 % interval of the mean, seeds and patients both random.{one}")
     if frame.distinct.any():
@@ -101,22 +101,27 @@ def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
         reasons = short.groupby("dataset", sort=False).shortage.first()
         listed = ", ".join(f"{names[name]} ({reason})" for name, reason in reasons.items())
         said.append(
-            f"No best is marked as distinguishable with fewer than {FEWEST_SEEDS} seeds or {FEWEST_PATIENTS} patients: "
-            f"{listed}."
+            f"No best value is marked as distinguishable with fewer than {FEWEST_SEEDS} seeds or "
+            f"{FEWEST_PATIENTS} patients: {listed}."
         )
     tested = compared[compared.gap_low.notna() & (compared.shortage == "")]
     equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
     if equal:
         # Of this comparison alone: the same cases may distinguish other methods.
         needed = "" if frame.distinct.any() else f" (criterion: {DISTINGUISHABLE})"
-        said.append(f"No best of this table is distinguishable from its second best on {', '.join(equal)}{needed}.")
+        said.append(
+            f"No best value of this table is distinguishable from the second best on {', '.join(equal)}{needed}."
+        )
     if smallest := _detectable(tested[~tested.distinct], names):
-        said.append(f"Where there is no mark, a power of 80 % takes a true difference of {smallest}.")
+        said.append(
+            "Where there is no mark, the smallest true difference that would be detected with a power of 80 % is "
+            f"{smallest}."
+        )
     if any(
         len(rows) > 1 and rows.gap_low.isna().all()
         for _, rows in compared.groupby([key for key in COMPARED if key in compared])
     ):
-        said.append("Not compared: bests that print as equal, and methods that lack seeds.")
+        said.append("Not compared: best values that print as equal, and methods that lack seeds.")
     return said
 
 

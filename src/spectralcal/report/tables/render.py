@@ -1,4 +1,4 @@
-"""Printed forms of a table of methods: Markdown in one block a metric, LaTeX in the paper's layout."""
+"""Printed forms of a table of methods: Markdown in one block per metric, LaTeX in the paper's layout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Table:
     """A table in three forms.
 
     Attributes:
-        frame: tidy numbers, one row a cell.
+        frame: tidy numbers, one row per cell.
         markdown: as printed, for reading.
         latex: as printed, for a manuscript (booktabs, multirow-free, graphicx).
     """

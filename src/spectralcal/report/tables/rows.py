@@ -48,7 +48,7 @@ def sections(
 
     Args:
         frame: rows of :func:`spectralcal.report.summary.summarize`, with the name of each row in ``name``.
-        by: columns of the frame that tell sections apart.
+        by: columns of the frame that distinguish sections.
         columns: the metrics.
         titles: values of `by` -> title of the section.
         footnotes: collects what the paper's cells cite.

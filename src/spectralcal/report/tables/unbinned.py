@@ -117,7 +117,7 @@ def _lines(rows: pd.DataFrame, printed: list[Measure]) -> Iterator[Line]:
 
 
 def _places(rows: pd.DataFrame, measure: Measure) -> dict[str, int]:
-    """Rank of each method by its printed mean; none where nothing differs or no end is the better one."""
+    """Rank of each method by its printed mean; none where all are equal or neither end is better."""
     means = rows.groupby("method", sort=False).value.mean().dropna()
     if not measure.better or len(means) < 2:
         return {}
@@ -176,7 +176,7 @@ def _caption(results: Results, experiment: str, frame: pd.DataFrame) -> str:
     ]
     gone = frame[frame.status == "missing"].groupby("method").seed.nunique()
     if len(gone):
-        said.append("† n/m: n of m seeds are there; missing: none is.")
+        said.append("† n/m: n of m seeds are available; missing: none.")
     return " ".join([*said, NOTE])
 
 
