@@ -1,4 +1,4 @@
-"""A true posterior, transformed: what spectral entropy and calibration do when one thing at a time is changed.
+"""A true posterior, transformed: how spectral entropy and calibration respond when one thing at a time is changed.
 
 The posterior of a phantom is perfectly calibrated. Each transformation takes it away from there, or leaves it there, by
 one strength; entropy of the maximum logit, entropy of the largest probability and the true calibration error are read
@@ -27,13 +27,13 @@ Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True)
 class Transformation:
-    """One thing that is changed of the true posterior.
+    """One way to change the true posterior.
 
     Attributes:
         name: identifier in tables.
         title: what is done.
         short: title of an image, with a place for the strength.
-        strength: what the number of it is.
+        strength: what its number means.
         change: how it is done.
         strengths: the values that are tried, in order.
         neutral: the strength at which nothing changes.
@@ -71,7 +71,7 @@ def shared_field(logits: np.ndarray, deviation: float, random: np.random.Generat
 
 
 def logit_noise(logits: np.ndarray, deviation: float, random: np.random.Generator) -> np.ndarray:
-    """White noise of its own added to each logit."""
+    """Independent white noise added to each logit."""
     return logits + deviation * random.standard_normal(logits.shape)
 
 
@@ -158,7 +158,7 @@ WORDS = {
     "better": "better calibration",
     "worse": "worse calibration",
     "mixed": "better on one part and worse on another",
-    "none": "nothing, one of the two never moves",
+    "none": "nothing: one of the two never moves",
 }
 #: changes along a path that count as none: nats, and calibration error of probabilities
 LEAST_ENTROPY, LEAST_ERROR = 0.02, 1e-4

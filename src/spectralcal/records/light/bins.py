@@ -1,6 +1,6 @@
 """The equal-width bins of every case as few integers, and back, exactly.
 
-Regions lie in each other, and where two have the same voxels in a bin, one says all of the other. Above one half the
+Regions are nested, and where two have the same voxels in a bin, one determines the other. Above one half the
 top label's voxels are those of the classes. Neither has to hold: integers are stored as differences from it, and what
 would not come back to the bit is listed.
 """

@@ -1,4 +1,4 @@
-"""The one file of a published cell: a zip file of what its CSV and npz files say, and of what they were.
+"""The one file of a published cell: a zip file of what its CSV and npz files contain, and of their digests.
 
 Its member `about.json` has the SHA-256 of the files that it stands for and of the other members, under a seal. So the
 records of a cell are published as they were written, and say whether this file belongs to them; scores and history come

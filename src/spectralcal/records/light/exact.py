@@ -1,4 +1,4 @@
-"""Sums of probabilities as the integers that they are, in as many bits as their counts leave open; and what is odd.
+"""Sums of probabilities as the integers that they are, in as many bits as their counts leave open; and the exceptions.
 
 The probabilities of a bin are float32 values between its ends, so `n` of them add up to one of few multiples of a unit
 (:func:`spectralcal.metrics.groups.exact_unit`).

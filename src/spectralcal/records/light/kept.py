@@ -1,4 +1,4 @@
-"""What of a cell's calibration.npz is published: the way in which every table, figure and verdict sees it.
+"""The part of a cell's calibration.npz that is published, and that every table, figure and verdict reads.
 
 Results read full and published cells through this, so that both give the same numbers to the last bit.
 """
@@ -21,7 +21,7 @@ _POOLED = ("layout", "cell", "count", "confidence", "hits", "sums")
 
 
 def kept(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of calibration.npz that are published. What is kept already stays as it is, and so do other arrays.
+    """The arrays of calibration.npz that are published. What is reduced already stays as it is, and so do other arrays.
 
     Of pooled histograms the curve is kept (:func:`spectralcal.metrics.curve.curve_arrays`). Of the bins of a case,
     counts, accuracies and the top label's confidences are exact; a class's mean probability is one of 2^12 places in

@@ -1,7 +1,7 @@
 """Named arrays as bytes that compress well, and back, exactly. No pickles.
 
-Integers lose their sign to the lowest bit and unused bytes, numbers that are float32 are stored as such, and the bytes
-of equal weight lie together, because they resemble each other.
+The sign of integers goes to the lowest bit, unused bytes are dropped, numbers that are float32 are stored as such, and
+bytes of equal weight lie together, because they resemble each other.
 """
 
 from __future__ import annotations

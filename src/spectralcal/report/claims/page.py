@@ -178,7 +178,8 @@ def _reading(config: StudyConfig) -> str:
         "when a study is published.",
         "A claim that is not about architectures uses the experiment's first.",
         "Intervals account for few patients and for picking the best of several methods, not for the number of "
-        "data sets and claims: if all methods were equal, chance alone would refute about one in ten claims on six data sets.",
+        "data sets and claims: if all methods were equal, chance alone would refute about one in ten claims on six "
+        "data sets.",
     ]
     differing = [_deviation(config, name) for name in config.datasets]
     if any(differing):

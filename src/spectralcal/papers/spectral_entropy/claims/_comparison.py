@@ -110,7 +110,7 @@ def finding(
     *,
     sensitivity: bool = False,
 ) -> Finding:
-    """What a pair says, in words and as the number of its ECE over all voxels."""
+    """What a pair shows, in words, and the number of its ECE over all voxels."""
     names = " - ".join(study.results.label(method) for method in (one.pair.method, one.pair.reference))
     where = f" ({one.pair.architecture})" if one.pair.architecture else ""
     ece = one.errors[ECE_ALL]
@@ -118,7 +118,7 @@ def finding(
     said.append(f"DSC {brackets(one.dice)} pp. Intervals are unadjusted; p-values are adjusted within the family")
     said.append(
         f"The smallest change of ECE that matters is {number(LEAST_GAIN * one.reference)} {ECE_ALL.unit}, the smallest "
-        f"that this design finds with a power of 80 % is {number(ece.detectable)}"
+        f"that this design detects with a power of 80 % is {number(ece.detectable)}"
     )
     if sensitivity and one.later is not None:
         said.append(f"Without seeds 0 and 1, which the pilot used: ECE {brackets(one.later)} {ECE_ALL.unit}")

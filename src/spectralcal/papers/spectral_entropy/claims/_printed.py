@@ -60,7 +60,7 @@ def printed(table: str, data_set: str, metric: str, method: str) -> Rounded:
 
 
 def smallest(numbers: Iterable[Rounded]) -> Rounded:
-    """The least of several numbers; a lost one may be less than all others, so that the lower end is open."""
+    """The least of several numbers; a lost one may be less than all others, so the lower end is open."""
     values = list(numbers)
     known = [entry.value for entry in values if np.isfinite(entry.value)]
     low, high = min(entry.low for entry in values), min(entry.high for entry in values)

@@ -30,7 +30,7 @@ def entropy_tells_calibration(study: Study, claim: Claim) -> list[Finding]:
     """C18: the more power and balance a spectrum has, the lower the ECE, over losses and over cases, in three maps.
 
     Over losses the unit is the loss, of which there are seven: their order is permuted, and neither more patients nor
-    more seeds make them more. Over cases the correlation is taken within each training and averaged.
+    more seeds add to them. Over cases the correlation is taken within each training and averaged.
     """
 
     def on(name: str) -> Finding:

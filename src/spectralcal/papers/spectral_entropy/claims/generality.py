@@ -273,7 +273,7 @@ def _one_and_all(study: Study, claim: Claim, scores: dict[str, Statistic]) -> li
 
 
 def _lead(samples: list[Sample], score: Statistic, means: np.ndarray) -> Measure:
-    """How far the last method is above the best of the others, picked by its mean; scores depend on who is where."""
+    """How far the last method is above the best of the others, picked by its mean; a score may depend on all."""
     best = int(np.argmax(score(means)[:-1]))
     return measure_together(samples, lambda m: score(m)[..., -1] - score(m)[..., best], len(LOSSES) - 1, steps=True)
 

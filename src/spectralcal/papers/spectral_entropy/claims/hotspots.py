@@ -89,7 +89,7 @@ def lowered_at_hotspots(study: Study, claim: Claim) -> list[Finding]:
         text = "Spearman's correlation of hotspots and confidence difference"
         beyond = sample.measure(lambda m: m[..., 0, 0] - m[..., 0, 1])
         parts = [Part(f"{text} beyond the boundary-matched null", beyond, above(0), below(0))]
-        if control:  # the more telling of the two
+        if control:  # the more informative of the two
             more = sample.measure(lambda m: m[..., 0, 2] - m[..., 0, 4])
             parts.insert(0, Part(f"{text}, Ours - cross-entropy, both of another seed", more, above(0), below(0)))
         note = "" if control else "Without a second seed there is no control: any second network may coincide"
@@ -153,7 +153,7 @@ def broken_boundaries(study: Study, claim: Claim) -> list[Finding]:
 
 
 def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], str]:
-    """Hotspot files of all seeds."""
+    """Hotspot arrays of all seeds, and where they are published."""
     results, architecture = study.results, study.architecture("main")
     seeds = results.config.experiments[study.experiment("main")].seeds
     stored = []

@@ -114,7 +114,7 @@ def compared(
 
 
 def wider(study: Study, claim: Claim) -> list[Finding]:
-    """H-11: the lead against cross-entropy on every architecture of the experiment; all must agree."""
+    """H-11: the lead over cross-entropy on every architecture of the experiment; all must agree."""
 
     def on(name: str) -> Finding:
         architectures = study.results.config.experiments[study.experiment("wider")].architectures

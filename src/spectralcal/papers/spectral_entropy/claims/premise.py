@@ -1,4 +1,4 @@
-"""Is there something to repair? The premise that networks trained with cross-entropy are overconfident."""
+"""Is there anything to repair? The premise that networks trained with cross-entropy are overconfident."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TITLE = "The premise"
 TEXT = "CE, confidence - accuracy"
 UNIT, SCALE = "×10⁻³", 1e3
-#: the region that the prediction chooses; one that the label chooses says nothing of calibration
+#: the region that the prediction chooses; one that the label chooses says nothing about calibration
 FOREGROUND = "predicted_foreground"
 VOXELS, CONFIDENCE, HITS = range(3)
 
@@ -34,7 +34,7 @@ def overconfident(study: Study, claim: Claim) -> list[Finding]:
         try:
             shown = _sums(study, name, methods, FOREGROUND).measure(gap)
             parts.append(Part(f"{TEXT} over predicted foreground", shown, above(0), below(0), UNIT))
-        except NotMeasured:  # cells that were scored before there was this region have it in their curves, but pooled
+        except NotMeasured:  # older cells have this region only pooled, in their curves
             pooled = over_seeds([_pooled(study, cell) for cell in study.cells("main", name, methods)[0]])
             parts.append(Part(f"{TEXT} over predicted foreground, voxels pooled", pooled, above(0), below(0), UNIT))
         evidence = study.files("main", name, methods, "calibration.npz")

@@ -22,7 +22,7 @@ FILE = "src/spectralcal/papers/spectral_entropy/claims/scale.py"
 #: phantoms and their side in voxels; temperatures: overconfident, calibrated, underconfident
 PHANTOMS, SIDE = 4, 32
 TEMPERATURES = (0.4, 1.0, 2.5)
-#: a change of an entropy that a loss could act on, one that is rounding (nat), and a gap that matters
+#: change of an entropy that a loss could act on, one that is rounding (nat), and a gap that matters
 SEEN, UNSEEN, MISCALIBRATED = 1e-2, 1e-4, 1e-2
 #: lengths of gradient steps, as shares of the norm of the logits
 STEPS = (1e-3, 1e-2, 1e-1, 1.0)

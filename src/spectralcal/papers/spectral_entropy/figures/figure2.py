@@ -92,7 +92,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str, re
 
 
 def draw(table: pd.DataFrame, style: Style, view: SliceView | None, classes: tuple[str, ...]) -> Figure:
-    """A row of panels for each method, below a row with the image and its reference.
+    """One row of panels per method, below a row with the image and its reference.
 
     Args:
         table: the reliability bins.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TITLE = "Power spectral density of confidence maps"
 NEEDS = ()
 MAPS = {"max_logit": "maximum logit", "max_prob": "maximum probability", "margin": "margin of the top two logits"}
-#: log10 power of a constant map, which has none; far below anything measured
+#: log10 power of a constant map, which has no power; far below any measured one
 FLOOR = -30.0
 CURVES = ("map", "frequency", "spacing_mm", "log10_power", "low", "high", "log10_ratio", "ratio_low", "ratio_high")
 
@@ -56,7 +56,7 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
         f"{opening(results, experiment, [dataset], architecture)} Top: radial power spectral density of three "
         f"confidence maps (mean removed, Hamming taper) on one patch in each of {cases}; mean of the logarithm over "
         "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % intervals "
-        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Shading: the {bands} "
+        f"{over_what(table.seeds)}, cut off where they are much wider than the lines' spread. Shading: the {bands} "
         f"bands of the spectral loss.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, bands, results.unit(dataset)), table, caption)

@@ -68,8 +68,8 @@ def figure4(
         f"{opening(results, experiment, grid.datasets, networks)} Protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. "
         f"Large: means of {label[pair[0]]} and {label[pair[1]]}, joined by a line, with 95 % intervals "
-        f"{over_what(table.seeds)}; small: single seeds, where there are several. Right of each: {label[pair[1]]} less "
-        f"{label[pair[0]]}, paired by seed and patient, with its 95 % interval; filled where the interval "
+        f"{over_what(table.seeds)}; small: single seeds, where there are several. Right of each: "
+        f"{label[pair[1]]} minus {label[pair[0]]}, paired by seed and patient, with its 95 % interval; filled where the interval "
         f"excludes zero; the shaded side is the better one.{_undecided(table, names)}{gone}"
         f"{not_shown(results, experiment, pair)}"
     )
@@ -82,9 +82,9 @@ def frame(
     """Means and paired differences.
 
     Returns:
-        dataset, architecture, metric, unit, method, label, level (``seed``, ``mean``, or ``difference``: `ours` less
+        dataset, architecture, metric, unit, method, label, level (``seed``, ``mean``, or ``difference``: `ours` minus
         the baseline), seed, value with its 95 % interval low and high, p_value, detectable (smallest difference that
-        would be found with 80 % power) and shortage (why it decides nothing) of differences, seeds and patients that
+        would be detected with 80 % power) and shortage (why it decides nothing) of differences, seeds and patients that
         entered, cases, status; and the scores that they were computed from.
     """
     grid, rows, blocks = results.config.experiments[experiment], [], []
@@ -124,7 +124,7 @@ def _numbers(interval: Crossed) -> dict[str, float]:
 
 
 def _undecided(table: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """Sentences on hollow markers: where too little was run, and what could have been seen."""
+    """Sentences on hollow markers: where too little was run, and what could have been detected."""
     differences = table[(table.level == "difference") & table.value.notna()]
     shortages = {
         _name(dataset, architecture, names).replace("\n", " "): rows.shortage.iloc[0]
@@ -246,7 +246,7 @@ def _name(dataset: str, architecture: str, names: Mapping[str, str]) -> str:
 
 
 def _holes(table: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """Sentences on methods that lack something, by data set and architecture."""
+    """Sentences on incomplete methods, by data set and architecture."""
     means, statuses, labels = table[table.level == "mean"], {}, {}
     for (dataset, architecture, method), rows in means.groupby(["dataset", "architecture", "method"], sort=False):
         key = f"{dataset}/{architecture}/{method}"

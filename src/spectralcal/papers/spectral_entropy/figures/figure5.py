@@ -1,4 +1,4 @@
-"""The paper's Figure 5: a radar over six metrics, and beside it the same numbers as dots, which can be read."""
+"""The paper's Figure 5: a radar over six metrics, and beside it the same numbers as dots, which are easier to read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TITLE = "Six metrics at once"
 NEEDS = ()
 METRICS = tuple(COLUMNS)
-#: means that differ by no more of the larger one are equal
+#: relative difference up to which means are equal
 EQUAL = 1e-12
 #: how far below 0 and above 1 intervals are shown
 BEYOND = 0.5
@@ -76,7 +76,7 @@ def figure5(
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Each axis goes from the worst (0) to the best mean (1) of the "
         f"methods shown{over}; "
-        "methods that are equal are all at 1. The scale depends on who is compared and says nothing about sizes of "
+        "equal methods are all at 1. The scale depends on the compared methods and says nothing about the size of "
         f"differences. (a) As a radar. (b) The same numbers{_bars(table, results.label(results.baseline(experiment)))}"
         f".{ends} Area of the polygon as a share of the hexagon, which changes with the order of the axes: "
         f"{listed or 'none'}.{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
@@ -166,7 +166,7 @@ def _intervals(blocks: Sequence[CaseScores], complete: np.ndarray, baseline: str
 
 
 def _on_scale(block: CaseScores, method: str, baseline: str, complete: np.ndarray) -> np.ndarray:
-    """(seeds, cases) how much better a method is than the baseline, in lengths of the axis."""
+    """(seeds, cases) how much better a method is than the baseline, in units of the axis length."""
     first, second = block.by_seed(method, baseline) * (1 if block.column.higher else -1)
     difference, size, span = first - second, np.abs(block.means[complete]).max(), np.ptp(block.means[complete])
     if span > EQUAL * size:
@@ -188,7 +188,7 @@ def _bars(table: pd.DataFrame, baseline: str) -> str:
     cut = table.low.min() < -BEYOND or table.high.max() > 1 + BEYOND
     return (
         f", with 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and patient, "
-        f"around them and on the same scale: one that holds {baseline}'s score does not tell the two apart"
+        f"around them and on the same scale: an interval with {baseline}'s score in it does not distinguish the two"
         f"{'; some are longer than the panel' * bool(cut)}"
     )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TITLE = "Per-case distributions of Dice and calibration error"
 NEEDS = ()
 METRICS = ("DSC", "ECE")
-#: a density of fewer cases shows the kernel and not the cases
+#: with fewer cases a density shows the kernel, not the cases
 FEWEST = 10
 NUMBERS = ("case", "patient", "value", "low", "high", "sd", "ratio", "ratio_low", "ratio_high", "ratio_detectable",
            "cases", "seeds")  # fmt: skip
@@ -159,7 +159,7 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
 def _panel(
     axes: Axes, table: pd.DataFrame, pair: tuple[str, str], looks: dict[str, Look], labels: Mapping[str, str]
 ) -> None:
-    """Two rows of dots, joined case by case, with densities and means on the outer sides."""
+    """Two rows of dots, joined case by case, with densities and means on their outer sides."""
     axes.set(ylim=(2.0, -1.0), yticks=[0, 1], yticklabels=[labels[method] for method in pair])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -224,7 +224,7 @@ def _short(ratio: float) -> str:
 
 
 def _detectable(table: pd.DataFrame) -> str:
-    """Sentence on what could have been seen, where an interval has 1 in it."""
+    """Sentence on what could have been detected, where an interval contains 1."""
     rows = table[(table.ratio_low <= 1) & (table.ratio_high >= 1) & table.ratio_detectable.notna()]
     if rows.empty:
         return ""

@@ -37,7 +37,7 @@ GAP, ROW, HEAD, FOOT = 6.0, 5.5, 6.0, 11.0
 #: mm: a cell of the heatmap beside the aggregate ranks, and the fewest columns that put it below them
 CELL, MANY = 7.5, 9
 NUMBERS = ("rank", "low", "high", "behind", "behind_low", "behind_high", "detectable", "seeds", "patients", "shortage")
-#: dark for good ranks; lightness alone tells them apart, so that greyscale does too
+#: dark for good ranks; lightness alone distinguishes them, also in greyscale
 SHADES = ("#0b2a52", "#5f83aa", "#f3f3ef")
 
 
@@ -86,9 +86,9 @@ def frame(results: Results, experiment: str, architecture: str, protocol: str) -
         level (``rank``: of the means of a data set and metric; ``aggregate``: within seeds and patients, mean over
         these and the counted columns), architecture, method, label, dataset, metric, value (mean in the printed unit),
         rank, counted (the column enters the mean rank), status; and of the aggregate low, high (95 %), behind (mean
-        rank less that of the first) with its interval behind_low and behind_high and its smallest value that would be
-        found with 80 % power (detectable), distinct (behind the first beyond doubt), seeds, patients (fewest of a data
-        set), shortage (why none is distinct); and the scores that they were computed from.
+        rank minus that of the first) with its interval behind_low and behind_high and its smallest value that would be
+        detected with 80 % power (detectable), distinct (distinguishable from the first), seeds, patients
+        (fewest of a data set), shortage (why none is distinct); and the scores that they were computed from.
     """
     grid = results.config.experiments[experiment]
     blocks = [
@@ -124,10 +124,12 @@ def _aggregated(ranking: Ranking, method: str) -> dict[str, Any]:
 
 
 def _undecided(methods: pd.DataFrame) -> str:
-    """Sentences on hollow markers: what is too few, or what could have been seen."""
+    """Sentences on hollow markers: what is too few, or what could have been detected."""
     short = [reason for reason in methods.shortage.dropna() if reason]
     hollow = methods[methods.behind.notna() & ~methods.distinct.astype(bool)]
-    said = undecided(dict.fromkeys(["all"], short[0]), "No method is distinguished from it") if short else ""
+    said = (
+        undecided(dict.fromkeys(["all"], short[0]), "No method is marked as distinguishable from it") if short else ""
+    )
     return said + detectable_sentence({"mean rank": (hollow.detectable, "")})
 
 
@@ -141,7 +143,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    aggregate = table[table.level == "aggregate"].sort_values("rank", kind="stable")  # holes come last
+    aggregate = table[table.level == "aggregate"].sort_values("rank", kind="stable")  # missing values come last
     methods, labels = list(aggregate.method), list(aggregate.label)
     columns, body = len(names) * len(METRICS), ROW * len(aggregate)
     wide = columns >= MANY
@@ -194,7 +196,7 @@ def _aggregate(axes: Axes, aggregate: pd.DataFrame, looks: Mapping[str, Look]) -
 def _heatmap(
     axes: Axes, table: pd.DataFrame, methods: Sequence[str], names: Mapping[str, str], wide: bool
 ) -> None:  # fmt: skip
-    """Ranks as shades and numbers; a hole is hatched."""
+    """Ranks as shades and numbers; a missing one is hatched."""
     keys = [(dataset, metric) for dataset in names for metric in METRICS]
     ranks = table.set_index(["method", "dataset", "metric"])["rank"]
     grid = np.array([[ranks[method, *key] for key in keys] for method in methods], dtype=float)
@@ -215,7 +217,7 @@ def _heatmap(
 
 
 def _shades(axes: Axes, grid: np.ndarray, highest: float, numbers: Sequence[Sequence[str]]) -> None:
-    """Cells as shades with their numbers, one high and one wide each; holes stay empty."""
+    """Cells as shades with their numbers, one high and one wide each; missing ones stay empty."""
     import seaborn
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -227,7 +229,7 @@ def _shades(axes: Axes, grid: np.ndarray, highest: float, numbers: Sequence[Sequ
 
 
 def _rank_text(rank: float) -> str:
-    """``4``, ``4½``: narrower than a decimal; ties share whole or half ranks. A hole has a dash."""
+    """``4``, ``4½``: narrower than a decimal; ties share whole or half ranks. A missing rank is a dash."""
     if not np.isfinite(rank):
         return "–"
     return f"{int(rank)}" + ("½" if rank % 1 else "")

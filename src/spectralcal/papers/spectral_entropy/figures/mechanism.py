@@ -1,4 +1,4 @@
-"""Does a higher spectral entropy mean a better calibration? Paths away from a posterior that is perfectly calibrated.
+"""Does a higher spectral entropy mean better calibration? Paths away from a posterior that is perfectly calibrated.
 
 Each path changes one thing of a phantom's true posterior by growing strengths and shows where entropy and true
 calibration error go. A construction: it reads no results.
@@ -162,7 +162,7 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
 
 
 def _reading(table: pd.DataFrame) -> str:
-    """One sentence a map: what a higher entropy goes with on each path."""
+    """One sentence per map: what a higher entropy goes with on each path."""
     legs = transformed.legs(table)
     said = []
     for name, label in MAPS.items():

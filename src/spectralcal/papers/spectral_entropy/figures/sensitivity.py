@@ -34,7 +34,7 @@ WIDE = 5.0
 def sensitivity(
     results: Results, experiment: str, *, experiments: tuple[str, ...] = (), dataset: str = "", architecture: str = ""
 ) -> Drawn:
-    """Dice and ECE over the value of the option that each experiment varies, a column each.
+    """Dice and ECE over the value of the option that each experiment varies, one column per experiment.
 
     Args:
         results: the study's results.
@@ -68,7 +68,7 @@ def sensitivity(
 
 
 def _key(table: pd.DataFrame, seeds: str) -> str:
-    """Sentences on what is drawn, each with a blank before it; only on what there is.
+    """Sentences on what is drawn, each after a space, and nothing else.
 
     Args:
         table: the numbers.
@@ -86,8 +86,8 @@ def _key(table: pd.DataFrame, seeds: str) -> str:
         said.append(
             f"Bars{' and bands' * others}: 95 % intervals {over_what(rows.seeds)}, "
             f"{counted(int(table.patients.max()), 'patient')} and {seeds}, of the paired "
-            "difference from the default in the unit of the axis, drawn around the mean; the intervals of the means "
-            f"themselves, which hold how patients differ too, are in the CSV.{detectable_sentence(sizes)}"
+            "difference from the default in the unit of the axis, drawn around the mean; the intervals of the "
+            f"means themselves, which also contain the variation between patients, are in the CSV.{detectable_sentence(sizes)}"
         )
     if others:
         said.append("Grey: methods that do not have the option.")
@@ -105,7 +105,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
         experiment, option (the one that varies; empty unless there is exactly one), setting (its value as text),
         position (its value, or a running number if it is none), default (the loss without options), difference,
         difference_low and difference_high (paired by seed and patient, from the default), difference_detectable (the
-        smallest that would be found with 80 % power), and the summary's columns; methods without the option have no
+        smallest that would be detected with 80 % power), and the summary's columns; methods without the option have no
         setting.
     """
     for kind, name in (("datasets", dataset), ("architectures", architecture)):
@@ -133,7 +133,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
 
 
 def _difference(scores: CaseScores, method: str, default: str | None) -> tuple[float, float, float, float]:
-    """Paired difference of a method from the default, its interval and what could be seen; NaN where there is none."""
+    """Paired difference of a method from the default, its interval and what is detectable; NaN where there is none."""
     if default is None or method == default:
         return (np.nan,) * 4
     interval = scores.difference(method, default)

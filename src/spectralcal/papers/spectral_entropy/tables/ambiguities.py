@@ -137,7 +137,7 @@ def _paired(ours: pd.DataFrame, base: pd.DataFrame, column: Column) -> dict:
 
 
 def _pooled(ours: pd.DataFrame, base: pd.DataFrame, column: Column) -> dict:
-    """One value a seed against the mean of the cases: a difference without an interval."""
+    """One value per seed against the mean of the cases: a difference without an interval."""
     seeds = sorted(set(ours.seed) & set(base.seed))
     if not seeds:
         return _nothing(0)
@@ -185,7 +185,7 @@ def _caption(results: Results, names: tuple[str, ...], frame: pd.DataFrame) -> s
         f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}; {shown}. "
         f"Difference to the default reading of the spectral loss (rows M) or to the protocol '{PROTOCOL}' (rows E), "
         f"mean and 95 % interval over {counted} seed{plural} and patients (over patients alone with one seed), not "
-        f"corrected for the number of rows; *: it is without 0, of at least {FEWEST_SEEDS} seeds and "
+        f"corrected for the number of rows; *: it excludes 0, with at least {FEWEST_SEEDS} seeds and "
         f"{FEWEST_PATIENTS} patients. Points as in docs/ambiguities.md."
     )
 
