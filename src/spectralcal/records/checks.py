@@ -81,7 +81,7 @@ def _check_record(cell: Cell, path: Path, record: dict[str, Any]) -> list[str]:
     findings += [f"{other}: altered since {name} was written" for other in altered(path.parent, hashes)]
     in_light = _in_light(path.parent)
     gone = [file for file in hashes if file not in {*OPTIONAL, *in_light} and not (path.parent / file).is_file()]
-    return findings + [f"{file}: is missing, but {name} lists it" for file in gone]
+    return findings + [f"{file}: is gone, but {name} lists it" for file in gone]
 
 
 def check_light(files: CellPaths) -> tuple[list[str], list[str]]:

@@ -1,6 +1,6 @@
 """Claims on the power spectra of confidence maps (Figure 3, Section 5, Appendix A.9).
 
-The paper does not say which map its Figure 3 shows (docs/ambiguities.md, F2): it takes maps that agree to decide a claim.
+The paper does not say which map its Figure 3 shows (docs/ambiguities.md, F2): a claim is decided if the maps agree.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def figure4(
         f"{cases_named(results, blocks)}. "
         f"Large: means of {label[pair[0]]} and {label[pair[1]]}, joined by a line, with 95 % intervals "
         f"{over_what(table.seeds)}; small: single seeds, where there are several. Right of each: "
-        f"{label[pair[1]]} minus {label[pair[0]]}, paired by seed and patient, with its 95 % interval; filled where the interval "
-        f"excludes zero; the shaded side is the better one.{_undecided(table, names)}{gone}"
+        f"{label[pair[1]]} minus {label[pair[0]]}, paired by seed and patient, with its 95 % interval; "
+        f"filled where the interval excludes zero; the shaded side is the better one.{_undecided(table, names)}{gone}"
         f"{not_shown(results, experiment, pair)}"
     )
     return Drawn(draw(table, results.style, pair, names), table, caption)

@@ -87,7 +87,8 @@ def _key(table: pd.DataFrame, seeds: str) -> str:
             f"Bars{' and bands' * others}: 95 % intervals {over_what(rows.seeds)}, "
             f"{counted(int(table.patients.max()), 'patient')} and {seeds}, of the paired "
             "difference from the default in the unit of the axis, drawn around the mean; the intervals of the "
-            f"means themselves, which also contain the variation between patients, are in the CSV.{detectable_sentence(sizes)}"
+            "means themselves, which also contain the variation between patients, are in the CSV."
+            f"{detectable_sentence(sizes)}"
         )
     if others:
         said.append("Grey: methods that do not have the option.")
