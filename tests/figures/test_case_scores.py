@@ -63,7 +63,7 @@ def test_pooled_protocol_is_refused(study):
 
 def test_hand_edited_scores_are_refused(study):
     broken = study(seeds=(0,), only_scores=True, edit=lambda frame: pd.concat([frame, frame.head(1)]))
-    with pytest.raises(ResultError, match="expected one score a case and class, found two"):
+    with pytest.raises(ResultError, match="expected one score per case and class, found two"):
         case_scores(broken, "main", "phantom", "unet", "DSC", "paper")
     missing = study(seeds=(0,), only_scores=True, edit=lambda frame: frame.drop(columns="patient"))
     with pytest.raises(ResultError, match="column 'patient' is missing"):

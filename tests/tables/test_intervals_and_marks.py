@@ -65,7 +65,7 @@ def test_few_seeds_mark_nothing_and_the_caption_says_so(study, seeds):
     assert not row["distinct"]
     said = "one seed" if len(seeds) == 1 else "4 seeds, fewer than 5"
     assert f"with fewer than 5 seeds or 6 patients: Phantom ({said})" in table.markdown
-    assert ("over patients alone, which says nothing of another training" in table.markdown) == (len(seeds) == 1)
+    assert ("over patients alone, which says nothing about other trainings" in table.markdown) == (len(seeds) == 1)
 
 
 def test_the_interval_is_that_of_seeds_and_patients(study):
