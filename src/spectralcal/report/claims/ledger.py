@@ -214,8 +214,8 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
 def _why_nothing_counts(findings: tuple[Finding, ...]) -> str:
     if all(finding.source == PRINTED for finding in findings):
         return "It is about the printed numbers alone, which support nothing by themselves."
-    holes = [finding.found for finding in findings if finding.where == THIS_STUDY]
-    return f"{holes[0]}." if holes else "Only synthetic data were run."
+    reasons = [finding.found for finding in findings if finding.where == THIS_STUDY]
+    return f"{reasons[0]}." if reasons else "Only synthetic data were run."
 
 
 def _listed(findings: list[Finding], study: Study) -> str:

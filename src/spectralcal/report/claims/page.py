@@ -249,16 +249,16 @@ def _paragraph(entry: Entry, results: Results) -> str:
         *([f"{DAMAGED} Read from damaged text: {claim.damaged}"] if claim.damaged else []),
     ]
     lines = []
-    holes: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for finding in entry.findings:
         name = place(results, finding)
         if finding.verdict == NOT_MEASURED:
-            holes.setdefault(finding.found, []).append(name)
+            by_reason.setdefault(finding.found, []).append(name)
             continue
         basis = f" ({_resting([finding])})" if finding.seeds else ""
         evidence = f" Evidence: `{finding.evidence}`." if finding.evidence else ""
         lines.append(f"* {name}: *{finding.verdict}*{basis}. {finding.found}.{evidence}")
-    lines += [f"* {', '.join(names)}: *not measured*: {reason}." for reason, names in holes.items()]
+    lines += [f"* {', '.join(names)}: *not measured*: {reason}." for reason, names in by_reason.items()]
     return "\n\n".join([*parts, "\n".join(lines)])
 
 

@@ -44,8 +44,8 @@ def draw_row(figure: Figure, view: SliceView | None, arrays: Mapping[str, np.nda
         maps.append(view.confidence["baseline"] - view.confidence["method"])
     for index, (axes, bar) in enumerate(zip(panels, bars, strict=True)):
         if view is None or index >= len(maps):
-            hole = "no image" if len(arrays.get("cases", ())) else "not measured"
-            mark_missing(axes, hole if view is None else "missing")
+            reason = "no image" if len(arrays.get("cases", ())) else "not measured"
+            mark_missing(axes, reason if view is None else "missing")
             bar.set_visible(False)
         elif index == 0:
             draw_image(axes, view)

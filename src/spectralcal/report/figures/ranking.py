@@ -21,7 +21,7 @@ class Ranking:
     """Ranks over blocks, a block being a data set and a metric.
 
     Attributes:
-        ranks: (blocks, methods) of the means, 1 is best, ties share their average; NaN for a hole.
+        ranks: (blocks, methods) of the means, 1 is best, ties share their average; NaN for a missing one.
         compared: (methods,) have a mean in some block; the others are no competitors.
         counted: (blocks,) hold every compared method; only these enter what follows.
         mean: method -> its rank within a seed and patient, mean over these and the counted blocks; compared ones only.

@@ -125,8 +125,13 @@ def frame(
     present = {method for part in parts for method in part.method}
     for method in chosen_cells(results, experiment, dataset, architecture):
         if method not in present:
-            hole = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
-            parts.append(pd.DataFrame([{**hole, "status": "missing"}]))
+            unscored = {
+                "dataset": dataset,
+                "architecture": architecture,
+                "method": method,
+                "label": results.label(method),
+            }
+            parts.append(pd.DataFrame([{**unscored, "status": "missing"}]))
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(**{name: np.nan for name in COLUMNS if name not in table})
     return table[["dataset", "architecture", "method", "label", *COLUMNS, "status"]]

@@ -116,8 +116,8 @@ def _caption(results: Results, names: tuple[str, ...], frame: pd.DataFrame) -> s
         said.append(f"Projected from {' and '.join(sources)}.")
     if FIRST in sources:
         said.append("`spectralcal doctor --time` projects from timed steps, method by method.")
-    if holes := int((frame.cells_expected - frame.cells).sum()):
-        said.append(f"Cells without a record of their time: {holes}; they are in neither column.")
+    if unrecorded := int((frame.cells_expected - frame.cells).sum()):
+        said.append(f"Cells without a record of their time: {unrecorded}; they are in neither column.")
     return " ".join(said)
 
 

@@ -76,8 +76,8 @@ def _cost(results: Results, cell: Cell) -> dict[str, float | str]:
 
 def _caption(results: Results, experiment: str, frame: pd.DataFrame) -> str:
     devices = "; ".join(sorted({name for name in frame.devices if name})) or "none"
-    holes = int((frame.cells_expected - frame.cells).sum())
-    missing = f" Cells without a training on record: {holes}." if holes else ""
+    unrecorded = int((frame.cells_expected - frame.cells).sum())
+    missing = f" Cells without a training on record: {unrecorded}." if unrecorded else ""
     return (
         f"Study {results.config.study}, experiment {experiment}; mean over seeds, ratio to "
         f"{results.label(results.baseline(experiment))} as the median of seeds. Measured while the study ran, beside "

@@ -58,14 +58,14 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
 
     def on(name: str) -> Finding:
         present = study.results.config.experiments[study.experiment("architectures")].architectures
-        methods, parts, holes = study.named("architectures", "CE", "Ours"), [], []
+        methods, parts, unmeasured = study.named("architectures", "CE", "Ours"), [], []
         for architecture in ARCHITECTURES:
             try:
                 if architecture not in present:
                     raise NotMeasured("not in the experiment")
                 sample = study.scores("architectures", name, methods, [DSC, ECE], architecture)
             except (NotMeasured, ResultError) as reason:
-                holes.append(f"{architecture}: {reason}")
+                unmeasured.append(f"{architecture}: {reason}")
                 continue
             parts += [
                 Part(f"{architecture}: DSC, Ours - CE", sample.measure(lambda m: m[..., 1, 0] - m[..., 0, 0]), above(0),
@@ -74,11 +74,11 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
                      below(0), ECE.unit),
             ]  # fmt: skip
         if not parts:
-            raise NotMeasured("; ".join(holes))
-        note = f"Not measured: {'; '.join(holes)}" if holes else ""
+            raise NotMeasured("; ".join(unmeasured))
+        note = f"Not measured: {'; '.join(unmeasured)}" if unmeasured else ""
 
         def rule(verdicts) -> str:
-            return every([*verdicts, *([NOT_MEASURED] if holes else [])])
+            return every([*verdicts, *([NOT_MEASURED] if unmeasured else [])])
 
         evidence = study.files("architectures", name, methods, "cases.csv", present)
         return conclude(name, parts, evidence, rule=rule, note=note)

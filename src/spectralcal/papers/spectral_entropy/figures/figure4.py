@@ -63,7 +63,7 @@ def figure4(
     networks = ", ".join(ARCHITECTURES.get(name, name) for name in grid.architectures)
     label = {method: results.label(method) for method in pair}
     names = {dataset: results.title(dataset) for dataset in grid.datasets}
-    gone = _holes(table, names)
+    gone = _incomplete(table, names)
     caption = (
         f"{opening(results, experiment, grid.datasets, networks)} Protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. "
@@ -245,7 +245,7 @@ def _name(dataset: str, architecture: str, names: Mapping[str, str]) -> str:
     return f"{names[dataset]},\n{network}" if len(names) > 1 else network
 
 
-def _holes(table: pd.DataFrame, names: Mapping[str, str]) -> str:
+def _incomplete(table: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Sentences on incomplete methods, by data set and architecture."""
     means, statuses, labels = table[table.level == "mean"], {}, {}
     for (dataset, architecture, method), rows in means.groupby(["dataset", "architecture", "method"], sort=False):

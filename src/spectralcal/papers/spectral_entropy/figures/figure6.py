@@ -77,7 +77,7 @@ def figure6(
         "density; large: mean "
         f"with its 95 % interval {over_what(table.seeds)}; grey bar: one standard deviation over cases to either side "
         f"of the mean. Variance ratio: {mine} over {base}, of the variances over the same cases, each the mean over "
-        f"seeds, with its 95 % interval; below 1, {mine} varies less.{_detectable(table)}{density}{_holes(table)}"
+        f"seeds, with its 95 % interval; below 1, {mine} varies less.{_detectable(table)}{density}{_incomplete(table)}"
         f"{not_shown(results, experiment, pair)}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
@@ -233,7 +233,7 @@ def _detectable(table: pd.DataFrame) -> str:
     return f" Smallest detectable ratio (power 80 %), or its inverse: {' to '.join(span)}."
 
 
-def _holes(table: pd.DataFrame) -> str:
+def _incomplete(table: pd.DataFrame) -> str:
     summary = table[table.level == "summary"]
     statuses = {method: overall_status(list(rows.status)) for method, rows in summary.groupby("method", sort=False)}
     return hole_sentences(statuses, dict(zip(summary.method, summary.label, strict=True)))

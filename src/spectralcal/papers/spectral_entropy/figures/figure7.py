@@ -65,7 +65,7 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
         if not counts.all()
     ]
     columns = counted(int(ranked.sum()), "column")
-    hole = f" Not counted, because a method has no result there: {', '.join(left_out)}." if left_out else ""
+    uncounted = f" Not counted, because a method has no result there: {', '.join(left_out)}." if left_out else ""
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Rank 1 is best; means that tables print alike share the average "
@@ -73,7 +73,7 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
         f"interval {over_what(methods.seeds)}; hollow: not distinguishable from the first (paired difference, "
         f"Bonferroni's correction for all others).{_undecided(methods)} (b) Ranks of the means; darker is better; –: "
         "no result."
-        f"{hole}{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
+        f"{uncounted}{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
     return Drawn(draw(table, results.style, names), table, caption)
