@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import flush_all, move
+from spectralcal.datasets.listing import is_rubbish
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -102,7 +103,7 @@ def _unpack(archive: Path, members: Iterator[tuple[str, int, object]], target: P
         left -= size
         if left < 0:
             raise DataError(f"{archive}: expected at most {max_bytes} bytes unpacked, found more; wrong file?")
-        if path.name.startswith("._"):  # resource forks that macOS adds; they look like volumes
+        if is_rubbish(path):  # such as resource forks that macOS adds, which look like volumes
             continue
         destination = target.joinpath(*path.parts)
         destination.parent.mkdir(parents=True, exist_ok=True)

@@ -23,19 +23,22 @@ class SurfaceDistances:
 
     With ``status`` ``missed`` (empty prediction) every distance is ``penalty_mm`` and :meth:`nsd` is 0. With
     ``spurious`` (empty reference) or ``absent`` (both empty) there is no boundary to be near to: every number is nan,
-    and the status, which is kept beside the value, says why.
+    and the status, which is kept beside the value, says why. A false structure then costs nothing in a mean of
+    distances; with `price_spurious` it costs what a missed one does, as in BraTS.
 
     Attributes:
         prediction_to_reference_mm: (P,) distance of each predicted boundary voxel to the nearest reference one.
         reference_to_prediction_mm: (R,) the other direction.
         penalty_mm: diagonal of the image.
         status: see :func:`spectralcal.metrics.status`.
+        price_spurious: a spurious structure has the numbers of a missed one; ``dataclasses.replace`` sets it.
     """
 
     prediction_to_reference_mm: np.ndarray
     reference_to_prediction_mm: np.ndarray
     penalty_mm: float
     status: Status
+    price_spurious: bool = False
 
     @property
     def hd95(self) -> float:
@@ -70,7 +73,7 @@ class SurfaceDistances:
         """
         if not tolerance_mm >= 0:
             raise ValueError(f"tolerance_mm must be at least 0, got {tolerance_mm}")
-        if self.status == "missed":
+        if self._priced:
             return 0.0
         return self._value(lambda: np.mean(self._pooled <= tolerance_mm))
 
@@ -85,7 +88,11 @@ class SurfaceDistances:
     def _value(self, compute) -> float:
         if self.status == "ok":
             return float(compute())
-        return self.penalty_mm if self.status == "missed" else float("nan")
+        return self.penalty_mm if self._priced else float("nan")
+
+    @property
+    def _priced(self) -> bool:
+        return self.status == "missed" or (self.price_spurious and self.status == "spurious")
 
 
 def surface_distances(prediction: object, reference: object, spacing_mm: Sequence[float]) -> SurfaceDistances:

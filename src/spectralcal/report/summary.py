@@ -55,7 +55,7 @@ def summarize(
 
     A case's score is the mean over its foreground classes, a seed's the mean over its cases. A class that is neither in
     the reference nor in the prediction has no score and is left out; a missed structure has Dice 0 and distances at the
-    stored price; a spurious one has Dice 0 and no distance.
+    stored price; a spurious one has Dice 0 and no distance, or that price where it was scored so.
 
     Args:
         results: the study's results.
