@@ -72,16 +72,16 @@ def _false_structures(results: Results, experiments: list[str], distances: pd.Da
     columns = ["dataset", "architecture", "method", "metric", "protocol"]
     scores = pd.concat([results.scores(name) for name in experiments])
     scores = scores[scores.status == "spurious"].merge(distances[columns].drop_duplicates(), on=columns)
-    found = scores.drop_duplicates(["dataset", "architecture", "method", "protocol", "seed", "case", "class"])
-    if not len(found):
+    spurious = scores.drop_duplicates(["dataset", "architecture", "method", "protocol", "seed", "case", "class"])
+    if not len(spurious):
         return []
-    priced = int(np.isfinite(found.value.astype(float)).sum())
+    priced = int(np.isfinite(spurious.value.astype(float)).sum())
     said = []
     if priced:
         said.append(f"{priced} predicted structures that no reference has are priced with the image diagonal, too.")
-    if priced < len(found):
+    if priced < len(spurious):
         said.append(
-            f"{len(found) - priced} predicted structures that no reference has have no distance and are left out of "
+            f"{len(spurious) - priced} predicted structures that no reference has have no distance and are left out of "
             "HD95 and ASD (evaluation.spurious: priced counts them)."
         )
     return said
