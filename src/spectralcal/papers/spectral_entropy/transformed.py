@@ -158,7 +158,7 @@ WORDS = {
     "better": "better calibration",
     "worse": "worse calibration",
     "mixed": "better on one part and worse on another",
-    "none": "nothing: one of the two never moves",
+    "none": "nothing, because one of the two never moves",
 }
 #: changes along a path that count as none: nats, and calibration error of probabilities
 LEAST_ENTROPY, LEAST_ERROR = 0.02, 1e-4

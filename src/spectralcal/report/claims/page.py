@@ -160,7 +160,7 @@ def _reading(config: StudyConfig) -> str:
         "trainings and new patients (Hillis 2007). The number of each training follows the word *seeds*. "
         "The interval of a printed number is the range that rounds to it.",
         "*Detectable* is how far beyond the bound the true value must lie for a study of this size to detect it with a "
-        "power of 80 %; an inconclusive finding cannot exclude anything smaller.",
+        "power of 80 %; an inconclusive finding does not exclude an effect of up to that size.",
         "A missing cell or file makes it *not measured*; the finding names what is missing.",
         "A claim as a whole must hold on each data set that it is about: one refuted finding refutes it, one data set "
         "that was not run leaves it not measured. Claims about training in general rest on the real data that were "

@@ -188,7 +188,7 @@ def _bars(table: pd.DataFrame, baseline: str) -> str:
     cut = table.low.min() < -BEYOND or table.high.max() > 1 + BEYOND
     return (
         f", with 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and patient, "
-        f"around them and on the same scale: an interval with {baseline}'s score in it does not distinguish the two"
+        f"around them and on the same scale: an interval that contains {baseline}'s score does not distinguish the two"
         f"{'; some are longer than the panel' * bool(cut)}"
     )
 
