@@ -69,8 +69,8 @@ def critical_difference(
         f"{cases_named(results, blocks)}. Average rank of each method over patients (mean over seeds, "
         "cases and classes; 1 is best, ties averaged). The tests treat only patients as random and say nothing about "
         "other trainings. Friedman's test says whether methods differ at all; bars join methods that are not "
-        f"distinguishable by Nemenyi's test at {LEVEL:g}: their average ranks differ by less than the critical difference (CD). "
-        "Not corrected for the number of metrics."
+        f"distinguishable by Nemenyi's test at {LEVEL:g}: their average ranks differ by less than the critical "
+        "difference (CD). Not corrected for the number of metrics."
         f"{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     return Drawn(draw(table, results.style), table, caption)
