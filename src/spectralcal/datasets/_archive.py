@@ -58,7 +58,8 @@ def _not_an_archive(archive: Path, error: Exception) -> str:
 def _unpack_atomically(archive: Path, folder: Path, max_bytes: int) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        target = Path(temporary)
+        target = Path(temporary) / "content"  # whose mode is the user's; the temporary folder itself is nobody else's
+        target.mkdir()
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 _unpack(archive, _zip_members(archive, opened), target, max_bytes)
@@ -70,9 +71,7 @@ def _unpack_atomically(archive: Path, folder: Path, max_bytes: int) -> Path:
         flush_all()  # a folder that is there is taken for complete
         if folder.exists():
             shutil.rmtree(folder)
-        # Moved out of the temporary folder; if that itself is the content, an empty one is left to be removed.
         move(top, folder)
-        target.mkdir(exist_ok=True)
     return folder
 
 

@@ -21,7 +21,7 @@ from spectralcal.base.files import write_arrays
 from spectralcal.data.manifest import PreparedCase
 from spectralcal.engine.patches import extract
 from spectralcal.jobs.cell_data import load_data
-from spectralcal.jobs.maps import cells_of, median_case
+from spectralcal.jobs.maps import cells_of, dice_of, median_case
 from spectralcal.jobs.networks import load_network
 from spectralcal.machine.device import choose_device
 from spectralcal.scoring import hotspots as hot
@@ -100,10 +100,8 @@ class _Networks:
 
 
 def _measured(config: StudyConfig, plain: Cell, others: list[Cell], following: list[Cell]) -> dict[str, np.ndarray]:
-    import pandas as pd
-
     cases = load_data(config, plain.dataset).scored
-    chosen = median_case(pd.read_csv(StudyPaths(config).cell(plain).cases, dtype={"case": str}))
+    chosen = median_case(dice_of(StudyPaths(config).cell(plain).cases))
     torch.set_num_threads(config.compute.threads)
     channels = cases[0].image().shape[0]
     baseline, *rest = (load_network(resolve(config, cell), channels).eval() for cell in (plain, *others, *following))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from spectralcal.base.console import say
@@ -9,6 +11,7 @@ from spectralcal.base.errors import ResultError
 from spectralcal.base.files import write_arrays
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.jobs.cell_data import load_data
+from spectralcal.jobs.collect import read_scores
 from spectralcal.jobs.trained import trained_network
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, study_cells, trained_cells
@@ -16,11 +19,14 @@ from spectralcal.study.methods import method_of
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.resolved import resolve
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
 
 def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -> None:
     """Predict the chosen case with every trained method of a data set, architecture and seed, and store the maps."""
-    import pandas as pd
-
     paths = StudyPaths(config)
     cells = [cell for cell in cells_of(config, dataset, architecture, seed) if paths.cell(cell).weights.is_file()]
     if not cells:
@@ -28,7 +34,7 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     baseline = config.baseline_among([c.method for c in cells_of(config, dataset, architecture, seed)])
     loss = method_of(config, baseline).loss
     plain = next((c for c in cells if method_of(config, c.method).loss == loss), cells[0])
-    chosen = median_case(pd.read_csv(paths.cell(plain).cases, dtype={"case": str}))
+    chosen = median_case(dice_of(paths.cell(plain).cases))
     case = next(case for case in load_data(config, dataset).scored if case.id == chosen)
     predictions, confidences = [], []
     for cell in map(resolve, [config] * len(cells), cells):
@@ -55,7 +61,20 @@ def maps_step(config: StudyConfig, dataset: str, architecture: str, seed: int) -
     say(f"maps of case {case.id} by {len(cells)} methods in {path}")
 
 
-def median_case(scores) -> str:
+def dice_of(path: Path) -> pd.DataFrame:
+    """What :func:`median_case` needs of a cell's cases.csv.
+
+    Raises:
+        ResultError: the file is no table of scores.
+    """
+    try:
+        return read_scores(path, ("case", "metric", "value")).to_pandas()
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ResultError(f"{path}: expected scores of cases, got: {reason}; evaluate the cell again") from None
+
+
+def median_case(scores: pd.DataFrame) -> str:
     """The case whose mean Dice over classes is the median one (the lower of two middle ones; ties by name)."""
     dice = scores[(scores.metric == "DSC") & scores.value.notna()].groupby("case").value.mean()
     ordered = dice.reset_index().sort_values(["value", "case"]).case.tolist()

@@ -13,13 +13,11 @@ from spectralcal.base.errors import ResultError
 from spectralcal.report.leader import NOTHING, leader
 from spectralcal.report.pairing import tables
 from spectralcal.report.printed import Lookup, by_method
-from spectralcal.report.results import Results
+from spectralcal.report.results import POOL, Results
 from spectralcal.statistics import crossed
 
 #: statuses whose score may be undefined: the class is not in the reference, or no voxel enters the metric
 UNDEFINED = frozenset({"absent", "spurious", "undefined"})
-#: case of a score that belongs to all test voxels together, under protocols that pool them
-POOL = "pooled"
 
 
 @dataclass(frozen=True)
