@@ -138,5 +138,5 @@ def test_one_cell_without_it_and_all_show_the_references_with_a_warning(study):
     np.savez(path, **kept)
     made = drawn(results)
     assert set(made.frame.boundary) == {"reference"}
-    assert "The labels choose these bands, so a calibrated network is not at 0 in them" in made.caption
+    assert "The labels choose these bands, so even a calibrated network is not at 0 in them" in made.caption
     np.testing.assert_array_equal(made.frame[made.frame.method == "ce"]["count"], kept["distance/count"].sum((0, 2)))

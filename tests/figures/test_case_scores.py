@@ -57,13 +57,13 @@ def test_statuses_tell_missing_from_undefined(tmp_path):
 
 def test_pooled_protocol_is_refused(study):
     results = study(methods=("ce", "spectral"), seeds=(0,), only_scores=True)
-    with pytest.raises(ResultError, match="expected one score a case, protocol 'nixon' pools all voxels"):
+    with pytest.raises(ResultError, match="expected one score per case, but protocol 'nixon' pools all voxels"):
         case_scores(results, "main", "phantom", "unet", "ECE", "nixon")
 
 
 def test_hand_edited_scores_are_refused(study):
     broken = study(seeds=(0,), only_scores=True, edit=lambda frame: pd.concat([frame, frame.head(1)]))
-    with pytest.raises(ResultError, match="expected one score a case and class, found two"):
+    with pytest.raises(ResultError, match="expected one score per case and class, found two"):
         case_scores(broken, "main", "phantom", "unet", "DSC", "paper")
     missing = study(seeds=(0,), only_scores=True, edit=lambda frame: frame.drop(columns="patient"))
     with pytest.raises(ResultError, match="column 'patient' is missing"):

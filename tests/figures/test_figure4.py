@@ -114,4 +114,4 @@ def test_any_two_methods_can_be_compared(tmp_path):
     made = figure4.figure4(results, "main", baseline="spectral", ours="focal")
     difference = made.frame[(made.frame.level == "difference") & (made.frame.metric == "DSC")]
     assert difference.value.item() == pytest.approx(-2.0)
-    assert "FL less Ours" in made.caption
+    assert "FL minus Ours" in made.caption

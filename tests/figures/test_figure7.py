@@ -133,7 +133,7 @@ def test_who_is_behind_beyond_doubt_is_filled_if_there_are_seeds_enough(tmp_path
     made = figure7.figure7(known_study(tmp_path, ordered, methods=tuple(ORDER), seeds=range(seeds)), "main")
     faces = [line.get_markerfacecolor() for line in made.drawing.axes[0].lines if line.get_marker() != "None"]
     assert sum(face != "white" for face in faces) == filled
-    assert ("No method is distinguished from it: 3 seeds, fewer than 5." in made.caption) == (seeds == 3)
+    assert ("No method is marked as distinguishable from it: 3 seeds, fewer than 5." in made.caption) == (seeds == 3)
 
 
 def test_a_patient_whom_a_method_lacks_is_ranked_by_nobody(tmp_path):

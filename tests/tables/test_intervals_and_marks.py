@@ -65,7 +65,7 @@ def test_few_seeds_mark_nothing_and_the_caption_says_so(study, seeds):
     assert not row["distinct"]
     said = "one seed" if len(seeds) == 1 else "4 seeds, fewer than 5"
     assert f"with fewer than 5 seeds or 6 patients: Phantom ({said})" in table.markdown
-    assert ("over patients alone, which says nothing of another training" in table.markdown) == (len(seeds) == 1)
+    assert ("over patients alone, which says nothing about other trainings" in table.markdown) == (len(seeds) == 1)
 
 
 def test_the_interval_is_that_of_seeds_and_patients(study):
@@ -85,7 +85,7 @@ def test_the_interval_is_that_of_seeds_and_patients(study):
     assert tuple(row[["gap_low", "gap_high", "adjusted_p", "detectable"]]) == pytest.approx(
         (gap.low, gap.high, gap.p_value, gap.detectable)
     )
-    assert f"a power of 80 % takes a true difference of ECE {gap.detectable:.2g} ×10⁻³" in table.markdown
+    assert f"detected with a power of 80 % is ECE {gap.detectable:.2g} ×10⁻³" in table.markdown
 
 
 def test_a_lead_that_patients_disagree_about_is_not_marked(study):
@@ -110,7 +110,7 @@ def test_one_patient_with_many_cases_is_one_observation(study):
     assert not row["distinct"]
     assert "Test cases: Phantom 12 of 3 patients." in table.markdown
     few = f"fewer than 5 seeds or {FEWEST_PATIENTS} patients: Phantom (3 patients"
-    assert f"No best is marked as distinguishable with {few}" in table.markdown
+    assert f"No best value is marked as distinguishable with {few}" in table.markdown
 
 
 def test_higher_dice_is_ahead(study):
@@ -127,7 +127,7 @@ def test_higher_dice_is_ahead(study):
 def test_ties_and_missing_seeds_are_not_tested(study):
     tied = table2(study(methods=("ce", "focal", "spectral"), cases=7, edit=ece(lambda row: 0.01)), "main")
     assert tied.frame[tied.frame.metric == "ECE"].gap.isna().all()
-    assert "Not compared: bests that print as equal, and methods that lack seeds." in tied.markdown
+    assert "Not compared: best values that print as equal, and methods that lack seeds." in tied.markdown
     gone = study(methods=("ce", "spectral"), seeds=(0, 1), cases=9, missing=[("spectral", 1)], edit=ece(ahead))
     row = row_of(table2(gone, "main"), "spectral")
     assert (row["rank"], row["status"]) == (1, "incomplete")
@@ -194,7 +194,9 @@ def test_a_test_set_that_tells_nothing_apart_is_named(study):
         return out
 
     table = table2(study(methods=("ce", "spectral"), seeds=FIVE, cases=8, edit=edit), "main")
-    assert "No best of this table is distinguishable from its second best on Phantom (criterion: " in table.markdown
+    assert (
+        "No best value of this table is distinguishable from the second best on Phantom (criterion: " in table.markdown
+    )
     assert "too small" not in table.markdown.lower()  # other methods may be distinguishable on the same cases
     assert "Not compared" not in table.markdown
     assert "‡" not in table.markdown

@@ -120,7 +120,7 @@ def test_missing_cell_and_missing_seed_are_marked(study):
     line = next(line for line in table.markdown.splitlines() if line.startswith("| Phantom"))
     assert "| missing |" in line
     assert "†1/2" in line
-    assert "† n/m: n of m seeds are there" in table.markdown
+    assert "† n/m: n of m seeds are available" in table.markdown
     assert "missing: the cell has no scores" in table.markdown
     assert r"\textit{missing}" in table.latex
 
@@ -176,7 +176,7 @@ def test_cells_scored_on_other_cases_are_refused(study):
 def test_scores_that_stand_twice_are_refused(study):
     import pandas as pd
 
-    with pytest.raises(ResultError, match="expected one score a case and class, found two of ce, 0, phantom_000"):
+    with pytest.raises(ResultError, match="expected one score per case and class, found two of ce, 0, phantom_000"):
         table1(study(seeds=(0,), edit=lambda frame: pd.concat([frame, frame.iloc[:3]])), "main")
 
 

@@ -127,7 +127,7 @@ def test_the_gap_is_positive_where_the_network_is_over_confident(study):
     histogram = CalibrationHistogram(2).update(probabilities, np.repeat([0, 1], 5))
     assert score({"all": histogram}, "paper")["signed_gap"] == pytest.approx(0.4)
     text = proper_scores(study(edit=scored(noisy)), "main").markdown
-    assert "signed gap: mean confidence - accuracy of the top label, over-confident above zero" in text
+    assert "Signed gap: mean confidence - accuracy of the top label, overconfident above zero" in text
 
 
 def test_cells_that_are_missing_are_shown(study):

@@ -34,7 +34,9 @@ def test_a_pool_is_one_value_a_seed_without_an_interval(study):
     assert table.frame[["low", "high", "gap"]].isna().all().all()
     assert not table.frame.distinct.any()
     assert "Test cases: Phantom 8 of 4 patients." in table.markdown
-    assert "All test voxels are one pool: one value a seed, so no interval over patients and no mark." in table.markdown
+    assert (
+        "All test voxels are one pool: one value per seed, so no interval over patients and no mark." in table.markdown
+    )
     assert "too small" not in table.markdown.lower()  # nothing was tested
     assert "Mean over cases" not in table.markdown
     assert "95 % interval" not in table.markdown

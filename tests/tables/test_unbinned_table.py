@@ -78,7 +78,7 @@ def test_cells_that_are_missing_are_said(study):
     assert set(line(table, "all voxels: ranking", "FL")) == {"missing"}
     assert all(cell.endswith("†1/2") for cell in line(table, "all voxels: ranking", "CE"))
     assert table.frame[table.frame.method == "focal"].value.isna().all()
-    assert "missing: none is" in table.markdown
+    assert "missing: none" in table.markdown
 
 
 def test_a_region_that_was_not_scored_is_one_line(study):

@@ -34,7 +34,7 @@ class CellData:
 
     @property
     def hashes(self) -> tuple[str, ...]:
-        """Of manifest and split, and those of the other data set that the cell is tested on, if there is one."""
+        """Of manifest and split, and of those of the other data set that the cell is tested on, if there is one."""
         hashes = (self.manifest_hash, self.split_hash, self.tested_manifest_hash, self.tested_split_hash)
         return tuple(each for each in hashes if each is not None)
 

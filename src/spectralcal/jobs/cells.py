@@ -52,7 +52,7 @@ def train_cell(config: StudyConfig, cell: Cell, *, then_evaluate: bool = False, 
         from spectralcal.jobs.training import train_network
 
         if finished:
-            training.files.checkpoint.unlink(missing_ok=True)  # of the finished one: to go on would train nothing
+            training.files.checkpoint.unlink(missing_ok=True)  # of the finished one: resuming would train nothing
         train_network(training, data)
     if then_evaluate:
         try:
@@ -112,7 +112,7 @@ def _stamp(cell: ResolvedCell, data: CellData) -> dict[str, Any]:
 
 
 def _tidy(cell: ResolvedCell) -> None:
-    """Remove what a scored cell needs no more.
+    """Remove what a scored cell no longer needs.
 
     Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished job; the
     checkpoint then gives them back in a moment.

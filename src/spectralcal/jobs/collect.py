@@ -146,13 +146,13 @@ def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
     if not record:
         raise ValueError(f"{files.evaluation.name} is missing or damaged")
     content = read_text(files.cases)
-    if record.get("files", {}).get(_CASES, found := hashlib.sha256(content).hexdigest()) != found:
+    if record.get("files", {}).get(_CASES, digest := hashlib.sha256(content).hexdigest()) != digest:
         raise ValueError(f"altered since {files.evaluation.name} was written")
     table = _parsed(content)
     for name, value in vars(cell).items():
-        found = table.column(name).unique().to_pylist()
-        if found != [value]:
-            raise ValueError(f"expected scores of {name} {value!r}, found {found[:3]}")
+        values = table.column(name).unique().to_pylist()
+        if values != [value]:
+            raise ValueError(f"expected scores of {name} {value!r}, found {values[:3]}")
     return table, record["fingerprint"]
 
 

@@ -1,4 +1,4 @@
-"""One scheduler a study: what Snakemake's own lock cannot tell, a run that lives from one that was killed.
+"""One scheduler per study: distinguishes a live run from a killed one, which Snakemake's own lock cannot do.
 
 Snakemake marks the files that it works on and keeps the marks when it is killed, so that the next run is refused
 until somebody removes them by hand. Here a run also holds a lock that dies with it (:mod:`spectralcal.base.locks`):

@@ -48,7 +48,7 @@ def trained_network(cell: ResolvedCell, in_channels: int) -> TrainedNetwork:
     model = load_network(cell, in_channels)
     trained_in = [read_json(training.files.run).get("precision") for training in cell.trainings]
     asked = time.perf_counter()
-    # Members of an ensemble are alike: one is asked, and float32 of any is that of all.
+    # Members of an ensemble have one architecture: one is probed, and float32 for any means float32 for all.
     lowest, one = "fp32" if "fp32" in trained_in else trained_in[0], getattr(model, "members", [model])[0]
     arithmetic = scoring_arithmetic(cell.training, cell.inference, lowest, one, in_channels, device, str(cell))
     return TrainedNetwork(model.to(device).eval(), device, arithmetic, time.perf_counter() - asked)

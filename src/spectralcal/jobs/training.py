@@ -150,7 +150,7 @@ class Training:
         write_json(files.run, sealed(record))
 
     def _seeds(self) -> dict[str, object]:
-        """Batches, augmentations and dropout have one seed a step each, made from the streams' names."""
+        """Batches, augmentations and dropout have one seed per step each, made from the streams' names."""
         cell = self.cell
         return {
             "cell": cell.seed,

@@ -100,9 +100,9 @@ def nearest_mm(points: np.ndarray, targets: np.ndarray, spacing: np.ndarray) -> 
     pad = np.abs(steps).max(axis=0)
     frame = np.pad(targets, [(n, n) for n in pad.tolist()])
     strides = np.array(frame.strides) // frame.itemsize
-    found = np.flatnonzero(points)
-    voxel = np.ravel_multi_index(np.unravel_index(found, points.shape) + pad[:, None], frame.shape)
-    distance, place = np.zeros(found.size), np.arange(found.size)
+    marked = np.flatnonzero(points)
+    voxel = np.ravel_multi_index(np.unravel_index(marked, points.shape) + pad[:, None], frame.shape)
+    distance, place = np.zeros(marked.size), np.arange(marked.size)
     started = place.size
     for i, (step, mm) in enumerate(zip((steps @ strides).tolist(), reach_mm.tolist(), strict=True)):
         hit = frame.ravel().take(voxel + step)
@@ -113,7 +113,7 @@ def nearest_mm(points: np.ndarray, targets: np.ndarray, spacing: np.ndarray) -> 
                 break
             started = place.size
     if place.size:
-        far = np.stack(np.unravel_index(found[place], points.shape), -1)
+        far = np.stack(np.unravel_index(marked[place], points.shape), -1)
         distance[place] = _by_tree(far, np.argwhere(targets), spacing)
     return distance
 

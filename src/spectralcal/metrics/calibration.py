@@ -48,7 +48,7 @@ class CalibrationHistogram:
     edges rounded to float32 too, so 0.2 is in the third of 15 bins in every precision; the first bin also holds 0.
     The top label of a tie is the first class.
 
-    Without a voxel every error is nan.
+    Without voxels every error is nan.
 
     Args:
         num_classes: C, the background (label 0) included.

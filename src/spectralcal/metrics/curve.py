@@ -86,12 +86,12 @@ class CurveHistogram(CalibrationHistogram):
         layout, num_classes, bins, size = (int(v) for v in arrays["layout"])
         if layout != LAYOUT:
             raise ValueError(f"expected a curve of layout {LAYOUT}, got layout {layout}: publish the cell again")
-        found = cls(num_classes, bins, arrays["starts"])
-        shapes = dict.fromkeys(("count", "hits", "place"), found._cells.count.shape)
-        for name, shape in {**shapes, "confidence": (num_classes + 1, part_starts(found._grid).size)}.items():
-            if arrays[name].shape != shape or size != len(found._grid):
+        curve = cls(num_classes, bins, arrays["starts"])
+        shapes = dict.fromkeys(("count", "hits", "place"), curve._cells.count.shape)
+        for name, shape in {**shapes, "confidence": (num_classes + 1, part_starts(curve._grid).size)}.items():
+            if arrays[name].shape != shape or size != len(curve._grid):
                 raise ValueError(f"expected '{name}' of a curve as {shape}, got {arrays[name].shape}: publish it again")
-        cells, grid = found._cells, found._grid
+        cells, grid = curve._cells, curve._grid
         cells.count[:], cells.hits[:] = arrays["count"], arrays["hits"]
         middle = cells.count * (grid.top - grid.width + grid.width * (arrays["place"] + 0.5) / PLACES)
         for row in range(num_classes):
@@ -100,19 +100,19 @@ class CurveHistogram(CalibrationHistogram):
         middle[-1, known] = cells.confidence[:-1, known].sum(axis=0)
         cells.confidence[-1] = _sums(cells.count[-1], middle[-1], arrays["confidence"][-1], grid)
         cells.brier, cells.nll = (float(v) for v in arrays["sums"])
-        return found
+        return curve
 
     def __reduce__(self) -> tuple:
         return _unpickled, (self.num_classes, self.bins, self._starts, self._cells)
 
     def _joined(self, starts: np.ndarray) -> CurveHistogram:
         """The same curve in fewer groups, whose first cells are among those of its own."""
-        found = CurveHistogram(self.num_classes, self.bins, starts)
+        joined = CurveHistogram(self.num_classes, self.bins, starts)
         place = np.searchsorted(self._starts, starts)
         for name in ("count", "confidence", "hits"):
-            getattr(found._cells, name)[:] = np.add.reduceat(getattr(self._cells, name), place, axis=1)
-        found._cells.brier, found._cells.nll = self._cells.brier, self._cells.nll
-        return found
+            getattr(joined._cells, name)[:] = np.add.reduceat(getattr(self._cells, name), place, axis=1)
+        joined._cells.brier, joined._cells.nll = self._cells.brier, self._cells.nll
+        return joined
 
 
 def curve_arrays(histogram: CalibrationHistogram, starts: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -160,7 +160,7 @@ def _known_top(count: np.ndarray, grid: CellGrid) -> np.ndarray:
     return (grid.top - grid.width > 0.5) & (count[-1] == count[:-1].sum(axis=0))
 
 
-def _sums(count: np.ndarray, found: np.ndarray, sums: np.ndarray, grid: CellGrid) -> np.ndarray:
+def _sums(count: np.ndarray, estimate: np.ndarray, sums: np.ndarray, grid: CellGrid) -> np.ndarray:
     """(groups,) sums of probabilities that lie inside their groups and add up to the exact ones of their parts.
 
     What a part lacks of its sum is shared out by the room that its groups have in that direction, so that none is
@@ -168,29 +168,29 @@ def _sums(count: np.ndarray, found: np.ndarray, sums: np.ndarray, grid: CellGrid
 
     Args:
         count: (groups,) voxels.
-        found: (groups,) sums of probabilities, nearly.
+        estimate: (groups,) approximate sums of probabilities.
         sums: (parts,) exact sums.
         grid: the groups.
     """
     starts = part_starts(grid)
     owner = np.repeat(np.arange(starts.size), np.diff(np.append(starts, len(grid))))
     upper, lower = count * grid.top, count * (grid.top - grid.width)
-    lacking = sums - np.add.reduceat(found, starts)
-    room = np.where(lacking[owner] > 0, upper - found, found - lower)
+    lacking = sums - np.add.reduceat(estimate, starts)
+    room = np.where(lacking[owner] > 0, upper - estimate, estimate - lower)
     whole = np.add.reduceat(room, starts)
     share = np.divide(lacking, whole, out=np.zeros_like(lacking), where=whole > 0)
-    found = found + room * share[owner]
+    estimate = estimate + room * share[owner]
     # Multiples of the unit add up without rounding, so bins are the counted ones to the last bit; few units are left.
     unit = np.repeat(exact_unit(grid.bin_starts.size), np.diff(np.append(grid.bin_starts, len(grid))))
-    found = np.rint(found / unit) * unit
-    left = sums - np.add.reduceat(found, starts)
+    estimate = np.rint(estimate / unit) * unit
+    left = sums - np.add.reduceat(estimate, starts)
     for part, (start, end) in enumerate(zip(starts, np.append(starts[1:], len(grid)), strict=True)):
         if left[part]:
-            found[start + np.argmax(room[start:end])] += left[part]
-    return found
+            estimate[start + np.argmax(room[start:end])] += left[part]
+    return estimate
 
 
 def _unpickled(num_classes: int, bins: int, starts: np.ndarray, cells: Cells) -> CurveHistogram:
-    found = CurveHistogram(num_classes, bins, starts)
-    found._cells = cells
-    return found
+    curve = CurveHistogram(num_classes, bins, starts)
+    curve._cells = cells
+    return curve

@@ -63,7 +63,7 @@ def boundary_distance(
     Args:
         reference: (*spatial) integer labels, of the reference or of a prediction.
         spacing_mm: distance of neighbouring voxel centres along each axis.
-        reach_mm: larger distances need not be told apart; the transform is the costly part, and grows with the reach.
+        reach_mm: larger distances need not be distinguished; the transform is the costly part and grows with the reach.
             Infinity keeps the whole volume.
         ignore_index: label of voxels that do not count: no boundary is between them and others. None by default.
 

@@ -10,7 +10,7 @@ with probability 1 - p_0, with confidence p_0, and always wrong. So the union's 
 over an expected number of voxels of (those predicted foreground) + sum over the others of (1 - p_0). In the reference's
 foreground a voxel that is predicted as structure k adds - p_0 p_k besides, since it enters with probability 1 - p_0.
 
-A calibration error in such a region means something only beside its floor, and the difference of two methods only
+A calibration error in such a region means something only relative to its floor, and the difference of two methods only
 beside that of their floors. The reference's boundary has none here: where labels have their boundaries depends on how
 the labels of neighbours hang together, of which probabilities voxel by voxel say nothing.
 """
@@ -37,7 +37,7 @@ class ExpectedBins:
     """Expected histogram of a region under labels that are drawn from the probabilities.
 
     Errors are those of the expected histogram, which many voxels tend to; a finite number adds the noise of labels to
-    every error with an absolute value. Without a voxel they are nan.
+    every error with an absolute value. Without voxels they are nan.
 
     Attributes:
         count, confidence, hits: (1 + C, bins) expected voxels, sums of probabilities and hits; the top label first,

@@ -188,10 +188,10 @@ def _pooled_products(
     """(bins,) sums of p (1 - p) of class 0 over all cases, where p is at least `above`."""
     if curve is None:
         return None
-    found = curve.curve(0)
-    kept = found.lower >= above
-    count, sums = found.count[kept], found.confidence[kept]
-    place = np.searchsorted(upper[:-1], found.upper[kept] * (1 - 1e-12), side="left")
+    confidences = curve.curve(0)
+    kept = confidences.lower >= above
+    count, sums = confidences.count[kept], confidences.confidence[kept]
+    place = np.searchsorted(upper[:-1], confidences.upper[kept] * (1 - 1e-12), side="left")
     return np.bincount(place, sums * (1 - sums / count), lower.size)
 
 

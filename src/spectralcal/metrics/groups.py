@@ -39,9 +39,9 @@ def coarse_starts(bins: int) -> np.ndarray:
         if cell in forced or upper[cell] - begin > min(WIDTH, OCTAVES * near):
             starts.append(cell)
             begin = lower[cell]
-    found = np.array(starts)
-    found.setflags(write=False)
-    return found
+    fixed = np.array(starts)
+    fixed.setflags(write=False)
+    return fixed
 
 
 def divided_starts(histograms: Iterable[CalibrationHistogram]) -> np.ndarray:

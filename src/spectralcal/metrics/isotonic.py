@@ -123,8 +123,8 @@ def _blocks(curve: Curve) -> np.ndarray:
     """(blocks,) first cell of each block of the isotonic fit."""
     from scipy.optimize import isotonic_regression
 
-    found = isotonic_regression(curve.hits / curve.count, weights=curve.count.astype(float))
-    return np.asarray(found.blocks[:-1], np.int64)
+    fit = isotonic_regression(curve.hits / curve.count, weights=curve.count.astype(float))
+    return np.asarray(fit.blocks[:-1], np.int64)
 
 
 def _brier(p: np.ndarray, count: np.ndarray, hits: np.ndarray) -> float:

@@ -55,5 +55,5 @@ def nll_split(histogram: CalibrationHistogram, label: int | None = None, order: 
     Raises:
         ValueError: `label` is no class.
     """
-    found = corp(histogram, label, "log", order)
-    return ScoreSplit(found.score, found.miscalibration, found.uncertainty - found.discrimination)
+    parts = corp(histogram, label, "log", order)
+    return ScoreSplit(parts.score, parts.miscalibration, parts.uncertainty - parts.discrimination)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: steps of [0, 1] on which residuals are smoothed; bandwidths far below one step smooth nothing
 STEPS = 2**14
-#: no bandwidth below this one is tried, and by default bandwidths are told apart to 2^-10, as in the authors' relplot
+#: no bandwidth below this one is tried, and by default bandwidths are resolved to 2^-10, as in the authors' relplot
 FINEST = 1e-3
 HALVINGS = 10
 

@@ -78,7 +78,7 @@ def true_top_label_error(
 def refinement(
     probabilities: np.ndarray, posterior: np.ndarray, mask: np.ndarray | None = None, bins: int = 15
 ) -> float:
-    """``sum_c E Var(q_c | p_c)``, in bins of p_c: what the posterior tells apart and the prediction does not.
+    """``sum_c E Var(q_c | p_c)``, in bins of p_c: what the posterior distinguishes and the prediction does not.
 
     Between 0, where p decides q, and the variance of q. Arguments and errors as for :func:`true_calibration_error`.
     """

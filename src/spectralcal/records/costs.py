@@ -1,4 +1,4 @@
-"""What a cell takes here: from finished cells, else from steps that ``spectralcal doctor --time`` timed.
+"""Cost of a cell on this machine: from finished cells, else from steps that ``spectralcal doctor --time`` timed.
 
 Neither torch nor data are needed, so that the workflow can ask before its first job.
 """
@@ -26,7 +26,7 @@ PACE = ("patch", "batch_size", "precision", "channels_last", "compile", "optimiz
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell of one kind takes.
+    """Cost of a cell of one kind.
 
     Attributes:
         step: seconds of a training step: with the baseline, or the mean of the finished cells.
@@ -100,7 +100,7 @@ def pace_digest(config: StudyConfig, kind: Kind) -> str:
 
 
 def _at_this_pace(config: StudyConfig, cell: Cell, run: Mapping[str, Any], gpu: bool) -> bool:
-    """Whether a recorded training went at the pace of those that are to come."""
+    """Whether a recorded training has the pace of those that are to come."""
     settings = run.get("settings", {})
     training = settings.get("training", {})
     if not run.get("seconds") or not training.get("steps") or str(run.get("device")).startswith("cpu") == gpu:

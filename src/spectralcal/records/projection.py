@@ -20,7 +20,7 @@ from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import evaluation_recipe, training_recipe
 from spectralcal.study.resolved import resolve
 
-#: seconds of a process beside its work, starting Python, torch and MONAI among them; an estimate, two of them a cell
+#: seconds of a process beside its work, such as starting Python, torch and MONAI; an estimate, two processes per cell
 STARTING = 5.0
 
 
@@ -120,7 +120,7 @@ def cells_at_once(config: StudyConfig, cores: int, slots: int) -> int:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``45 s``, ``12 min``, ``3.4 h``, ``2.1 days``."""
+    """Seconds in words: ``45 s``, ``12 min``, ``3.4 h``, ``2.1 days``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

@@ -8,14 +8,14 @@ from spectralcal.records.costs import Kind
 from spectralcal.records.projection import Projection, duration
 from spectralcal.study.config import StudyConfig
 
-HEADS = ("data set", "network", "patch", "step", "a training", "trainings", "a scoring", "scorings", "together")
+HEADS = ("data set", "network", "patch", "per step", "per training", "trainings", "per scoring", "scorings", "together")
 
 
 def projection_lines(projection: Projection, at_once: int, configfile: str) -> str:
     """The projection for the start of a run; empty if there is nothing to do.
 
     Args:
-        found: what is to be made.
+        projection: what is to be made.
         at_once: cells that run side by side.
         configfile: the study's configuration, for the command that times it.
     """

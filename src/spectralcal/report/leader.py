@@ -27,7 +27,7 @@ def leader(rows: Sequence[dict[str, Any]], cases: pd.DataFrame, scale: float, hi
     Returns:
         By method, for the best alone: ``gap`` (best - runner-up in the printed unit, mean over seeds and patients),
         ``gap_low`` and ``gap_high`` (its interval, 95 % for the best against every other complete method together),
-        ``adjusted_p`` (Holm-adjusted over the same), ``detectable`` (smallest gap that would be found with a power of
+        ``adjusted_p`` (Holm-adjusted over the same), ``detectable`` (smallest gap detected with a power of
         80 %), ``shortage`` (why nothing can be decided, or an empty text) and ``distinct`` (the interval is on the
         best's side of 0 and there is no shortage, see :func:`spectralcal.statistics.lead`). Empty for ties, for one
         method or one patient, and where a seed of either is missing.
@@ -49,11 +49,11 @@ def leader(rows: Sequence[dict[str, Any]], cases: pd.DataFrame, scale: float, hi
         return {}
     # Means over cases rank, means over patients compare: with several cases a patient they may disagree, and the best
     # is then not distinct.
-    found = lead(values, best["method"], second["method"], patients, lower_is_better=not higher)
-    gap = found.difference
+    comparison = lead(values, best["method"], second["method"], patients, lower_is_better=not higher)
+    gap = comparison.difference
     return {
         best["method"]: {
-            "gap": gap.estimate, "gap_low": gap.low, "gap_high": gap.high, "adjusted_p": found.adjusted_p,
-            "detectable": gap.detectable, "shortage": found.shortage, "distinct": found.distinguishable,
+            "gap": gap.estimate, "gap_low": gap.low, "gap_high": gap.high, "adjusted_p": comparison.adjusted_p,
+            "detectable": gap.detectable, "shortage": comparison.shortage, "distinct": comparison.distinguishable,
         }
     }  # fmt: skip

@@ -75,7 +75,7 @@ def measures(histogram: CalibrationHistogram, patients: tuple[np.ndarray, np.nda
 
     Args:
         histogram: the curve of a cell in a region.
-        patients: (patients, bins) voxels, sums of confidences and right voxels, for what chance adds to an error.
+        patients: (patients, bins) voxels, sums of confidences and correct voxels, for what chance adds to an error.
 
     Returns:
         name -> value; ``hidden`` is the share of the isotonic error that the bins of the ECE do not show, nan where the
@@ -83,7 +83,7 @@ def measures(histogram: CalibrationHistogram, patients: tuple[np.ndarray, np.nda
     """
     selective = risk_coverage(histogram)
     ece, isotonic = histogram.ece(), isotonic_error(histogram)
-    found = {
+    by_name = {
         "ece": ece,
         "smooth_ece": smooth_ece(histogram),
         "ks": ks_error(histogram),
@@ -97,12 +97,12 @@ def measures(histogram: CalibrationHistogram, patients: tuple[np.ndarray, np.nda
         "coverage_at_risk": selective.coverage_at(RISK),
     }
     for name, split in (("brier", brier_split(histogram)), ("log", nll_split(histogram))):
-        found |= {name: split.score, f"{name}_calibration": split.calibration, f"{name}_refinement": split.refinement}
-    return found
+        by_name |= {name: split.score, f"{name}_calibration": split.calibration, f"{name}_refinement": split.refinement}
+    return by_name
 
 
 def patient_bins(cases: Mapping[str, np.ndarray], patients: Mapping[str, str]) -> tuple[np.ndarray, ...]:
-    """(patients, bins) voxels, sums of confidences and right voxels of the top label.
+    """(patients, bins) voxels, sums of confidences and correct voxels of the top label.
 
     Args:
         cases: of :meth:`spectralcal.report.results.Results.case_calibration`.
@@ -112,7 +112,7 @@ def patient_bins(cases: Mapping[str, np.ndarray], patients: Mapping[str, str]) -
     place = np.unique(owners, return_inverse=True)[1]
     count = cases["count"][:, 0].astype(float)  # row 0 is the top label
     sums = [np.nan_to_num(cases[name][:, 0]) * count for name in ("confidence", "accuracy")]
-    found = np.zeros((3, place.max(initial=-1) + 1, count.shape[1]))
-    for total, values in zip(found, (count, *sums), strict=True):
+    totals = np.zeros((3, place.max(initial=-1) + 1, count.shape[1]))
+    for total, values in zip(totals, (count, *sums), strict=True):
         np.add.at(total, place, values)
-    return tuple(found)
+    return tuple(totals)

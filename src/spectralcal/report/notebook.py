@@ -33,7 +33,7 @@ def open_study() -> Results:
 
 
 def show(results: Results, kind: str, name: str) -> bool:
-    """Make one output of the study and show it; a problem of one does not hide the others.
+    """Make one output of the study and show it; a problem with one does not hide the others.
 
     Args:
         results: the study.

@@ -9,7 +9,7 @@ import pandas as pd
 
 
 def tables(cases: pd.DataFrame, methods: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Values of methods by seed and case, on the seeds and cases that some of them has.
+    """Values of methods by seed and case, on the seeds and cases that any of them has.
 
     Args:
         cases: method, seed, case, patient, value.

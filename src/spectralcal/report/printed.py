@@ -18,7 +18,7 @@ from spectralcal.report.results import Results
 
 FOLDER = "printed"
 FIELDS = ("dataset", "metric", "method", "value", "unit", "note")
-#: words of a note that say the number itself may be another one; other notes only tell where it was confirmed
+#: words of a note that make the number itself doubtful; other notes only say where it was confirmed
 DOUBT = ("suspicio", "odd", "inconsistent", "prints", "numbers printed", "garbled", "ambiguous", "conflict")
 SHIFTED = "row label in the source text is shifted"
 
@@ -77,16 +77,16 @@ def paper_values(paper: Path, table: str) -> dict[tuple[str, str, str], PaperVal
         raise ConfigError(f"{file}: cannot read the paper's printed values: {error.strerror}") from error
     if lacking := [name for name in FIELDS if name not in (reader.fieldnames or ())]:
         raise ConfigError(f"{file}: expected columns {', '.join(FIELDS)}, found no '{lacking[0]}'")
-    found: dict[tuple[str, str, str], PaperValue] = {}
+    values: dict[tuple[str, str, str], PaperValue] = {}
     for number, row in enumerate(rows, start=2):
         key = row["dataset"], row["metric"], row["method"]
-        if key in found:
+        if key in values:
             raise ConfigError(f"{file}, row {number}: expected each cell once, found {', '.join(key)} again")
         try:
-            found[key] = PaperValue(float(row["value"]) if row["value"] else None, row["note"], row["unit"])
+            values[key] = PaperValue(float(row["value"]) if row["value"] else None, row["note"], row["unit"])
         except ValueError:
             raise ConfigError(f"{file}, row {number}: value: expected a number, found '{row['value']}'") from None
-    return found
+    return values
 
 
 def by_method(results: Results, table: str) -> Lookup:

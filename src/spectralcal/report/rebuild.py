@@ -40,16 +40,16 @@ def rebuild_study(config: StudyConfig) -> Rebuilt:
 
     write_resolved(config)
     collect_step(config, allow_missing=True)
-    found = Rebuilt(missing=[*_missing_cells(config), *_missing_inputs(config)])
+    rebuilt = Rebuilt(missing=[*_missing_cells(config), *_missing_inputs(config)])
     for name, step in _steps(config):
         try:
             step()
         except Exception as error:
-            found.failed.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
-            say(f"{name}: failed ({found.failed[-1]})")
+            rebuilt.failed.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
+            say(f"{name}: failed ({rebuilt.failed[-1]})")
         else:
-            found.made.append(name)
-    return found
+            rebuilt.made.append(name)
+    return rebuilt
 
 
 def _steps(config: StudyConfig) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -73,20 +73,20 @@ def _missing_cells(config: StudyConfig) -> Iterator[str]:
 
     results = Results(config)
     for name in config.experiments:
-        holes = results.missing(name)
-        if holes:
-            yield f"{len(holes)} of {len(results.cells(name))} cells of the experiment {name}, {holes[0]} first"
+        absent = results.missing(name)
+        if absent:
+            yield f"{len(absent)} of {len(results.cells(name))} cells of the experiment {name}, {absent[0]} first"
 
 
 def _missing_inputs(config: StudyConfig) -> Iterator[str]:
     """Files that some figures need beside scores and that need weights and images to be made."""
     for name in config.figures:
         for need, places in _places(config, name):
-            holes = [place for place, _ in places if not place.is_file()]
-            if holes:
+            absent = [place for place, _ in places if not place.is_file()]
+            if absent:
                 numbers = need == "hotspots" and all(a.is_file() or b.is_file() for a, b in places)
                 what = f"{need} for the figure {name}{', whose numbers are there' if numbers else ''}"
-                yield f"{len(holes)} of {len(places)} files of {what}, {holes[0]} first"
+                yield f"{len(absent)} of {len(places)} files of {what}, {absent[0]} first"
 
 
 def figure_needs(config: StudyConfig, name: str) -> dict[str, list[tuple[str, str, int]]]:

@@ -56,7 +56,7 @@ class Results:
         config: the study.
 
     Methods take an experiment's name or a cell; a cell without results gives None, so that a table or figure can show
-    the hole. Files that are there but unreadable raise :class:`~spectralcal.base.errors.ResultError`.
+    what is missing. Files that are there but unreadable raise :class:`~spectralcal.base.errors.ResultError`.
     """
 
     def __init__(self, config: StudyConfig) -> None:
@@ -71,10 +71,10 @@ class Results:
         import pyarrow.parquet as pq
 
         try:
-            found = pq.read_schema(self.paths.cases).names
+            columns = pq.read_schema(self.paths.cases).names
         except (OSError, ValueError) as error:
             raise ResultError(f"{self.paths.cases}: cannot be read ({error}); run `spectralcal collect`") from error
-        missing = [name for name in COLUMNS if name not in found]
+        missing = [name for name in COLUMNS if name not in columns]
         if missing:
             raise ResultError(f"{self.paths.cases}: column '{missing[0]}' is missing; run `spectralcal collect` again")
         return self.paths.cases
@@ -85,11 +85,11 @@ class Results:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        found: set[tuple] = set()
+        scored: set[tuple] = set()
         for batch in pq.ParquetFile(self._table).iter_batches(columns=list(KEYS)):
             distinct = pa.Table.from_batches([batch]).group_by(list(KEYS)).aggregate([])
-            found.update(zip(*(distinct.column(key).to_pylist() for key in KEYS), strict=True))
-        return found
+            scored.update(zip(*(distinct.column(key).to_pylist() for key in KEYS), strict=True))
+        return scored
 
     def _rows_near(self, experiment: str) -> pd.DataFrame:
         """Rows of every combination of an experiment's keys: memory goes by the experiment, not by the study."""
@@ -199,7 +199,7 @@ class Results:
         return self.paper.datasets.get(kind) if kind == dataset else None
 
     def facts(self, dataset: str) -> DataFacts | None:
-        """Facts of a data set as it is prepared here, or as they came with shared results; None: nobody kept them.
+        """Facts of a data set as it is prepared here, or as they came with shared results; None if they were not kept.
 
         Raises:
             DataError: the file is damaged.
@@ -208,8 +208,8 @@ class Results:
 
         if dataset not in self._facts:
             places = (self.paths.facts(dataset), self.paths.shared_facts(dataset))
-            found = next((path for path in places if path.is_file()), None)
-            self._facts[dataset] = None if found is None else read_facts(found)
+            stored = next((path for path in places if path.is_file()), None)
+            self._facts[dataset] = None if stored is None else read_facts(stored)
         return self._facts[dataset]
 
     def unit(self, dataset: str) -> str:
@@ -306,14 +306,14 @@ class Results:
         if not has(path):
             return None
         try:
-            found = pd.read_csv(io.BytesIO(read_text(path)))
+            history = pd.read_csv(io.BytesIO(read_text(path)))
         except (OSError, ValueError) as error:
             raise ResultError(f"{path}: damaged ({error}); delete it and train the cell again") from error
-        if lacking := [name for name in HISTORY if name not in found]:
+        if lacking := [name for name in HISTORY if name not in history]:
             raise ResultError(
                 f"{path}: expected columns {', '.join(HISTORY)}, found no '{lacking[0]}'; train the cell again"
             )
-        return found
+        return history
 
     def run(self, cell: Cell) -> dict | None:
         """Provenance of a cell's training (run.json); of an ensemble that of its first member."""
@@ -346,8 +346,8 @@ class Results:
         """High frequencies of the baseline's confidence against the other methods' confidence, case by case: the
         arrays that :func:`spectralcal.jobs.hotspots.hotspots_step` describes; of shared results those
         without images."""
-        found = self._read(self.paths.hotspots(dataset, architecture, seed))
-        return self._read(self.paths.numbers("hotspots", dataset, architecture, seed)) if found is None else found
+        stored = self._read(self.paths.hotspots(dataset, architecture, seed))
+        return self._read(self.paths.numbers("hotspots", dataset, architecture, seed)) if stored is None else stored
 
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
         return read_arrays(getattr(self.paths.cell(cell), kind))

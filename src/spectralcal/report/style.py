@@ -116,15 +116,15 @@ class Style:
         A method without a look of its own gets a colour from its name, so that it is the same in every figure too,
         unless another method of the same figure has it already: then the next free one.
         """
-        found = {method: self.known[method] for method in methods if method in self.known}
+        looks = {method: self.known[method] for method in methods if method in self.known}
         taken: set[int] = set()
-        for method in sorted(set(methods) - set(found)):
+        for method in sorted(set(methods) - set(looks)):
             slot = zlib.crc32(method.encode()) % _SPARE_HUES
             while slot in taken and len(taken) < _SPARE_HUES:
                 slot = (slot + 7) % _SPARE_HUES  # 7 and 24 share no factor: every slot is visited
             taken = (taken | {slot}) if len(taken) < _SPARE_HUES else {slot}
-            found[method] = _spare(slot)
-        return {method: found[method] for method in methods}
+            looks[method] = _spare(slot)
+        return {method: looks[method] for method in methods}
 
 
 def _spare(slot: int) -> Look:

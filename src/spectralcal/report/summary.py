@@ -59,7 +59,7 @@ def summarize(
         results: the study's results.
         experiment: name of the experiment.
         columns: the metrics.
-        protocol: of the scores. One that pools all voxels has one value a seed and no interval.
+        protocol: of the scores. One that pools all voxels has one value per seed and no interval.
         paper: where the paper's numbers are: ``"table1"``, ``"table2"`` or a function; None: it has none.
         methods: canonical names in the order of the rows; None: the order of figures.
 
@@ -128,7 +128,7 @@ def check_scores(chosen: pd.DataFrame, block: pd.DataFrame, where: str) -> None:
     twice = chosen[chosen.duplicated(keys)]
     if len(twice):
         raise ResultError(
-            f"{where}: expected one score a case and class, found two of {_name(twice, keys)}; collect again"
+            f"{where}: expected one score per case and class, found two of {_name(twice, keys)}; collect again"
         )
     check_finite(chosen, where)
     scored = {
@@ -171,10 +171,10 @@ def case_means(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _statistics(scores: pd.DataFrame, block: pd.DataFrame, column: Column, seeds: Sequence[int]) -> dict[str, Any]:
     cases = case_means(scores)
-    found = sorted(set(scores.seed))
+    scored = sorted(set(scores.seed))
     by_seed = cases.groupby("seed").value.mean().to_numpy() * column.scale
-    status = "ok" if len(found) == len(seeds) else "incomplete" if found else "missing"
-    if found and not len(cases):
+    status = "ok" if len(scored) == len(seeds) else "incomplete" if scored else "missing"
+    if scored and not len(cases):
         status = "undefined"
     low, high = _interval(cases, column.scale)
     pooled = bool((cases.case == POOL).any())
@@ -183,7 +183,7 @@ def _statistics(scores: pd.DataFrame, block: pd.DataFrame, column: Column, seeds
     return {
         "mean": by_seed.mean() if len(by_seed) else np.nan,
         "sd_seeds": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
-        "seeds": len(found),
+        "seeds": len(scored),
         "seeds_expected": len(seeds),
         "cases": counted.case.nunique(),
         "patients": counted.patient.nunique(),
@@ -213,8 +213,8 @@ def _compared(rows: list[dict[str, Any]], scores: pd.DataFrame, column: Column) 
     ]
     ranks = pd.Series(printed, dtype=float).rank(method="dense").astype("Int64")
     rows = [{**row, "rank": rank} for row, rank in zip(rows, ranks, strict=True)]
-    found = leader(rows, case_means(scores), column.scale, column.higher)
-    return [{**row, **found.get(row["method"], NOTHING)} for row in rows]
+    against_leader = leader(rows, case_means(scores), column.scale, column.higher)
+    return [{**row, **against_leader.get(row["method"], NOTHING)} for row in rows]
 
 
 def _name(rows: pd.DataFrame, keys: Sequence[str]) -> str:

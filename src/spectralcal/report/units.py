@@ -1,4 +1,4 @@
-"""Units of distances: mm, but px for data sets that do not say how large a pixel is."""
+"""Units of distances: mm, but px for data sets without a pixel size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scorer is given, and what it gives: one case at a time, merged into the pool of all cases at once."""
+"""What a scorer receives and returns: one case at a time, merged into the pool of all cases at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: class name of scores that belong to all classes together
 POOLED = "all"
-#: what a scorer may ask for
+#: inputs that a scorer may ask for
 NEEDS = frozenset({"probabilities", "samples", "raters", "posterior", "patch_logits"})
 
 
@@ -33,7 +33,7 @@ class Mergeable(Protocol):
 
 @dataclass
 class Scored:
-    """What a scorer says of one case, or of all cases together.
+    """A scorer's results for one case, or for all cases together.
 
     Attributes:
         rows: scores, as :func:`row` makes them.
@@ -47,7 +47,7 @@ class Scored:
 
 
 class Prediction:
-    """What a network says of one case; each view of it is computed when a scorer asks for it, once.
+    """A network's prediction for one case; each view is computed once, when a scorer first asks for it.
 
     Args:
         probabilities: gives (C, *spatial) float32 on the original grid; sums to one over classes.

@@ -1,4 +1,4 @@
-"""Scoring of all test cases of a cell. Memory is that of one case, and some 20 kB of numbers for each that is done."""
+"""Scoring of all test cases of a cell. Memory: one case, and some 20 kB of numbers per finished case."""
 
 from __future__ import annotations
 
@@ -121,13 +121,13 @@ def predicted(
     precision: str,
     transform: Transform = unchanged,
 ) -> Prediction:
-    """What a network says of a case, when it is asked; arguments as for :func:`evaluate_cases`."""
+    """A network's prediction for a case, computed when it is asked for; arguments as for :func:`evaluate_cases`."""
 
     def probabilities() -> np.ndarray:
-        found = predict_probabilities(
+        on_prepared = predict_probabilities(
             model, case.image(), patch, inference, device=device, precision=precision, transform=transform
         )
-        return to_original_grid(found, case.crop, case.original_shape).numpy()
+        return to_original_grid(on_prepared, case.crop, case.original_shape).numpy()
 
     def logits() -> torch.Tensor:
         return transform(patch_logits(model, case, patch, device=device, precision=precision))

@@ -1,4 +1,4 @@
-"""What the scoring of many cases keeps of each: its few numbers, in arrays, so that thousands of images fit."""
+"""What scoring keeps of each case: its few numbers, in arrays, so that thousands of images fit in memory."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class ScoreRows(Sequence):
             return [self[place] for place in range(*index.indices(len(self)))]
         case, patient = self._cases[self._case[index]]
         name, metric, protocol, status = self._names[self._kind[index]]
-        found = {"class": name, "metric": metric, "protocol": protocol, "value": self._value[index], "status": status}
-        return {"case": case, "patient": patient, **found}
+        score = {"class": name, "metric": metric, "protocol": protocol, "value": self._value[index], "status": status}
+        return {"case": case, "patient": patient, **score}
 
 
 class CaseArrays:
@@ -76,7 +76,7 @@ class CaseArrays:
 
 
 class ScorerPool:
-    """What one scorer says of `count` cases: their arrays, and what their parts add up to."""
+    """One scorer's results for `count` cases: their arrays, and the sum of their parts."""
 
     def __init__(self, count: int) -> None:
         self.parts: dict[str, Mergeable] = {}

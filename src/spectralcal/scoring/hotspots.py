@@ -12,8 +12,8 @@ F6):
 * The strength of a hotspot is the reconstruction itself, positive where high frequencies raise the confidence
   ("signed", the literal reading of the paper's maps), or its absolute value ("magnitude").
 * The confidence difference is the largest softmax probability of cross-entropy minus the other network's. What is
-  random in cross-entropy's confidence is in the strength and in the difference alike, so that a positive signed
-  correlation is to be expected of any second network, and a smaller one of a network that shares initial weights and
+  random in cross-entropy's confidence is in the strength and in the difference alike, so a positive signed
+  correlation is to be expected for any second network, and a smaller one of a network that shares initial weights and
   batches with cross-entropy: the control is cross-entropy of another seed, for methods of that seed too, and the null
   is not enough.
 * Voxels that padding added, and those within a filter's width of the patch's faces (where the transform's periodicity
@@ -81,7 +81,7 @@ class Baseline:
 
     @cached_property
     def strength_bins(self) -> np.ndarray:
-        """(n,) bin of :data:`STRENGTH_EDGES`; the outer bins hold what lies beyond."""
+        """(n,) bin of :data:`STRENGTH_EDGES`; the outer bins include what lies beyond."""
         strength = self.strengths["signed"]
         scale = float(np.sqrt(np.mean(strength**2))) if strength.size else 0.0
         return _bin(strength / (scale or 1.0), STRENGTH_EDGES)
@@ -112,7 +112,7 @@ def baseline_of(
         millimetres = np.zeros(label.shape)
     else:
         millimetres = distance.millimetres
-    # One stratum a voxel width: what is left inside of it is less than the grid can tell.
+    # One stratum per voxel width: the grid resolves nothing finer.
     step = np.floor(millimetres[counted] / min(spacing_mm) + 0.5).astype(np.int64)
     return Baseline(
         field=field[0].cpu().numpy(),
@@ -133,12 +133,12 @@ def correlations(baseline: Baseline, values: np.ndarray) -> np.ndarray:
         values: (*patch), for example a confidence difference, or the errors.
     """
     chosen = values[baseline.counted].astype(np.float64)
-    found = np.empty((len(STRENGTHS), len(COEFFICIENTS), len(NOTHING)))
+    measured = np.empty((len(STRENGTHS), len(COEFFICIENTS), len(NOTHING)))
     ranked = ranks(chosen)
-    for row, name in zip(found, STRENGTHS, strict=True):
+    for row, name in zip(measured, STRENGTHS, strict=True):
         row[0] = matched_correlation(baseline.strength_ranks[name], ranked, baseline.strata)
         row[1] = matched_correlation(baseline.strengths[name], chosen, baseline.strata)
-    return found
+    return measured
 
 
 def distance_correlation(baseline: Baseline) -> float:

@@ -1,1 +1,1 @@
-"""Results that travel: export and import, verification and accounts of what a result was made from."""
+"""Sharing results: export and import, verification, and reports on what a result was made from."""

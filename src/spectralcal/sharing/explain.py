@@ -26,7 +26,7 @@ _KEYS = ("dataset", "architecture", "method", "seed")
 
 
 def explain(config: StudyConfig, path: Path, row: Sequence[str] = (), column: str | None = None) -> str:
-    """An account of a table, figure, cell or other file of a study, as text for people.
+    """What a table, figure, cell or other file of a study was made from, as text.
 
     Args:
         config: the study that the file belongs to.
@@ -251,7 +251,7 @@ def _made_by(environment: dict[str, Any]) -> str:
 
 
 def _code(record: dict[str, Any]) -> str:
-    """Whether the code says what it said then. It is evidence only: what identifies numbers is declared."""
+    """Whether the code is as it was. This is evidence only: what identifies numbers is declared."""
     if before := record.get("restamped"):
         return f"identified by the code's text until commit {before['commit'][:12]}, as recipe {before['recipe']}"
     if "code" not in record:

@@ -1,4 +1,4 @@
-"""Results that come to a study: all of an archive or, if anything conflicts, nothing, and no silent mixing."""
+"""Results that come to a study: either all of an archive or, if anything conflicts, nothing."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _check_same(archive: Path, config: StudyConfig, paths: StudyPaths, cell: Cel
 
 
 def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPaths, merged: Merged) -> None:
-    """Move the files of a cell that is not here yet; its records come last, so that they never speak of nothing."""
+    """Move the files of a cell that is not here yet; its records come last and so never name missing files."""
     mine = paths.cell(cell)
     if mine.run.is_file() or mine.evaluation.is_file():
         merged.kept.append(cell)

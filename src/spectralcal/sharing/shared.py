@@ -1,4 +1,4 @@
-"""Results that leave a machine: no images, no weights, no paths.
+"""Results to share: no images, no weights, no paths.
 
 An archive contains, for each finished cell, its scores, histograms, spectra and history in their light form
 (:mod:`spectralcal.records.light`) and its records; the splits and the

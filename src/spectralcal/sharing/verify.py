@@ -19,7 +19,7 @@ from spectralcal.study.paths import CellPaths, StudyPaths
 
 @dataclass
 class Verification:
-    """What was found.
+    """Outcome of a verification.
 
     Attributes:
         findings: files that are not as they were recorded, one line each.

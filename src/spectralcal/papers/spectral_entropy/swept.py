@@ -33,8 +33,8 @@ def by_value(results: Results, option: str | None) -> Lookup:
     others = [key for key in SWEPT if key != option]
     symbol = SWEPT[option][0]
     cells = {
-        (dataset, metric, float(name.partition("=")[2])): found
-        for (dataset, metric, name), found in paper_values(FOLDER, "table4").items()
+        (dataset, metric, float(name.partition("=")[2])): printed
+        for (dataset, metric, name), printed in paper_values(FOLDER, "table4").items()
         if name.partition("=")[0] == symbol
     }
 

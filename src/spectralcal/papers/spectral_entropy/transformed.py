@@ -1,4 +1,4 @@
-"""A true posterior, transformed: what spectral entropy and calibration do when one thing at a time is changed.
+"""A true posterior, transformed: how spectral entropy and calibration respond when one thing at a time is changed.
 
 The posterior of a phantom is perfectly calibrated. Each transformation takes it away from there, or leaves it there, by
 one strength; entropy of the maximum logit, entropy of the largest probability and the true calibration error are read
@@ -27,13 +27,13 @@ Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True)
 class Transformation:
-    """One thing that is changed of the true posterior.
+    """One way to change the true posterior.
 
     Attributes:
         name: identifier in tables.
         title: what is done.
         short: title of an image, with a place for the strength.
-        strength: what the number of it is.
+        strength: what its number means.
         change: how it is done.
         strengths: the values that are tried, in order.
         neutral: the strength at which nothing changes.
@@ -71,7 +71,7 @@ def shared_field(logits: np.ndarray, deviation: float, random: np.random.Generat
 
 
 def logit_noise(logits: np.ndarray, deviation: float, random: np.random.Generator) -> np.ndarray:
-    """White noise of its own added to each logit."""
+    """Independent white noise added to each logit."""
     return logits + deviation * random.standard_normal(logits.shape)
 
 
@@ -143,11 +143,11 @@ def frame(cases: int = 8, side: int = 40, bands: int = 5, seed: int = 0) -> pd.D
     logits = [log_posterior(posterior) for posterior in posteriors(cases, side, seed)]
     for each in TRANSFORMATIONS:
         for strength in each.strengths:
-            found = [
+            by_case = [
                 measured(each.change(start, strength, np.random.default_rng([seed, number])), softmax(start), bands)
                 for number, start in enumerate(logits)
             ]
-            means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+            means = {name: float(np.mean([one[name] for one in by_case])) for name in by_case[0]}
             rows.append({"method": each.name, "title": each.title, "parameter": each.strength, "strength": strength,
                          "neutral": strength == each.neutral, **means, "cases": cases, "status": "ok"})  # fmt: skip
     return pd.DataFrame(rows)
@@ -158,7 +158,7 @@ WORDS = {
     "better": "better calibration",
     "worse": "worse calibration",
     "mixed": "better on one part and worse on another",
-    "none": "nothing, one of the two never moves",
+    "none": "nothing, because one of the two never moves",
 }
 #: changes along a path that count as none: nats, and calibration error of probabilities
 LEAST_ENTROPY, LEAST_ERROR = 0.02, 1e-4
@@ -174,7 +174,7 @@ def legs(table: pd.DataFrame) -> pd.DataFrame:
         leg (the path; those of the temperature end below and above 1), rows (their positions in `table`), and a key of
         :data:`WORDS` for each map, in entropy_max_logit and entropy_max_prob.
     """
-    found = []
+    readings = []
     for method, rows in table.groupby("method", sort=False):
         start = int(np.flatnonzero(rows.neutral)[0])
         title = rows.title.iloc[0]
@@ -186,8 +186,8 @@ def legs(table: pd.DataFrame) -> pd.DataFrame:
                 name: _relation(part[name].to_numpy(), part.calibration_error.to_numpy())
                 for name in ("entropy_max_logit", "entropy_max_prob")
             }
-            found.append({"method": method, "leg": leg, "rows": list(part.index), **reading})
-    return pd.DataFrame(found)
+            readings.append({"method": method, "leg": leg, "rows": list(part.index), **reading})
+    return pd.DataFrame(readings)
 
 
 def _relation(entropy: np.ndarray, error: np.ndarray) -> str:

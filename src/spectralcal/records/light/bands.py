@@ -25,11 +25,11 @@ def encode_bands(arrays: Mapping[str, np.ndarray], prefix: str = PREFIXES[0]) ->
     Returns:
         The coded arrays, and the names of those that they stand for.
     """
-    found = [arrays.get(f"{prefix}/{name}") for name in _NAMES]
-    if any(array is None or array.ndim != 3 or array.shape != found[0].shape for array in found):
+    stored = [arrays.get(f"{prefix}/{name}") for name in _NAMES]
+    if any(array is None or array.ndim != 3 or array.shape != stored[0].shape for array in stored):
         return {}, set()
-    count, sums, hits = found
-    types = tuple(array.dtype for array in found)
+    count, sums, hits = stored
+    types = tuple(array.dtype for array in stored)
     if types != (np.int64, np.float64, np.int64) or not (count.shape[1] and 1 <= count.shape[2] <= MAX_BINS):
         return {}, set()
     whole = _whole(arrays, count.shape)
@@ -59,9 +59,9 @@ def decode_bands(
     """
     if not coded:
         return {}
-    found = _decoded(coded, arrays)
-    found["confidence"] = put_back("confidence", coded, found["confidence"])
-    return {f"{prefix}/{name}": array for name, array in found.items()}
+    decoded = _decoded(coded, arrays)
+    decoded["confidence"] = put_back("confidence", coded, decoded["confidence"])
+    return {f"{prefix}/{name}": array for name, array in decoded.items()}
 
 
 def _decoded(coded: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -76,16 +76,16 @@ def _decoded(coded: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) 
 
 def _lacking(values: np.ndarray, left: int, whole: np.ndarray) -> np.ndarray:
     """(N, bands, bins) with one band replaced by what all bands lack of the whole (N, bins). Its own inverse."""
-    found = values.copy()
-    found[:, left] = whole - values.sum(axis=1)
-    return found
+    completed = values.copy()
+    completed[:, left] = whole - values.sum(axis=1)
+    return completed
 
 
 def _whole(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     """(3, N, bins) voxels, hits and sums in units of the top label in all voxels; 0 where that is not known."""
-    found = [arrays.get(f"all/cases/{name}") for name in ("count", "accuracy", "confidence")]
-    if any(array is None or array.ndim != 3 or array.shape[::2] != shape[::2] for array in found):
+    pooled = [arrays.get(f"all/cases/{name}") for name in ("count", "accuracy", "confidence")]
+    if any(array is None or array.ndim != 3 or array.shape[::2] != shape[::2] for array in pooled):
         return np.zeros((3, shape[0], shape[2]), np.int64)
-    count, right, means = (array[:, 0] for array in found)
+    count, right, means = (array[:, 0] for array in pooled)
     hits, sums = (np.nan_to_num(mean) * count for mean in (right, means))
     return np.stack([count, np.rint(hits).astype(np.int64), in_units(sums)])

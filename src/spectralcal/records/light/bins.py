@@ -1,6 +1,6 @@
 """The equal-width bins of every case as few integers, and back, exactly.
 
-Regions lie in each other, and where two have the same voxels in a bin, one says all of the other. Above one half the
+Regions are nested, and where two have the same voxels in a bin, one determines the other. Above one half the
 top label's voxels are those of the classes. Neither has to hold: integers are stored as differences from it, and what
 would not come back to the bit is listed.
 """
@@ -32,8 +32,8 @@ def encode_bins(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray]
     shapes = {arrays[f"{region}/cases/count"].shape for region in names}
     if len(shapes) != 1:
         return {}, set()
-    found = {name: np.stack([arrays[f"{region}/cases/{name}"] for region in names]) for name in _NAMES}
-    count, means, accuracy = found.values()
+    stacked = {name: np.stack([arrays[f"{region}/cases/{name}"] for region in names]) for name in _NAMES}
+    count, means, accuracy = stacked.values()
     hits = np.rint(np.nan_to_num(accuracy) * count).astype(np.int64)
     top, classes = count[:, :, 0], count[:, :, 1:]
     coded = {
@@ -45,7 +45,7 @@ def encode_bins(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray]
     }
     decoded = _decoded(coded)
     for name in _MEANS:
-        coded |= odd_ones(name, found[name], decoded[name])
+        coded |= odd_ones(name, stacked[name], decoded[name])
     return coded, {f"{region}/cases/{name}" for region in names for name in _NAMES}
 
 
@@ -57,17 +57,17 @@ def decode_bins(coded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     if not coded:
         return {}
-    found = _decoded(coded)
-    found |= {name: put_back(name, coded, found[name]) for name in _MEANS}
-    return {f"{region}/cases/{n}": found[n][i] for i, region in enumerate(coded["regions"].tolist()) for n in _NAMES}
+    decoded = _decoded(coded)
+    decoded |= {name: put_back(name, coded, decoded[name]) for name in _MEANS}
+    return {f"{region}/cases/{n}": decoded[n][i] for i, region in enumerate(coded["regions"].tolist()) for n in _NAMES}
 
 
 def _complete(arrays: Mapping[str, np.ndarray], region: str) -> bool:
-    found = [arrays.get(f"{region}/cases/{name}") for name in _NAMES]
-    if any(array is None or array.ndim != 3 or array.shape != found[0].shape for array in found):
+    stored = [arrays.get(f"{region}/cases/{name}") for name in _NAMES]
+    if any(array is None or array.ndim != 3 or array.shape != stored[0].shape for array in stored):
         return False
-    types = tuple(array.dtype for array in found)
-    return types == (np.int64, np.float64, np.float64) and 1 <= found[0].shape[2] <= MAX_BINS
+    types = tuple(array.dtype for array in stored)
+    return types == (np.int64, np.float64, np.float64) and 1 <= stored[0].shape[2] <= MAX_BINS
 
 
 def _decoded(coded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -127,11 +127,11 @@ def _unpack_top(content: np.ndarray, count: np.ndarray, names: list[str]) -> np.
 
 def _fewer(count: np.ndarray, names: list[str]) -> np.ndarray:
     """Voxels (R, N, bins) of a region, or of the one around it outside of it where these are fewer: 0 if it has all."""
-    found = count.copy()
+    least = count.copy()
     for i, outer in around(names):
         rest = count[outer] - count[i]
-        found[i] = np.where((rest >= 0) & (rest < count[i]), rest, count[i])
-    return found
+        least[i] = np.where((rest >= 0) & (rest < count[i]), rest, count[i])
+    return least
 
 
 def _pack_places(count: np.ndarray, steps: np.ndarray, names: list[str]) -> np.ndarray:

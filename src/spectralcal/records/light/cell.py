@@ -1,4 +1,4 @@
-"""The one file of a published cell: a zip file of what its CSV and npz files say, and of what they were.
+"""The one file of a published cell: a zip file of what its CSV and npz files contain, and of their digests.
 
 Its member `about.json` has the SHA-256 of the files that it stands for and of the other members, under a seal. So the
 records of a cell are published as they were written, and say whether this file belongs to them; scores and history come
@@ -147,22 +147,22 @@ class LightCell:
     def text(self, name: str) -> bytes:
         """One of :data:`TEXTS`, byte for byte."""
         try:
-            found = tables.text_of(parcel.from_bytes(self.part(name).content)).encode()
-            if hashlib.sha256(found).hexdigest() != self.stands_for[name]:
+            content = tables.text_of(parcel.from_bytes(self.part(name).content)).encode()
+            if hashlib.sha256(content).hexdigest() != self.stands_for[name]:
                 raise ValueError(f"'{name}' does not come back as it was")
         except _BROKEN as error:
             raise self._damaged(error) from error
-        return found
+        return content
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of spectra.npz or scorers.npz, or what is kept of calibration.npz."""
         try:
-            found = parcel.from_bytes(self.part(name).content)
-            bins = decode_bins(_under(found, "bins"))
+            coded = parcel.from_bytes(self.part(name).content)
+            bins = decode_bins(_under(coded, "bins"))
             bands: dict[str, np.ndarray] = {}
             for kind, prefix in _BANDS.items():
-                bands |= decode_bands(_under(found, kind), bins, prefix)
-            return bins | bands | decode_curves(_under(found, "curves")) | _under(found, "plain")
+                bands |= decode_bands(_under(coded, kind), bins, prefix)
+            return bins | bands | decode_curves(_under(coded, "curves")) | _under(coded, "plain")
         except _BROKEN as error:
             raise self._damaged(error) from error
 

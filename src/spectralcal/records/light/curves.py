@@ -24,19 +24,19 @@ def encode_curves(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarra
     names = in_order([region for region in regions(arrays, "pooled") if _complete(arrays, region)])
     if not names or any(len({arrays[f"{region}/pooled/{n}"].tobytes() for region in names}) != 1 for n in _SHARED):
         return {}, set()
-    found = {name: np.stack([arrays[f"{region}/pooled/{name}"] for region in names]) for name in ARRAYS}
-    layout, starts = (found.pop(name)[0] for name in _SHARED)
+    stacked = {name: np.stack([arrays[f"{region}/pooled/{name}"] for region in names]) for name in ARRAYS}
+    layout, starts = (stacked.pop(name)[0] for name in _SHARED)
     upper = _upper(layout, starts)
-    rare = np.where(upper, found["count"] - found["hits"], found["hits"])
+    rare = np.where(upper, stacked["count"] - stacked["hits"], stacked["hits"])
     coded = {
         "regions": np.array(names),
         "layout": layout,
         "divided": np.diff(np.setdiff1d(starts, coarse_starts(int(layout[2]))), prepend=0),
-        "count": _differences(found["count"], names, upper),
+        "count": _differences(stacked["count"], names, upper),
         "rare": _differences(rare, names, upper),
-        "place": found["place"][found["count"] > 0],
-        "confidence": found["confidence"],
-        "sums": found["sums"],
+        "place": stacked["place"][stacked["count"] > 0],
+        "confidence": stacked["confidence"],
+        "sums": stacked["sums"],
     }
     return coded, {f"{region}/pooled/{name}" for region in names for name in ARRAYS}
 
@@ -55,26 +55,26 @@ def decode_curves(coded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     count, rare = (_summed(coded[name], names, upper) for name in ("count", "rare"))
     place = np.zeros(count.shape, np.uint8)
     place[count > 0] = coded["place"]
-    found = {"count": count, "hits": np.where(upper, count - rare, rare), "place": place}
-    found |= {name: coded[name] for name in ("confidence", "sums")}
-    curves = {f"{region}/pooled/{name}": array[i] for name, array in found.items() for i, region in enumerate(names)}
+    decoded = {"count": count, "hits": np.where(upper, count - rare, rare), "place": place}
+    decoded |= {name: coded[name] for name in ("confidence", "sums")}
+    curves = {f"{region}/pooled/{name}": array[i] for name, array in decoded.items() for i, region in enumerate(names)}
     return curves | {
         f"{region}/pooled/{n}": a for region in names for n, a in zip(_SHARED, (layout, starts), strict=True)
     }
 
 
 def _complete(arrays: Mapping[str, np.ndarray], region: str) -> bool:
-    found = {name: arrays.get(f"{region}/pooled/{name}") for name in ARRAYS}
-    if any(array is None for array in found.values()) or found["layout"].shape != (4,):
+    stored = {name: arrays.get(f"{region}/pooled/{name}") for name in ARRAYS}
+    if any(array is None for array in stored.values()) or stored["layout"].shape != (4,):
         return False
     try:
-        grid = group_grid(_bins(found["layout"]), found["starts"])
+        grid = group_grid(_bins(stored["layout"]), stored["starts"])
     except ValueError:
         return False
-    shape = (int(found["layout"][1]) + 1, len(grid))
+    shape = (int(stored["layout"][1]) + 1, len(grid))
     # A place in an empty group would be lost.
-    same = all(found[name].shape == shape for name in ("count", "hits", "place"))
-    return same and not found["place"][found["count"] <= 0].any()
+    same = all(stored[name].shape == shape for name in ("count", "hits", "place"))
+    return same and not stored["place"][stored["count"] <= 0].any()
 
 
 def _bins(layout: np.ndarray) -> int:

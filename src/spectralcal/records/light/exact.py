@@ -1,4 +1,4 @@
-"""Sums of probabilities as the integers that they are, in as many bits as their counts leave open; and what is odd.
+"""Sums of probabilities as the integers that they are, in as many bits as their counts leave open; and the exceptions.
 
 The probabilities of a bin are float32 values between its ends, so `n` of them add up to one of few multiples of a unit
 (:func:`spectralcal.metrics.groups.exact_unit`).
@@ -19,8 +19,8 @@ _LIMIT = 2**62
 
 def in_units(sums: np.ndarray) -> np.ndarray:
     """Sums (..., bins) as multiples of their bin's unit, int64; 0 for NaN and for what is too large."""
-    found = np.rint(np.nan_to_num(sums) / exact_unit(sums.shape[-1]))
-    return np.where(np.abs(found) < _LIMIT, found, 0).astype(np.int64)
+    units = np.rint(np.nan_to_num(sums) / exact_unit(sums.shape[-1]))
+    return np.where(np.abs(units) < _LIMIT, units, 0).astype(np.int64)
 
 
 def pack_sums(count: np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -53,9 +53,9 @@ def odd_ones(name: str, values: np.ndarray, decoded: np.ndarray) -> dict[str, np
 
 def put_back(name: str, coded: Mapping[str, np.ndarray], decoded: np.ndarray) -> np.ndarray:
     """An array with the values of :func:`odd_ones` in their places."""
-    found = decoded.copy()
-    found.reshape(-1)[coded[f"{name}/odd"]] = coded[f"{name}/odd_values"]
-    return found
+    restored = decoded.copy()
+    restored.reshape(-1)[coded[f"{name}/odd"]] = coded[f"{name}/odd_values"]
+    return restored
 
 
 def _range(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The files of a cell, whether they lie there themselves or in its light file. A file that lies there comes first."""
+"""The files of a cell, whether they lie in its folder or inside its light file. A file in the folder comes first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a cell's calibration.npz is published: the way in which every table, figure and verdict sees it.
+"""The part of a cell's calibration.npz that is published, and that every table, figure and verdict reads.
 
 Results read full and published cells through this, so that both give the same numbers to the last bit.
 """
@@ -21,24 +21,24 @@ _POOLED = ("layout", "cell", "count", "confidence", "hits", "sums")
 
 
 def kept(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of calibration.npz that are published. What is kept already stays as it is, and so do other arrays.
+    """The arrays of calibration.npz that are published. What is reduced already stays as it is, and so do other arrays.
 
     Of pooled histograms the curve is kept (:func:`spectralcal.metrics.curve.curve_arrays`). Of the bins of a case,
     counts, accuracies and the top label's confidences are exact; a class's mean probability is one of 2^12 places in
     its bin, 2^20 in the first and last, so with 15 bins it is off by at most 8.2e-6 and 3.2e-8.
     """
-    found = dict(arrays)
+    remaining = dict(arrays)
     histograms = {region: histogram for region in regions(arrays, "pooled") if (histogram := _whole(arrays, region))}
     for region, histogram in histograms.items():
         # All regions in the same groups, so that they can be compared.
         starts = divided_starts([other for other in histograms.values() if other.bins == histogram.bins])
-        found = {name: array for name, array in found.items() if not name.startswith(f"{region}/pooled/")}
-        found |= {f"{region}/pooled/{name}": array for name, array in curve_arrays(histogram, starts).items()}
+        remaining = {name: array for name, array in remaining.items() if not name.startswith(f"{region}/pooled/")}
+        remaining |= {f"{region}/pooled/{name}": array for name, array in curve_arrays(histogram, starts).items()}
     for region in regions(arrays, "cases"):
         name = f"{region}/cases/confidence"
-        if name in found and found[name].ndim == 3:
-            found[name] = _placed(found[name])
-    return found
+        if name in remaining and remaining[name].ndim == 3:
+            remaining[name] = _placed(remaining[name])
+    return remaining
 
 
 def regions(names: Iterable[str], kind: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Voxel regions that lie in each other, so that what is counted in one says something of the other."""
+"""Nested voxel regions: what is counted in one says something about the other."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def in_order(names: list[str]) -> list[str]:
 
 
 def around(names: list[str]) -> Iterator[tuple[int, int]]:
-    """Place of each region that has one around it, and that one's place before it."""
+    """Place of each region with one around it, and the place of the latter, which comes first."""
     return ((i, names.index(AROUND[name])) for i, name in enumerate(names) if AROUND.get(name) in names[:i])
 
 
 def outside(values: np.ndarray, names: list[str]) -> np.ndarray:
-    """(R, ...) numbers of regions, replaced by what the region around has besides where there is one."""
-    found = values.copy()
+    """(R, ...) numbers of regions, replaced by what the region around it has besides, where there is one."""
+    differences = values.copy()
     for i, outer in around(names):
-        found[i] = values[outer] - values[i]
-    return found
+        differences[i] = values[outer] - values[i]
+    return differences
 
 
 def inside(differences: np.ndarray, names: list[str]) -> np.ndarray:
@@ -46,7 +46,7 @@ def inside(differences: np.ndarray, names: list[str]) -> np.ndarray:
     """
     if differences.ndim < 2 or len(names) != len(differences):
         raise ValueError(f"numbers of shape {differences.shape} are not of {len(names)} regions")
-    found = differences.copy()
+    values = differences.copy()
     for i, outer in around(names):
-        found[i] = found[outer] - found[i]
-    return found
+        values[i] = values[outer] - values[i]
+    return values

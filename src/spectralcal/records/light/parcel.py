@@ -1,7 +1,7 @@
 """Named arrays as bytes that compress well, and back, exactly. No pickles.
 
-Integers lose their sign to the lowest bit and unused bytes, numbers that are float32 are stored as such, and the bytes
-of equal weight lie together, because they resemble each other.
+The sign of integers goes to the lowest bit, unused bytes are dropped, numbers that are float32 are stored as such, and
+bytes of equal weight lie together, because they resemble each other.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def from_bytes(content: bytes) -> dict[str, np.ndarray]:
             end = start + planes * count
             if not 0 <= planes <= 8 or end > len(content):
                 raise ValueError(f"'{name}' does not fit into {len(content)} bytes")
-            found = np.frombuffer(content, np.uint8, planes * count, start).reshape(planes, count)
-            arrays[name] = _from_planes(found, kind).reshape(shape)
+            byte_planes = np.frombuffer(content, np.uint8, planes * count, start).reshape(planes, count)
+            arrays[name] = _from_planes(byte_planes, kind).reshape(shape)
             start = end
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the list of arrays is damaged ({type(error).__name__}: {error})") from None

@@ -75,11 +75,11 @@ def _numbers(column: tuple[str, ...]) -> tuple[str, np.ndarray] | None:
     """Integers, or floats with NaN for an empty field, if they are written in one of the ways of :data:`_WRITTEN`."""
     for name, (kind, write) in _WRITTEN.items():
         try:
-            found = np.array([kind(text) if text or kind is int else np.nan for text in column], np.dtype(kind))
+            numbers = np.array([kind(text) if text or kind is int else np.nan for text in column], np.dtype(kind))
         except (ValueError, OverflowError):
             continue
-        if ["" if value != value else write(value) for value in found.tolist()] == list(column):
-            return name, found
+        if ["" if value != value else write(value) for value in numbers.tolist()] == list(column):
+            return name, numbers
     return None
 
 

@@ -44,7 +44,7 @@ class Measure:
         value: the estimate; nan if there is none.
         low, high: ends of the interval.
         interval: what it covers: new "seeds and patients" (:func:`spectralcal.statistics.crossed`), new "patients"
-            alone where there is one seed, new "seeds" (Student's t) of one number a training, the "rounding" of
+            alone where there is one seed, new "seeds" (Student's t) of one number per training, the "rounding" of
             printed numbers, or "exact" for a computation without sampling; none with "permutation", whose p-value
             decides.
         by_seed: the estimate of each training alone; empty where nothing was trained.
@@ -67,26 +67,26 @@ class Measure:
     shortage: str = ""
 
     @classmethod
-    def of(cls, found: Crossed, by_seed: Sequence[float], patients: int, cases: int) -> Measure:
+    def of(cls, interval: Crossed, by_seed: Sequence[float], patients: int, cases: int) -> Measure:
         """A mean over seeds and patients, and the mean of each seed."""
         return cls(
-            found.estimate, found.low, found.high, found.over, tuple(map(float, by_seed)), patients, cases,
-            found.p_value, found.detectable, found.shortage,
+            interval.estimate, interval.low, interval.high, interval.over, tuple(map(float, by_seed)), patients, cases,
+            interval.p_value, interval.detectable, interval.shortage,
         )  # fmt: skip
 
 
 def exact(value: float) -> Measure:
-    """The result of a computation in which nothing is drawn."""
+    """The exact result of a computation without sampling."""
     return Measure(float(value), float(value), float(value), "exact")
 
 
 def over_seeds(values: Sequence[float]) -> Measure:
-    """The mean of one number a training, with Student's interval over trainings."""
+    """The mean of one number per training, with Student's interval over trainings."""
     numbers = tuple(float(value) for value in values)
     nothing = float("nan")
     if not numbers or np.any(np.isnan(numbers)):
         return Measure(nothing, nothing, nothing, "seeds", numbers)
-    if not np.all(np.isfinite(numbers)):  # a training that broke down: there is no interval, and all of them tell
+    if not np.all(np.isfinite(numbers)):  # one broke down: no interval; the range is that of all
         short = over_trainings(np.zeros(len(numbers))).shortage
         return Measure(float(np.mean(numbers)), min(numbers), max(numbers), "seeds", numbers, shortage=short)
     return Measure.of(over_trainings(np.array(numbers)), numbers, 0, 0)
@@ -143,7 +143,7 @@ class Part:
             chosen = [verdict for verdict, side in sides.items() if m.p_value <= SIGNIFICANT and side(m.value)]
             return chosen[0] if chosen else INCONCLUSIVE
         points = (m.value, m.low, m.high)
-        # A small loss that is beyond chance may be within a margin and a loss all the same: it counts as a loss.
+        # A loss that is small but beyond chance can lie within a margin; it still counts as a loss.
         if all(map(self.fails, points)):
             return REFUTED
         return SUPPORTED if all(map(self.holds, points)) else INCONCLUSIVE
@@ -216,20 +216,20 @@ class Finding:
 
 
 def every(verdicts: Iterable[str]) -> str:
-    """Verdict of a claim all of whose parts must hold: one refuted part refutes it, one hole leaves it open."""
-    found = list(verdicts)
+    """Verdict of a claim all of whose parts must hold: one refuted part refutes it, one missing part leaves it open."""
+    reached = list(verdicts)
     for verdict in (REFUTED, CONTRADICTED, NOT_MEASURED, MOOT, INCONCLUSIVE):
-        if verdict in found:
+        if verdict in reached:
             return verdict
-    return SUPPORTED if found else NOT_MEASURED
+    return SUPPORTED if reached else NOT_MEASURED
 
 
 def agreed(verdicts: Iterable[str]) -> str:
-    """Verdict of a claim that can be read in several ways: decided only if all readings say the same."""
-    found = set(verdicts)
-    if len(found) == 1:
-        return found.pop()
-    return NOT_MEASURED if NOT_MEASURED in found or not found else INCONCLUSIVE
+    """Verdict of a claim that can be read in several ways: decided only if all readings agree."""
+    different = set(verdicts)
+    if len(different) == 1:
+        return different.pop()
+    return NOT_MEASURED if NOT_MEASURED in different or not different else INCONCLUSIVE
 
 
 def conclude(
@@ -240,13 +240,13 @@ def conclude(
     rule: Callable[[Iterable[str]], str] = every,
     note: str = "",
 ) -> Finding:
-    """Put the parts of a claim together.
+    """The finding that the parts of a claim add up to.
 
-    The number that the finding shows is that of the first part that has the finding's verdict.
+    It shows the number of the first part with the same verdict.
 
     Args:
         where, evidence, source: as in :class:`Finding`.
-        parts: the conditions, the most telling first.
+        parts: the conditions, the most informative first.
         rule: :func:`every` or :func:`agreed`.
         note: a further sentence.
     """
@@ -262,8 +262,8 @@ def conclude(
         odd = [part.words for part, one in zip(parts, verdicts, strict=True) if one != SUPPORTED][:SPELT_OUT]
         said = f"{len(parts)} conditions: {counts} ({'; '.join(odd) or f'for example, {shown.words}'})"
     shortage = next((part.measure.shortage for part in parts if part.measure.shortage), "").capitalize()
-    found = ". ".join(filter(None, [said, shortage, note]))
-    return Finding.of(shown.measure, where, verdict, shown.text, shown.unit, found, evidence, source)
+    text = ". ".join(filter(None, [said, shortage, note]))
+    return Finding.of(shown.measure, where, verdict, shown.text, shown.unit, text, evidence, source)
 
 
 def not_measured(where: str, reason: object, evidence: str = "") -> Finding:

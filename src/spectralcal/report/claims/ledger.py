@@ -43,7 +43,7 @@ WHOLE = "claim"
 
 @dataclass(frozen=True)
 class Entry:
-    """A claim with everything that was found.
+    """A claim with all findings about it.
 
     Attributes:
         claim: as in the list.
@@ -67,7 +67,7 @@ def ledger(results: Results) -> list[Entry]:
 
     Raises:
         ResultError: a result file is damaged.
-        ValueError: a claim has no function or two, or a function no claim.
+        ValueError: a claim has no function or several, or a function has no claim.
     """
     study = Study(results, roles(results.config))
     return [decide(study, claim) for claim in listed(results.config)]
@@ -90,12 +90,12 @@ def listed(config: StudyConfig) -> list[Claim]:
 @functools.cache
 def own_roles(paper: str) -> dict[str, tuple[str, ...]]:
     """Id of each hypothesis of our own -> the roles of its file (``ROLES``), one of which a study must play."""
-    found = {}
+    by_claim = {}
     for name in registry.names("claims", paper):
         for identity in registry.load("claims", name, paper):
             if identity in hypotheses(paper):
-                found[identity] = tuple(registry.constant("claims", name, "ROLES", paper) or ())
-    return found
+                by_claim[identity] = tuple(registry.constant("claims", name, "ROLES", paper) or ())
+    return by_claim
 
 
 def decide(study: Study, claim: Claim) -> Entry:
@@ -113,18 +113,18 @@ def functions(paper: str) -> dict[str, tuple[str, Function]]:
     Raises:
         ValueError: as :func:`ledger`.
     """
-    found: dict[str, tuple[str, Function]] = {}
+    by_claim: dict[str, tuple[str, Function]] = {}
     for name in registry.names("claims", paper):
         for identity, function in registry.load("claims", name, paper).items():
-            if identity in found:
+            if identity in by_claim:
                 raise ValueError(f"claim {identity}: expected one function, found a second in claims/{name}.py")
-            found[identity] = (registry.constant("claims", name, "TITLE", paper), function)
-    if difference := set(found) ^ (set(catalogue(paper)) | set(hypotheses(paper))):
+            by_claim[identity] = (registry.constant("claims", name, "TITLE", paper), function)
+    if difference := set(by_claim) ^ (set(catalogue(paper)) | set(hypotheses(paper))):
         raise ValueError(
             f"expected a function for every claim of {FILE} and {OWN} and no other, found a difference in "
             f"{', '.join(sorted(difference))}"
         )
-    return found
+    return by_claim
 
 
 def roles(config: StudyConfig) -> dict[str, str | None]:
@@ -214,8 +214,8 @@ def _whole(study: Study, claim: Claim, findings: tuple[Finding, ...], counted: t
 def _why_nothing_counts(findings: tuple[Finding, ...]) -> str:
     if all(finding.source == PRINTED for finding in findings):
         return "It is about the printed numbers alone, which support nothing by themselves."
-    holes = [finding.found for finding in findings if finding.where == THIS_STUDY]
-    return f"{holes[0]}." if holes else "Only synthetic data were run."
+    reasons = [finding.found for finding in findings if finding.where == THIS_STUDY]
+    return f"{reasons[0]}." if reasons else "Only synthetic data were run."
 
 
 def _listed(findings: list[Finding], study: Study) -> str:
@@ -226,7 +226,7 @@ def _listed(findings: list[Finding], study: Study) -> str:
 
 
 def place(results: Results, finding: Finding) -> str:
-    """Printed name of where something was found."""
+    """Printed name of where a finding comes from."""
     if finding.source == STUDY and finding.where in results.config.datasets:
         return results.title(finding.where)
     if finding.source == STUDY and finding.where in registry.names("datasets"):

@@ -1,4 +1,4 @@
-"""The ledger as a page: one screen of counts, a table, a short paragraph a claim."""
+"""The ledger as a page: one screen of counts, a table, a short paragraph per claim."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DECISIVE = (SUPPORTED, REFUTED, CONTRADICTED, MOOT)
 OF_RUNS = (SUPPORTED, REFUTED, MOOT, INCONCLUSIVE)
 #: what a finding can say
 OF_FINDINGS = (SUPPORTED, REFUTED, CONTRADICTED, MOOT, INCONCLUSIVE, NOT_MEASURED)
-#: verdicts that read differently of several claims
+#: wording of verdicts on several claims
 SEVERAL = {CONTRADICTED: "contradict their own table"}
 #: beside the verdict on a claim that was read from damaged text
 DAMAGED = "†"
@@ -102,14 +102,14 @@ def _decided(entries: Sequence[Entry]) -> str:
 
 
 def _by_data_set(entries: Sequence[Entry], results: Results) -> list[str]:
-    """What was found on each data set that was run, also on those that the paper does not name."""
+    """Findings on each data set that was run, including those that the paper does not name."""
     rows = []
     for name in results.config.datasets:
         title = results.title(name)
-        found = [(e, f) for e in entries for f in e.findings if f.source == STUDY and place(results, f) == title]
-        links = [", ".join(_link(e) for e, f in found if f.verdict == verdict) for verdict in OF_RUNS]
+        judged = [(e, f) for e in entries for f in e.findings if f.source == STUDY and place(results, f) == title]
+        links = [", ".join(_link(e) for e, f in judged if f.verdict == verdict) for verdict in OF_RUNS]
         if any(links):
-            measured = [f for _, f in found if f.verdict != NOT_MEASURED]
+            measured = [f for _, f in judged if f.verdict != NOT_MEASURED]
             seeds, patients = max(f.seeds for f in measured), max(f.patients for f in measured)
             rows.append(f"| {title} | up to {seeds}, {patients} | {' | '.join(links)} |")
     head = f"| | seeds, patients | {' | '.join(OF_RUNS)} |\n|---|---{'|---' * len(OF_RUNS)}|\n"
@@ -156,12 +156,12 @@ def _reading(config: StudyConfig) -> str:
         "A finding on a data set is *supported* or *refuted* only if its whole 95 % interval lies on one side of the "
         f"rule's bound, with at least {FEWEST_SEEDS} seeds and {FEWEST_PATIENTS} test patients; otherwise it is "
         "*inconclusive*, whatever the means say.",
-        "Brackets are such intervals: seeds and patients are both random and fully crossed, so that they speak of "
-        "other trainings and other patients (Hillis 2007). Each training's own number stands behind the word *seeds*. "
+        "Brackets are such intervals: seeds and patients are crossed random effects, so an interval holds for new "
+        "trainings and new patients (Hillis 2007). The number of each training follows the word *seeds*. "
         "The interval of a printed number is the range that rounds to it.",
-        "*Detectable* is how far beyond the bound the true value must lie for a study of this size to find it with a "
-        "power of 80 %: what an inconclusive finding cannot exclude.",
-        "A missing cell or file makes it *not measured*, and the hole is named.",
+        "*Detectable* is how far beyond the bound the true value must lie for a study of this size to detect it with a "
+        "power of 80 %; an inconclusive finding does not exclude an effect of up to that size.",
+        "A missing cell or file makes it *not measured*; the finding names what is missing.",
         "A claim as a whole must hold on each data set that it is about: one refuted finding refutes it, one data set "
         "that was not run leaves it not measured. Claims about training in general rest on the real data that were "
         "run.",
@@ -169,16 +169,17 @@ def _reading(config: StudyConfig) -> str:
         "Printed numbers stand for everything that rounds to them. They can contradict what the text says about them, "
         f"which is a verdict of its own (*{CONTRADICTED}*) and says nothing about the method; they never support a "
         "claim.",
-        "*True by definition* holds whatever the method does, and *moot* means that there is no effect which the claim "
-        "could be about: a control already does what is claimed.",
+        "*True by definition* holds whatever the method does, and *moot* means that there is no effect for the claim "
+        "to be about: a control already does what is claimed.",
         f"{DAMAGED}: the claim, or the printed numbers behind it, were read from damaged text; its paragraph says what "
         "is damaged.",
         "Evidence names a file, or the folder of a cell and, after a colon, the file in it; a published cell has that "
-        "file inside its light.zip. Files below numbers/ are made when a study is published, of local ones with "
-        "images.",
-        "Where a claim is not about architectures, the first of the experiment is taken.",
-        "Intervals allow for few patients and for picking the best of several methods, not for the number of data sets "
-        "and claims: were all methods equal, chance alone would refute about one in ten claims on six data sets.",
+        "file inside its light.zip. Files below numbers/ are made from local files with images "
+        "when a study is published.",
+        "A claim that is not about architectures uses the experiment's first.",
+        "Intervals account for few patients and for picking the best of several methods, not for the number of "
+        "data sets and claims: if all methods were equal, chance alone would refute about one in ten claims on six "
+        "data sets.",
     ]
     differing = [_deviation(config, name) for name in config.datasets]
     if any(differing):
@@ -193,8 +194,8 @@ def _deviation(config: StudyConfig, data_set: str) -> str:
         config.training_of(data_set, next(iter(config.architectures))),
         config.paper_facts.stated_training,
     )
-    found = {key: getattr(training, key) for key in stated}
-    other = [f"{key} {_text(found[key])} ({_text(value)})" for key, value in stated.items() if found[key] != value]
+    used = {key: getattr(training, key) for key in stated}
+    other = [f"{key} {_text(used[key])} ({_text(value)})" for key, value in stated.items() if used[key] != value]
     return f"{data_set}: {', '.join(other)}" if other else ""
 
 
@@ -215,8 +216,8 @@ def _table(entries: Sequence[Entry]) -> str:
 
 def _measured(entry: Entry) -> list[Finding]:
     """Findings that the verdict rests on."""
-    found = zip(entry.findings, entry.counted, strict=True)
-    return [finding for finding, counts in found if counts and finding.verdict != NOT_MEASURED]
+    flagged = zip(entry.findings, entry.counted, strict=True)
+    return [finding for finding, counts in flagged if counts and finding.verdict != NOT_MEASURED]
 
 
 def _basis(entry: Entry, measured: Sequence[Finding]) -> str:
@@ -228,12 +229,12 @@ def _basis(entry: Entry, measured: Sequence[Finding]) -> str:
     return f"{sets}, {_resting(measured)}"
 
 
-def _resting(found: Sequence[Finding]) -> str:
-    seeds = min(f.seeds for f in found)
+def _resting(findings: Sequence[Finding]) -> str:
+    seeds = min(f.seeds for f in findings)
     said = [f"{seeds} seed{'' if seeds == 1 else 's'}"]
-    if patients := sum(f.patients for f in found):
+    if patients := sum(f.patients for f in findings):
         said.append(f"{patients} patient{'' if patients == 1 else 's'}")
-    if cases := sum(f.cases for f in found):
+    if cases := sum(f.cases for f in findings):
         said.append(f"{cases} case{'' if cases == 1 else 's'}")
     return ", ".join(said)
 
@@ -248,16 +249,16 @@ def _paragraph(entry: Entry, results: Results) -> str:
         *([f"{DAMAGED} Read from damaged text: {claim.damaged}"] if claim.damaged else []),
     ]
     lines = []
-    holes: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for finding in entry.findings:
         name = place(results, finding)
         if finding.verdict == NOT_MEASURED:
-            holes.setdefault(finding.found, []).append(name)
+            by_reason.setdefault(finding.found, []).append(name)
             continue
         basis = f" ({_resting([finding])})" if finding.seeds else ""
         evidence = f" Evidence: `{finding.evidence}`." if finding.evidence else ""
         lines.append(f"* {name}: *{finding.verdict}*{basis}. {finding.found}.{evidence}")
-    lines += [f"* {', '.join(names)}: *not measured*: {reason}." for reason, names in holes.items()]
+    lines += [f"* {', '.join(names)}: *not measured*: {reason}." for reason, names in by_reason.items()]
     return "\n\n".join([*parts, "\n".join(lines)])
 
 

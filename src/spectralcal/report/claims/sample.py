@@ -20,7 +20,7 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 class Sample:
     """Values of methods on test cases.
 
-    A case that lacks a quantity for one method or seed lacks it for all, so that no method profits from a skipped case.
+    A case without a value for one method or seed is left out for all, so that no method profits from a skipped case.
 
     Attributes:
         methods: (M,) names, in the order of the first axis.
@@ -76,16 +76,16 @@ class Sample:
 
         Args:
             statistic: of means (..., methods, quantities).
-            tries: out of how many comparisons this one was picked by the same numbers, as with the best baseline of
-                six; the interval has Bonferroni's level 1 - 0.05 / tries.
+            tries: number of comparisons from which this one was picked on the same numbers, such as the best of
+                six baselines; the interval has Bonferroni's level 1 - 0.05 / tries.
             steps: the statistic has steps or folds, as ranks and ranges do, so that it cannot be linearised
                 (:func:`spectralcal.statistics.jackknife.jackknifed`).
         """
         if steps:
             return measure_together([self], lambda means: statistic(means[..., 0, :, :]), tries, steps=True)
         part = _contributions(statistic, self)
-        found = _centred(crossed(part, level=_level(tries)), float(statistic(self.means)))
-        return Measure.of(found, statistic(self.by_seed), len(self.patients), self.cases)
+        interval = _centred(crossed(part, level=_level(tries)), float(statistic(self.means)))
+        return Measure.of(interval, statistic(self.by_seed), len(self.patients), self.cases)
 
     def at(self, method: str) -> int:
         """Position of a method."""
@@ -98,7 +98,7 @@ def measure_together(
     """A statistic over data sets, whose trainings and patients are independent.
 
     Args:
-        samples: one a data set, with the same methods and numbers of quantities and seeds.
+        samples: one per data set, with the same methods and numbers of quantities and seeds.
         statistic: (..., data sets, methods, quantities) -> (...).
         tries: as in :meth:`Sample.measure`.
         steps: as in :meth:`Sample.measure`.
@@ -112,8 +112,8 @@ def measure_together(
             """The statistic of the means of tables (M, Q, S, P)."""
             return float(statistic(np.stack([_mean(table).mean(-1) for table in tables])))
 
-        found = jackknifed(whole, [sample.values for sample in samples], level=_level(tries))
-        return Measure.of(found, by_seed, patients, cases)
+        interval = jackknifed(whole, [sample.values for sample in samples], level=_level(tries))
+        return Measure.of(interval, by_seed, patients, cases)
     parts = []
     for index, sample in enumerate(samples):
 
@@ -124,8 +124,8 @@ def measure_together(
             return statistic(everywhere)
 
         parts.append(crossed(_contributions(alone, sample)))
-    found = together(parts, float(statistic(means)), _level(tries))
-    return Measure.of(found, by_seed, patients, cases)
+    interval = together(parts, float(statistic(means)), _level(tries))
+    return Measure.of(interval, by_seed, patients, cases)
 
 
 def _contributions(statistic: Statistic, sample: Sample) -> np.ndarray:
@@ -134,10 +134,10 @@ def _contributions(statistic: Statistic, sample: Sample) -> np.ndarray:
     return influence(statistic, sample.values[..., known], 2)
 
 
-def _centred(found: Crossed, estimate: float) -> Crossed:
+def _centred(interval: Crossed, estimate: float) -> Crossed:
     """The interval around the statistic itself, from which the mean of linear parts differs in the third order."""
-    return replace(found, estimate=estimate, low=found.low + estimate - found.estimate,
-                   high=found.high + estimate - found.estimate)  # fmt: skip
+    return replace(interval, estimate=estimate, low=interval.low + estimate - interval.estimate,
+                   high=interval.high + estimate - interval.estimate)  # fmt: skip
 
 
 def _level(tries: int) -> float:
@@ -145,7 +145,7 @@ def _level(tries: int) -> float:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is there; nan where nothing is."""
+    """Mean over the last axis of the values that exist; nan where there are none."""
     known = np.isfinite(values)
     count = known.sum(-1)
     total = np.where(known, values, 0.0).sum(-1)

@@ -1,4 +1,4 @@
-"""What claims read of a study: paired samples of scores, spectra and histograms, histories; or a named hole."""
+"""What claims read of a study: paired samples of scores, spectra and histograms and histories, or what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spectralcal.report.summary import case_means, check_scores
 from spectralcal.study.grid import Cell
 from spectralcal.study.methods import method_of
 
-#: where a hole lies that belongs to no data set
+#: where to report a missing result that belongs to no data set
 THIS_STUDY = "this study"
 
 
@@ -85,7 +85,7 @@ class Study:
         if not present and not claim.data_sets:
             return [not_measured(THIS_STUDY, f"the study has no experiment for the role '{role}'")]
         others = [name for name in present if name not in claim.data_sets]
-        found = []
+        findings = []
         for name in [*claim.data_sets, *(others if elsewhere else [])]:
             try:
                 experiment = self.experiment(role)
@@ -93,15 +93,15 @@ class Study:
                     raise NotMeasured(f"not in experiment '{experiment}'")
                 if name in claim.data_sets and self.results.config.kind_of(name) != name:
                     raise NotMeasured(f"'{name}' is the study's name for {self.results.config.kind_of(name)} data")
-                found.append(measure(name))
+                findings.append(measure(name))
             except (NotMeasured, ResultError) as reason:
-                found.append(not_measured(name, reason))
-        return found
+                findings.append(not_measured(name, reason))
+        return findings
 
     def counts(self, claim: Claim, name: str) -> bool:
-        """Does what is found on a data set count for the claim as a whole?
+        """Do findings on a data set count for the claim as a whole?
 
-        Claims about named data sets stand and fall with these. Claims about training in general are tested on any real
+        Claims about named data sets stand or fall with these. Claims about training in general are tested on any real
         data; synthetic data never count, they show that the measurement works.
         """
         if claim.kind == NAMED:
@@ -122,11 +122,11 @@ class Study:
             NotMeasured: the experiment lacks one of them.
         """
         experiment = self.experiment(role)
-        found = {self.results.paper_name(method): method for method in self.results.methods(experiment)}
-        lacking = [name for name in names if name not in found]
+        by_name = {self.results.paper_name(method): method for method in self.results.methods(experiment)}
+        lacking = [name for name in names if name not in by_name]
         if lacking:
             raise NotMeasured(f"experiment '{experiment}' has no {', '.join(lacking)}")
-        return [found[name] for name in names]
+        return [by_name[name] for name in names]
 
     def variants(self, role: str, loss: str, option: str) -> dict[object, str]:
         """Methods of a loss that differ in one option alone: its value -> method, the loss without options included.
@@ -137,14 +137,14 @@ class Study:
         from spectralcal.study.methods import loss_options
 
         experiment, config = self.experiment(role), self.results.config
-        found = {}
+        by_value = {}
         for method in self.results.methods(experiment):
             parsed = method_of(config, method)
             if parsed.loss == loss and parsed.is_trained and {key for key, _ in parsed.options} <= {option}:
-                found[loss_options(config, method)[option]] = method
-        if len(found) < 2:
+                by_value[loss_options(config, method)[option]] = method
+        if len(by_value) < 2:
             raise NotMeasured(f"experiment '{experiment}' does not vary {loss}'s {option}")
-        return found
+        return by_value
 
     def cells(self, role: str, data_set: str, methods: Sequence[str], architecture: str = "") -> list[list[Cell]]:
         """Cells (methods, seeds) of an experiment.

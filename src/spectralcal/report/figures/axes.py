@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-#: how far a band may reach above and below all lines, in lengths of their span
+#: how far a band may reach above and below all lines, in multiples of their range
 ROOM = 0.7
 
 
@@ -40,9 +40,9 @@ def line_style(look: Look, markers: bool = False) -> dict[str, Any]:
 
 
 def handles(
-    found: Mapping[str, Look], labels: Mapping[str, str], missing: Sequence[str] = (), markers: bool = False
+    looks: Mapping[str, Look], labels: Mapping[str, str], missing: Sequence[str] = (), markers: bool = False
 ) -> list[Line2D]:
-    """Legend entries in the order of `labels`; a method without results is named and struck from the drawing."""
+    """Legend entries in the order of `labels`; a method without results is listed as missing."""
     from matplotlib.lines import Line2D
 
     entries = []
@@ -50,7 +50,7 @@ def handles(
         if method in missing:
             entries.append(Line2D([], [], linestyle="none", label=f"{plain(label)} (missing)"))
         else:
-            entries.append(Line2D([], [], label=plain(label), **line_style(found[method], markers)))
+            entries.append(Line2D([], [], label=plain(label), **line_style(looks[method], markers)))
     return entries
 
 
@@ -59,7 +59,7 @@ USUAL_LINES = 5
 
 
 def legend_below(figure: Figure, entries: Sequence[Line2D], columns: int = 8) -> None:
-    """One legend for all panels, outside of the data, in as many columns as the width of the page holds."""
+    """One legend for all panels, outside the data, in as many columns as the width of the page holds."""
     import matplotlib as mpl
 
     where = "outside lower center" if figure.get_layout_engine() else "lower center"

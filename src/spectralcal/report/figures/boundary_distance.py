@@ -38,11 +38,11 @@ NEEDS = ()
 PANELS = {"gap": "confidence − accuracy", "ece": "ECE"}
 #: whose boundary -> the word for it
 BOUNDARIES = {"prediction": "predicted boundary", "reference": "reference's boundary"}
-#: said of the reference's boundary
+#: caption's warning about the reference's boundary
 FLOOR = (
-    " The labels choose these bands, so a calibrated network is not at 0 in them: it looks overconfident next to the "
-    "boundary and underconfident a little farther away. How much follows from no stored number; compare methods, and "
-    "read no miscalibration from the shape."
+    " The labels choose these bands, so even a calibrated network is not at 0 in them: it looks overconfident next to "
+    "the boundary and underconfident a little farther away. The stored numbers do not say by how much: compare "
+    "methods, and do not read the shape as miscalibration."
 )
 COLUMNS = ("boundary", "lower_mm", "upper_mm", "count", "gap", "gap_low", "gap_high", "ece", "ece_low", "ece_high")
 
@@ -66,17 +66,17 @@ def boundary_distance(results: Results, experiment: str, *, dataset: str = "", a
         f"{opening(results, experiment, [dataset], architecture)} Top label in bands of distance to the nearest "
         f"boundary voxel of the {by}, voxels of "
         f"{counted(int(table.cases.max()), f'{results.side} case')} and all seeds "
-        "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0 over-confident. "
+        "pooled. Left of 0: background; right: structures. (a) Mean confidence minus accuracy, above 0: overconfident. "
         "(b) Expected calibration error of the band's voxels. Bands around lines: 95 % intervals "
-        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Below: share of "
-        "all voxels; a band without a voxel has no point."
+        f"{over_what(table.seeds)}, cut off where they are much wider than the lines' spread. Below: share of "
+        "all voxels; a band without voxels has no point."
         f"{FLOOR if by == 'reference' else ''}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, results.unit(dataset)), table, caption)
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str) -> pd.DataFrame:
-    """One row a method and band.
+    """One row per method and band.
 
     Returns:
         dataset, architecture, method, label, boundary (whose: ``prediction`` or ``reference``), lower_mm, upper_mm
@@ -93,12 +93,12 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     rows = []
     for method, cells in chosen.items():
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
-        found = {cell: arrays for cell in cells if (arrays := results.distance_calibration(cell, by)) is not None}
-        if not found:
+        by_cell = {cell: arrays for cell in cells if (arrays := results.distance_calibration(cell, by)) is not None}
+        if not by_cell:
             rows.append(pd.DataFrame([{**identity, "cases": 0, "seeds": 0, "status": "missing"}]))
             continue
-        cases, sums = _summed(found)
-        edges = next(iter(found.values()))["edges_mm"]
+        cases, sums = _summed(by_cell)
+        edges = next(iter(by_cell.values()))["edges_mm"]
         numbers: dict[str, np.ndarray] = {"count": sums["count"].sum((1, 2, 3)).astype(np.int64)}
         for name, of in _gaps(sums, [patients.get(case, case) for case in cases]).items():
             numbers |= {name: of.estimate, f"{name}_low": of.low, f"{name}_high": of.high}
@@ -107,7 +107,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
             "lower_mm": edges[:, 0],
             "upper_mm": edges[:, 1],
             "cases": len(cases),
-            "seeds": len(found),
+            "seeds": len(by_cell),
         }
         rows.append(pd.DataFrame({**identity, **common, **numbers, "status": "ok"}))
     table = pd.concat(rows, ignore_index=True)
@@ -120,7 +120,7 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     figure, grid = plt.subplots(
         2, 2, figsize=size(TWO_COLUMNS, 82), layout="constrained", sharex=True,
         gridspec_kw={"height_ratios": [5, 1]},
@@ -134,7 +134,7 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
                 axes.set(xticks=[], yticks=[])
             continue
         for method, rows in shown.groupby("method", sort=False):
-            style = line_style(found[method], markers=True)
+            style = line_style(looks[method], markers=True)
             place = np.arange(len(rows)) + 0.5
             above.plot(place, rows[name], **style)
             low, high = rows[f"{name}_low"], rows[f"{name}_high"]
@@ -143,24 +143,26 @@ def draw(table: pd.DataFrame, style: Style, unit: str = "mm") -> Figure:
     grid[0, 0].set_ylabel("difference")
     grid[0, 1].set_ylabel("error")
     missing = set(table[table.status == "missing"].method)
-    legend_below(figure, handles(found, labels, missing, markers=True))
+    legend_below(figure, handles(looks, labels, missing, markers=True))
     return figure
 
 
 def _boundary(results: Results, cells: list[Cell]) -> Literal["prediction", "reference"]:
-    """Whose boundary all cells that have results can be shown by."""
+    """The boundary that every cell with results was scored by."""
     scored = [cell for cell in cells if results.case_calibration(cell) is not None]
     known = [results.distance_calibration(cell, "prediction") is not None for cell in scored]
     return "prediction" if known and all(known) else "reference"
 
 
-def _summed(found: dict[Cell, dict[str, np.ndarray]]) -> tuple[list[str], dict[str, np.ndarray]]:
+def _summed(by_cell: dict[Cell, dict[str, np.ndarray]]) -> tuple[list[str], dict[str, np.ndarray]]:
     """Cases, and the sums (bands, bins, seeds, cases)."""
-    cases = [str(name) for name in next(iter(found.values()))["cases"]]
-    orders = {cell: in_order(cases, arrays["cases"], str(cell)) for cell, arrays in found.items()}
+    cases = [str(name) for name in next(iter(by_cell.values()))["cases"]]
+    orders = {cell: in_order(cases, arrays["cases"], str(cell)) for cell, arrays in by_cell.items()}
     names = ("count", "confidence", "hits")
     return cases, {
-        name: np.stack([found[cell][name][order].astype(float) for cell, order in orders.items()]).transpose(2, 3, 0, 1)
+        name: np.stack([by_cell[cell][name][order] for cell, order in orders.items()])
+        .astype(float)
+        .transpose(2, 3, 0, 1)
         for name in names
     }
 

@@ -1,4 +1,4 @@
-"""Places of the panels of a figure that shows one case: image cells in rows, diagrams at their right."""
+"""Places of the panels of a figure that shows one case: image cells in rows, diagrams to their right."""
 
 from __future__ import annotations
 

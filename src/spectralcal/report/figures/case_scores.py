@@ -33,7 +33,7 @@ class CaseScores:
         cases, patients: names, (cases,).
         seeds: of the experiment.
         values: (methods, cases, seeds) in the printed unit, each the mean over classes; NaN where there is none.
-        found: seeds that a method has scores of, in the order of `methods`.
+        seeds_scored: number of seeds with scores, by method in the order of `methods`.
     """
 
     dataset: str
@@ -45,11 +45,11 @@ class CaseScores:
     patients: tuple[str, ...]
     seeds: tuple[int, ...]
     values: np.ndarray
-    found: tuple[int, ...]
+    seeds_scored: tuple[int, ...]
 
     @property
     def by_case(self) -> np.ndarray:
-        """(methods, cases), mean over the seeds that are there."""
+        """(methods, cases), mean over the available seeds."""
         return nan_mean(self.values)
 
     @property
@@ -64,7 +64,7 @@ class CaseScores:
             else "ok"
             if seeds == len(self.seeds)
             else "incomplete"
-            for method, seeds, value in zip(self.methods, self.found, valued, strict=True)
+            for method, seeds, value in zip(self.methods, self.seeds_scored, valued, strict=True)
         }
 
     def of(self, method: str) -> np.ndarray:
@@ -81,7 +81,7 @@ class CaseScores:
         return crossed(self.by_seed(method)[0], self.patients)
 
     def difference(self, method: str, baseline: str) -> Crossed:
-        """Mean of a method less that of a baseline, paired by seed and patient."""
+        """Mean of a method minus that of a baseline, paired by seed and patient."""
         first, second = self.by_seed(method, baseline)
         return crossed(first - second, self.patients)
 
@@ -97,7 +97,7 @@ def case_scores(
     """Scores of one metric; Dice and distances have one protocol, calibration that of the argument.
 
     Raises:
-        ConfigError: the metric is none of the paper's tables.
+        ConfigError: the metric is in none of the paper's tables.
         ResultError: the protocol was not scored, pools all voxels or holds what cannot be averaged honestly.
     """
     if metric not in COLUMNS:
@@ -110,8 +110,8 @@ def case_scores(
     check_scores(chosen, block, f"{dataset}, {architecture}, {metric} ({protocol})")
     if (chosen.case == POOL).any():
         raise ResultError(
-            f"{dataset}, {architecture}, {metric}: expected one score a case, protocol '{protocol}' pools all voxels; "
-            "choose a protocol that scores cases, such as 'paper'"
+            f"{dataset}, {architecture}, {metric}: expected one score per case, but protocol '{protocol}' pools all "
+            "voxels; choose a protocol that scores cases, such as 'paper'"
         )
     methods, seeds = tuple(results.ordered_methods(experiment)), tuple(results.config.experiments[experiment].seeds)
     patients = dict(sorted(zip(chosen.case, chosen.patient, strict=True)))
@@ -128,7 +128,7 @@ def case_scores(
 
 
 def nan_mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is there; NaN where nothing is."""
+    """Mean over the last axis of the values that exist; NaN where there are none."""
     there = np.isfinite(values)
     count = there.sum(-1)
     total = np.where(there, values, 0.0).sum(-1)
@@ -148,7 +148,7 @@ def metric_label(column: Column) -> str:
 def cases_named(results: Results, blocks: Sequence[CaseScores]) -> str:
     """``Phantom 8 test cases of 8 patients``, the data sets of the blocks."""
     said = dict.fromkeys(block.title for block in blocks)
-    for block in sorted(blocks, key=lambda block: len(block.cases)):  # a hole has none
+    for block in sorted(blocks, key=lambda block: len(block.cases)):  # a missing block has none
         patients = len(set(block.patients))
         cases = f"{counted(len(block.cases), f'{results.side} case')} of {counted(patients, 'patient')}"
         said[block.title] = f"{block.title} {cases}"
@@ -156,7 +156,7 @@ def cases_named(results: Results, blocks: Sequence[CaseScores]) -> str:
 
 
 def hole_sentences(statuses: Mapping[str, str], labels: Mapping[str, str]) -> str:
-    """Sentences on methods that are not complete, by what is the matter; empty if there is none."""
+    """Sentences that list incomplete methods by what they lack; empty if there are none."""
     said = {
         "missing": "Without results",
         "undefined": "Without a value in any case",
@@ -164,7 +164,7 @@ def hole_sentences(statuses: Mapping[str, str], labels: Mapping[str, str]) -> st
     }
     out = ""
     for status, text in said.items():
-        named = [labels[method] for method, found in statuses.items() if found == status]
+        named = [labels[method] for method, other in statuses.items() if other == status]
         out += f" {text}: {', '.join(named)}." if named else ""
     return out
 

@@ -1,4 +1,4 @@
-"""Which part of an experiment a figure shows, and the sentences that its caption owes the reader."""
+"""Which part of an experiment a figure shows, and the sentences that every caption needs."""
 
 from __future__ import annotations
 
@@ -94,22 +94,22 @@ def each_region(
                 yield identity, region_of(results, cell, region)
 
 
-def in_order(cases: Sequence[str], found: np.ndarray, where: str) -> np.ndarray:
-    """Positions in `found` of the cases, so that arrays of several cells are compared case by case.
+def in_order(cases: Sequence[str], names: np.ndarray, where: str) -> np.ndarray:
+    """Positions in `names` of the cases, so that arrays of several cells are compared case by case.
 
     Args:
         cases: names in the wanted order.
-        found: names of another cell, in its own order.
+        names: names of another cell's cases, in its own order.
         where: names that cell in the message.
 
     Raises:
         ResultError: the cell has other cases.
     """
-    position = {str(name): index for index, name in enumerate(found)}
+    position = {str(name): index for index, name in enumerate(names)}
     if set(position) != set(cases):
         other = sorted(set(position) ^ set(cases))[0]
         raise ResultError(
-            f"{where}: expected the same {len(cases)} test cases in every cell, found {len(found)} and a difference in "
+            f"{where}: expected the same {len(cases)} test cases in every cell, found {len(names)} and a difference in "
             f"'{other}'; evaluate that cell again"
         )
     return np.array([position[case] for case in cases], dtype=int)

@@ -14,14 +14,14 @@ def the_two(results: Results, experiment: str, baseline: str, ours: str) -> tupl
         ConfigError: the experiment does not have one of them, or both are the same.
     """
     valid = results.methods(experiment)
-    found = []
+    pair = []
     for option, method in (("baseline", baseline), ("ours", ours)):
         name = canonical_method(method, results.config.methods, where=option)
         if name not in valid:
             raise ConfigError(
                 f"experiments.{experiment}.methods: {option} '{method}' is not in it; expected {choices(valid)}"
             )
-        found.append(name)
-    if found[0] == found[1]:
-        raise ConfigError(f"baseline and ours: expected two methods, received '{found[0]}' twice")
-    return found[0], found[1]
+        pair.append(name)
+    if pair[0] == pair[1]:
+        raise ConfigError(f"baseline and ours: expected two methods, received '{pair[0]}' twice")
+    return pair[0], pair[1]

@@ -31,7 +31,7 @@ CONFIDENCES = np.linspace(0, 1, 201)
 HEIGHT, LEGEND = 92.0, 10.0
 #: data sets side by side
 ACROSS = 2
-#: smallest miscalibration that is told apart on the axis
+#: smallest miscalibration that the axis resolves
 SMALLEST = 1e-6
 NUMBERS = ("confidence", "recalibrated", "score", "miscalibration", "discrimination", "uncertainty")
 
@@ -54,11 +54,11 @@ def corp(results: Results, experiment: str, *, architecture: str = "", dataset: 
     nowhere = [name for name, rows in table.groupby("label", sort=False) if (rows.status == "missing").all()]
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Diagrams: accuracy of the top label by isotonic "
-        f"regression on its confidence, {results.side} voxels of a seed pooled, where a block has at least {FEW} "
-        "voxels. Beside or below: what this recalibration would gain of the Brier score of the top label "
-        "(miscalibration) against what would be "
-        "left of it (refinement: uncertainty - discrimination); both are better towards the lower left corner, grey "
-        "lines join equal Brier scores. Thin lines and small markers: seeds; broad lines and large markers: their "
+        f"regression on its confidence, {results.side} voxels of a seed pooled, shown where a block has at least {FEW} "
+        "voxels. Beside or below: the two parts of the top label's Brier score, what this recalibration would remove "
+        "(miscalibration) and what would remain (refinement: uncertainty - discrimination); both are better towards "
+        "the lower left corner, grey lines connect equal Brier scores. Thin lines and small markers: seeds; thick "
+        "lines and large markers: their "
         f"mean.{missing_note(nowhere)}"
     )
     names = {name: results.title(name) for name in datasets}
@@ -111,7 +111,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     panels = list(itertools.product(names.items(), REGIONS.items()))
     across = len(REGIONS) * min(len(names), ACROSS)
     bands, alone = -(-len(panels) // across), len(names) == 1
@@ -128,23 +128,23 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
         diagram, parts = pairs[index]
         panel_title(diagram, next(letters), title if alone else f"{name},\n{title}")
         first = alone or index % across == 0
-        _diagram(diagram, rows[rows.kind == "fit"], found, first)
-        _parts(parts, rows[rows.kind == "parts"], found, first)
+        _diagram(diagram, rows[rows.kind == "fit"], looks, first)
+        _parts(parts, rows[rows.kind == "parts"], looks, first)
     for axes in pairs[len(panels) :].flat:  # the last line need not be full
         axes.set_axis_off()
     nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
-    legend_below(figure, handles(found, labels, set(nowhere[nowhere].index), markers=True))
+    legend_below(figure, handles(looks, labels, set(nowhere[nowhere].index), markers=True))
     return figure
 
 
-def _diagram(axes: Axes, rows: pd.DataFrame, found: Mapping[str, Look], first: bool) -> None:
+def _diagram(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], first: bool) -> None:
     draw_diagonal(axes)
     axes.set_aspect("equal")
     sides(axes)
     if rows.empty:
         say_missing(axes)
     for method, mine in rows.groupby("method", sort=False):
-        style = line_style(found[method])
+        style = line_style(looks[method])
         seeds = mine.pivot(index="confidence", columns="seed", values="recalibrated")
         if seeds.shape[1] > 1:
             for seed in seeds:
@@ -155,7 +155,7 @@ def _diagram(axes: Axes, rows: pd.DataFrame, found: Mapping[str, Look], first: b
         axes.set_ylabel("recalibrated")
 
 
-def _parts(axes: Axes, rows: pd.DataFrame, found: Mapping[str, Look], first: bool) -> None:
+def _parts(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], first: bool) -> None:
     if rows.empty:
         say_missing(axes)
         axes.set(xticks=[], yticks=[])
@@ -164,7 +164,7 @@ def _parts(axes: Axes, rows: pd.DataFrame, found: Mapping[str, Look], first: boo
                        y=1e3 * (rows.uncertainty - rows.discrimination))  # fmt: skip
     axes.set_xscale("log")
     for method, mine in rows.groupby("method", sort=False):
-        look = found[method]
+        look = looks[method]
         common = {"color": look.color, "marker": look.marker, "linestyle": "none"}
         if len(mine) > 1:
             axes.plot(mine.x, mine.y, **common, markersize=2.4, alpha=0.6, markeredgewidth=0, zorder=2)

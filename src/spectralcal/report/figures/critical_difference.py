@@ -68,10 +68,10 @@ def critical_difference(
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Average rank of each method over patients (mean over seeds, "
-        "cases and classes; 1 is best, ties averaged), over patients alone: nothing is said about other trainings. "
-        f"Friedman's test says whether methods differ at all; bars join methods that Nemenyi's "
-        f"test at {LEVEL:g} cannot tell apart, their average ranks being less than the critical difference (CD) from "
-        "each other. Not corrected for the number of metrics."
+        "cases and classes; 1 is best, ties averaged). The tests treat only patients as random and say nothing about "
+        "other trainings. Friedman's test says whether methods differ at all; bars join methods that are not "
+        f"distinguishable by Nemenyi's test at {LEVEL:g}: their average ranks differ by less than the critical "
+        "difference (CD). Not corrected for the number of metrics."
         f"{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     return Drawn(draw(table, results.style), table, caption)
@@ -83,7 +83,7 @@ def frame(
     """Average ranks and groups.
 
     Returns:
-        metric, level (``method`` or ``bar``: a group that cannot be told apart), method, label, mean_rank, low, high
+        metric, level (``method`` or ``bar``: a group of indistinguishable methods), method, label, mean_rank, low, high
         (ends of a bar), statistic and p_value (Friedman's), critical_difference (Nemenyi's), patients (with a value of
         every compared method), status; and the scores that they were computed from. Methods without results do not
         compete.
@@ -92,15 +92,15 @@ def frame(
 
     grid, rows, blocks = results.config.experiments[experiment], [], []
     for metric in metrics:
-        found = [case_scores(results, experiment, name, architecture, metric, protocol) for name in grid.datasets]
-        blocks += found
-        values = np.concatenate([patient_means(block) for block in found])  # (patients, methods)
+        scored = [case_scores(results, experiment, name, architecture, metric, protocol) for name in grid.datasets]
+        blocks += scored
+        values = np.concatenate([patient_means(block) for block in scored])  # (patients, methods)
         compared = np.isfinite(values).any(0)
         complete = values[:, compared][np.isfinite(values[:, compared]).all(1)]
         common: dict[str, Any] = {"metric": metric, "patients": len(complete)}
         mean_ranks = np.full(len(compared), np.nan)
         if compared.sum() > 2 and len(complete) > 1:
-            test = friedman_test(complete, lower_is_better=not found[0].column.higher, level=LEVEL)
+            test = friedman_test(complete, lower_is_better=not scored[0].column.higher, level=LEVEL)
             mean_ranks[compared] = test.average_ranks
             common |= {"statistic": test.statistic, "p_value": test.p_value}
             common |= {"critical_difference": test.critical_difference}
@@ -110,8 +110,8 @@ def frame(
             ]
         rows += [
             {**common, "level": "method", "method": method, "label": results.label(method), "mean_rank": mean_ranks[i],
-             "status": overall_status([block.status[method] for block in found])}
-            for i, method in enumerate(found[0].methods)
+             "status": overall_status([block.status[method] for block in scored])}
+            for i, method in enumerate(scored[0].methods)
         ]  # fmt: skip
     table = pd.DataFrame(rows)
     table = table.assign(**{name: np.nan for name in NUMBERS if name not in table})
@@ -129,14 +129,14 @@ def patient_means(block: CaseScores) -> np.ndarray:
 
 def cliques(mean_ranks: np.ndarray, critical_difference: float) -> list[tuple[float, float]]:
     """Lowest and highest average rank of each largest group of two or more methods closer than the critical
-    difference, groups inside of others left out."""
+    difference, groups inside others left out."""
     ordered = np.sort(mean_ranks)
-    found: list[tuple[int, int]] = []
+    groups: list[tuple[int, int]] = []
     for start in range(len(ordered)):
         stop = int(np.searchsorted(ordered, ordered[start] + critical_difference, side="left")) - 1
-        if stop > start and (not found or stop > found[-1][1]):
-            found.append((start, stop))
-    return [(float(ordered[start]), float(ordered[stop])) for start, stop in found]
+        if stop > start and (not groups or stop > groups[-1][1]):
+            groups.append((start, stop))
+    return [(float(ordered[start]), float(ordered[stop])) for start, stop in groups]
 
 
 def draw(table: pd.DataFrame, style: Style) -> Figure:
@@ -145,7 +145,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
 
     methods = table[table.level == "method"]
     labels = dict(zip(methods.method, methods.label, strict=True))
-    found, margin = style.looks(list(labels)), MARK + max(text_width(label) for label in labels.values())
+    looks, margin = style.looks(list(labels)), MARK + max(text_width(label) for label in labels.values())
     metrics = list(dict.fromkeys(table.metric))
     across = min(2, len(metrics)) if margin < LONG + MARK else 1
     width = (TWO_COLUMNS - 4.0 - GAP * 2 * (across - 1)) / across
@@ -173,7 +173,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
         one = ranked.iloc[0]
         p_value = "p < 0.001" if one.p_value < 0.001 else f"p = {one.p_value:.3f}"
         axes.set_title(f"Friedman {p_value}, {counted(int(one.patients), 'patient')}", loc="right", fontsize=6.5)
-        _diagram(axes, ranked, shown[shown.level == "bar"], found, _Places(margin, width, ruler, squeeze))
+        _diagram(axes, ranked, shown[shown.level == "bar"], looks, _Places(margin, width, ruler, squeeze))
     return figure
 
 
@@ -209,7 +209,7 @@ class _Places:
 
 
 def _diagram(
-    axes: Axes, ranked: pd.DataFrame, bars: pd.DataFrame, found: dict[str, Look], at: _Places
+    axes: Axes, ranked: pd.DataFrame, bars: pd.DataFrame, looks: dict[str, Look], at: _Places
 ) -> None:  # fmt: skip
     """Axis of ranks with its ruler, bars below it, and methods on both sides."""
     count = len(ranked)
@@ -233,7 +233,7 @@ def _diagram(
     for left, rows in ((True, ordered[:half]), (False, ordered[half:][::-1])):
         edge, beyond = (at.margin, at.margin - 1.0) if left else (at.width - at.margin, at.width - at.margin + 1.0)
         for index, row in enumerate(rows.itertuples()):
-            look, x, y = found[row.method], at.rank(row.mean_rank, count), at.label(len(bars), index)
+            look, x, y = looks[row.method], at.rank(row.mean_rank, count), at.label(len(bars), index)
             axes.plot([x, x, edge], [at.axis, y, y], color=look.color, linewidth=0.9, zorder=2)
             axes.plot(x, at.axis, marker=look.marker, markersize=7 if look.marker == "*" else 4.2, color=look.color,
                       markeredgecolor="white", markeredgewidth=0.4, zorder=5)  # fmt: skip

@@ -23,14 +23,14 @@ COLUMNS = (
 
 
 def compared_methods(results: Results, experiment: str) -> list[str]:
-    """Trained methods of an experiment without the baseline, in the order of figures: of others the loss."""
+    """Trained methods of an experiment but the baseline, in the order of figures; of a post-hoc step its network."""
     baseline = results.baseline(experiment)
     names = [str(method_of(results.config, name).trained) for name in results.methods(experiment)]
     return [name for name in results.style.ordered(dict.fromkeys(names)) if name != baseline]
 
 
 def control_of(baseline: str) -> str:
-    """The baseline of another seed: how far hotspots and differences agree when nothing but chance differs."""
+    """The baseline of another seed: how well hotspots and differences agree when only chance differs."""
     return baseline + OTHER_SEED
 
 
@@ -44,7 +44,7 @@ def hotspot_frame(
         coefficient: ``"spearman"`` or ``"pearson"``.
 
     Returns:
-        One row a number, with the columns of :data:`COLUMNS` that it has. ``level``: ``case`` (mean over seeds),
+        One row per number, with the columns of :data:`COLUMNS` that it has. ``level``: ``case`` (mean over seeds),
         ``mean`` (over cases that every seed has, with 95 % intervals over seeds and patients), ``profile`` (mean
         difference and its expectation under the null, by bin of strength) and ``histogram`` (voxels). ``target``: the
         confidence ``difference``, or the baseline's ``error``. ``null`` is what correlates through the distance to the
@@ -53,28 +53,28 @@ def hotspot_frame(
     """
     baseline, patients = results.baseline(experiment), patients_of(results, experiment, dataset)
     seeds = results.config.experiments[experiment].seeds
-    files = {seed: found for seed in seeds if (found := results.hotspots(dataset, architecture, seed)) is not None}
-    files = {seed: found for seed, found in files.items() if found["methods"].size}
+    files = {seed: stored for seed in seeds if (stored := results.hotspots(dataset, architecture, seed)) is not None}
+    files = {seed: stored for seed, stored in files.items() if stored["methods"].size}
     cases = [str(name) for name in next(iter(files.values()))["cases"]] if files else []
-    orders = {seed: in_order(cases, found["cases"], f"hotspots of seed {seed}") for seed, found in files.items()}
-    found = {seed: _Of(files[seed], orders[seed], baseline) for seed in files}
+    orders = {seed: in_order(cases, stored["cases"], f"hotspots of seed {seed}") for seed, stored in files.items()}
+    entries = {seed: _Of(files[seed], orders[seed], baseline) for seed in files}
     names = {name: results.label(name) for name in compared_methods(results, experiment)}
-    if any(baseline in entry.methods for entry in found.values()):
-        if any(method in entry.following for entry in found.values()):
+    if any(baseline in entry.methods for entry in entries.values()):
+        if any(method in entry.following for entry in entries.values()):
             names[method + OTHER_SEED] = results.label(method) + OTHER_SEED
         names[control_of(baseline)] = results.label(baseline) + OTHER_SEED
     owners = [patients.get(case, case) for case in cases]
     rows: list[dict[str, Any]] = []
     for name, label in names.items():
-        arrays = {seed: values for seed, entry in found.items() if (values := entry.difference(name)) is not None}
-        have = [found[seed] for seed in arrays]
+        arrays = {seed: values for seed, entry in entries.items() if (values := entry.difference(name)) is not None}
+        have = [entries[seed] for seed in arrays]
         identity = {"method": name, "label": label, "target": "difference", "seeds": len(have)}
         rows += _correlations(list(arrays.values()), have, identity, coefficient, cases, owners)
         if name == method and have:
             rows += _profile(have, name, identity, owners) + _histogram(have, name, identity)
-    identity = {"method": baseline, "label": results.label(baseline), "target": "error", "seeds": len(found)}
-    errors = [entry.arrays["error"][entry.order] for entry in found.values()]
-    rows += _correlations(errors, list(found.values()), identity, coefficient, cases, owners)
+    identity = {"method": baseline, "label": results.label(baseline), "target": "error", "seeds": len(entries)}
+    errors = [entry.arrays["error"][entry.order] for entry in entries.values()]
+    rows += _correlations(errors, list(entries.values()), identity, coefficient, cases, owners)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table.insert(0, "architecture", architecture)
     table.insert(0, "dataset", dataset)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: lengths in mm
 SIDE, GAP, TOP = 40.0, 4.6, 6.0
-#: the finest difference that the histogram tells from zero
+#: smallest difference that the histogram resolves from zero
 FINEST = 1e-3
 DIVERGING = "RdBu_r"
 
@@ -45,8 +45,8 @@ def draw_row(figure: Figure, view: SliceView | None, arrays: Mapping[str, np.nda
         maps.append(view.confidence["baseline"] - view.confidence["method"])
     for index, (axes, bar) in enumerate(zip(panels, bars, strict=True)):
         if view is None or index >= len(maps):
-            hole = "no image" if len(arrays.get("cases", ())) else "not measured"
-            mark_missing(axes, hole if view is None else "missing")
+            reason = "no image" if len(arrays.get("cases", ())) else "not measured"
+            mark_missing(axes, reason if view is None else "missing")
             bar.set_visible(False)
         elif index == 0:
             draw_image(axes, view)
@@ -75,7 +75,7 @@ def draw_joint(figure: Figure, axes: Axes, table: pd.DataFrame, color: str) -> N
     shade = axes.pcolormesh(x, y, grid, norm=LogNorm(1, max(2, np.nanmax(grid))), cmap="Greys", rasterized=True)
     middle = (mean.x_low + mean.x_high) / 2
     axes.fill_between(middle, mean.low, mean.high, color=color, alpha=0.3, linewidth=0)
-    rim = [Stroke(linewidth=2.4, foreground="white"), Normal()]  # the line's grey is that of many a bin
+    rim = [Stroke(linewidth=2.4, foreground="white"), Normal()]  # the line's grey also occurs in bins
     axes.plot(middle, mean.value, color=color, linewidth=1.4, path_effects=rim)
     axes.plot(middle, mean.null, color=color, linewidth=1.0, linestyle=(0, (3, 1.5)), path_effects=rim)
     axes.set_yscale("symlog", linthresh=FINEST, linscale=0.5)
@@ -102,10 +102,10 @@ def draw_correlations(
     from matplotlib.ticker import MaxNLocator
 
     control = control_of(table[table.target == "error"].method.iloc[0])
-    found = style.looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != control)))
+    looks = style.looks(list(dict.fromkeys(name.removesuffix(OTHER_SEED) for name in methods if name != control)))
     shown = table[(table.target == "difference") & ((table.strength == strength) | (table.status == "missing"))]
     for row, name in enumerate(methods):
-        look = Look(INK, "o", "-") if name == control else found[name.removesuffix(OTHER_SEED)]
+        look = Look(INK, "o", "-") if name == control else looks[name.removesuffix(OTHER_SEED)]
         mine = shown[shown.method == name]
         mean = mine[mine.level == "mean"].iloc[0]
         if mean.status != "ok":

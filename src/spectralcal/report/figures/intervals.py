@@ -1,4 +1,4 @@
-"""What captions owe the reader about intervals: what they are over, and what is not decided, and why."""
+"""Captions on intervals: what they cover, what they leave undecided, and why."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def over_what(seeds: Iterable[int]) -> str:
     Args:
         seeds: numbers of seeds of the methods that are shown; 0 for one without results.
     """
-    found = {int(number) for number in seeds if pd.notna(number) and number > 0}
-    if found == {1}:
+    numbers = {int(number) for number in seeds if pd.notna(number) and number > 0}
+    if numbers == {1}:
         return "over patients alone (one seed says nothing about another training)"
-    return "over seeds and patients" + (" (over patients alone where there is one seed)" if 1 in found else "")
+    return "over seeds and patients" + (" (over patients alone where there is one seed)" if 1 in numbers else "")
 
 
 def undecided(shortages: Mapping[str, str], said: str) -> str:
-    """Sentence on what is too few to mark anything; empty where nothing is.
+    """Sentence on what is too small to mark anything; empty where nothing is.
 
     Args:
         shortages: printed name of a data set -> :attr:`spectralcal.statistics.Crossed.shortage`.
@@ -39,7 +39,7 @@ def undecided(shortages: Mapping[str, str], said: str) -> str:
 
 
 def detectable_sentence(by_metric: Mapping[str, tuple[Iterable[float], str]]) -> str:
-    """Sentence on the differences that a study could have seen; empty where none is known (one seed).
+    """Sentence on the differences that a study could have detected; empty where none is known (one seed).
 
     Args:
         by_metric: metric -> (values of :attr:`spectralcal.statistics.Crossed.detectable`, unit).

@@ -1,4 +1,4 @@
-"""Accuracy against calibration: which methods no other one beats in both."""
+"""Accuracy against calibration: which methods are beaten by no other in both."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pareto(
     calibration: str = "ECE",
     protocol: str = "",
 ) -> Drawn:
-    """All methods by two metrics, with the Pareto front of their means, and which methods another one beats.
+    """All methods by two metrics, with the Pareto front of their means, and the methods that another one beats.
 
     Intervals are of the difference to the baseline, paired by seed and patient: how hard the patients are is common to
     all methods and does not blur their comparison. A method is beaten if another one is better in both metrics and the
@@ -80,7 +80,7 @@ def pareto(
 
 
 def _key(table: pd.DataFrame, baseline: str) -> str:
-    """Sentences on what is drawn; only on what there is."""
+    """Sentences on what is drawn, and nothing else."""
     dots = has_dots(table)
     said = ["Markers: means over cases and seeds." if dots else "Markers: means over cases."]
     if dots:
@@ -88,12 +88,12 @@ def _key(table: pd.DataFrame, baseline: str) -> str:
     if table.x_low.notna().any():
         said.append(
             f"Bars: 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and "
-            f"patient, drawn around the mean: one that does not reach the dotted line of {baseline} leaves out 0."
+            f"patient, drawn around the mean: a bar that does not reach the dotted line of {baseline} excludes 0."
         )
     if (table.front.fillna(False).groupby(table.dataset).sum() > 1).any():
-        said.append("Stepped light grey line: through the methods whose means no other method's beat in both.")
+        said.append("Stepped light grey line: through the methods whose means no other method beats in both.")
     if crowded_parts(table):
-        said.append("Thin frame: the part that is drawn once more, enlarged.")
+        said.append("Thin frame: the part that is drawn again, enlarged.")
     return " ".join(said)
 
 
@@ -126,7 +126,7 @@ def frame(
     Returns:
         dataset, architecture, method, label, level (``mean``: over cases and seeds, or ``seed``: over the cases of
         one), seed, x and y (the means of the two metrics in their printed units) with the 95 % interval of the paired
-        difference to the baseline around them (low, high) and the smallest such difference that would be found with
+        difference to the baseline around them (low, high) and the smallest such difference that would be detected with
         80 % power (detectable; none for the baseline itself), front (no other method's means are at least as good in
         both and better in one), beaten_by (methods that are distinguishably better in both, divided by "; "; empty for
         none), seeds and patients of the intervals, shortage (why nothing is marked), status; and the scores that they
@@ -149,10 +149,10 @@ def frame(
             common |= {"label": results.label(method)}
             common |= {"status": overall_status([block.status[method] for block in blocks])}
             row: dict[str, Any] = {**common, "level": "mean", "front": bool(front[index])}
-            for axis, mean, found in zip("xy", means, spans, strict=True):
+            for axis, mean, intervals in zip("xy", means, spans, strict=True):
                 row[axis] = mean[index]
-                if method in found:
-                    one, shift = found[method], mean[index] - found[method].estimate
+                if method in intervals:
+                    one, shift = intervals[method], mean[index] - intervals[method].estimate
                     row |= {f"{axis}_low": one.low + shift, f"{axis}_high": one.high + shift}
                     row |= {f"{axis}_detectable": one.detectable or np.nan}
                     row |= {"seeds": one.seeds, "patients": one.patients}
@@ -197,8 +197,8 @@ def beaten_by(blocks: Sequence[CaseScores], compared: np.ndarray) -> dict[str, l
     level = 1 - (1 - LEVEL) / max(len(names) - 1, 1)
 
     def worse(block: CaseScores, method: str, other: str) -> bool:
-        found = block.difference(method, other).at(level)
-        return not found.shortage and (found.high < 0 if block.column.higher else found.low > 0)
+        difference = block.difference(method, other).at(level)
+        return not difference.shortage and (difference.high < 0 if block.column.higher else difference.low > 0)
 
     return {
         method: [name for name in names if name != method and all(worse(block, method, name) for block in blocks)]

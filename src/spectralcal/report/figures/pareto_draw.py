@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: ratio of the largest to the smallest error from which the axis is logarithmic
 DECADE = 4.0
-#: most data sets in a line
+#: most data sets side by side
 ACROSS = 3
 #: in mm: height of a panel, what stands beside it, and the distance below which two markers cover each other
 HEIGHT, BESIDE, TOUCH = 46.0, 15.0, 3.5
@@ -80,7 +80,7 @@ def draw(
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     rows = {dataset: _valued(table[table.dataset == dataset]) for dataset in names}
     frames = {dataset: whole_frame(shown) for dataset, shown in rows.items() if len(shown)}
     parts = crowded_parts(table)
@@ -107,15 +107,15 @@ def draw(
             axes.set(xticks=[], yticks=[])
             continue
         frame, higher = (parts if enlarged else frames)[dataset], columns[dataset, metrics[0]].higher
-        _panel(axes, rows[dataset], frame, found, higher)
+        _panel(axes, rows[dataset], frame, looks, higher)
         for row in rows[dataset][(rows[dataset].level == "mean") & (rows[dataset].method == baseline)].itertuples():
-            dotted = {"color": found[baseline].color, "linewidth": 0.6, "linestyle": (0, (1, 2)), "zorder": 1.2}
+            dotted = {"color": looks[baseline].color, "linewidth": 0.6, "linestyle": (0, (1, 2)), "zorder": 1.2}
             axes.axvline(row.x, **dotted)
             axes.axhline(row.y, **dotted)
         if dataset in parts and not enlarged:
             _outline(axes, parts[dataset])
     nowhere = table.status.isin(["missing", "undefined"]).groupby(table.method).all()
-    legend_below(figure, _entries(found, labels, set(nowhere[nowhere].index), has_dots(table)))
+    legend_below(figure, _entries(looks, labels, set(nowhere[nowhere].index), has_dots(table)))
     return figure
 
 
@@ -125,13 +125,13 @@ def has_dots(table: pd.DataFrame) -> bool:
 
 
 def crowded_parts(table: pd.DataFrame) -> dict[str, Frame]:
-    """Limits of the part that is drawn once more, by data set; those where no methods crowd are left out."""
+    """Limits of the enlarged part by data set, where methods crowd."""
     across = max(2, min(table.dataset.nunique(), ACROSS))
-    panel, found = np.array([TWO_COLUMNS / across - BESIDE, HEIGHT]), {}
+    panel, by_data_set = np.array([TWO_COLUMNS / across - BESIDE, HEIGHT]), {}
     for dataset, rows in _valued(table).groupby("dataset", sort=False):
         if part := crowded_part(rows, panel):
-            found[str(dataset)] = part
-    return found
+            by_data_set[str(dataset)] = part
+    return by_data_set
 
 
 def whole_frame(rows: pd.DataFrame) -> Frame:
@@ -197,10 +197,10 @@ def _slots(datasets: Sequence[str], parts: Mapping[str, Frame]) -> list[list[Slo
     return out
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, frame: Frame, found: Mapping[str, Look], higher: bool) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, frame: Frame, looks: Mapping[str, Look], higher: bool) -> None:
     means = rows[rows.level == "mean"]
     for row in means.itertuples():
-        look = found[row.method]
+        look = looks[row.method]
         seeds = rows[(rows.level == "seed") & (rows.method == row.method)]
         if len(seeds) > 1:
             for one in seeds.itertuples():  # whose dot it is, where colours are close
@@ -213,7 +213,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, frame: Frame, found: Mapping[str, Loo
                   **_marker(look))  # fmt: skip
     front = means[means.front].sort_values(["x", "y"])
     if len(front) > 1:
-        # The corners of the staircase lie on the worse side: between two methods nothing better was found.
+        # The corners of the staircase lie on the worse side: between two methods nothing better is known.
         axes.step(front.x, front.y, where="pre" if higher else "post", color=STAIRS, linewidth=1.8, zorder=1)
     axes.set(xlim=frame.x, ylim=frame.y)
     if frame.log:
@@ -235,14 +235,14 @@ def _outline(axes: Axes, part: Frame) -> None:
     )
 
 
-def _entries(found: Mapping[str, Look], labels: Mapping[str, str], missing: set[str], dots: bool) -> list[Line2D]:
+def _entries(looks: Mapping[str, Look], labels: Mapping[str, str], missing: set[str], dots: bool) -> list[Line2D]:
     """Markers as in the panels: dashes of other figures would promise lines that this one does not have."""
     from matplotlib.lines import Line2D
 
-    entries = handles(found, labels, missing, markers=True)
+    entries = handles(looks, labels, missing, markers=True)
     for method, entry in zip(labels, entries, strict=True):
         if method not in missing:
-            entry.set(**_marker(found[method]))
+            entry.set(**_marker(looks[method]))
     if dots:
         entries.append(Line2D([], [], linestyle="none", marker=".", color=FAINT, label="one seed", **DOT))
     return entries

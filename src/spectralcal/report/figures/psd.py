@@ -13,7 +13,7 @@ TOLERANCE = 1e-9
 
 
 def hamming(shape: tuple[int, ...]) -> np.ndarray:
-    """Product of symmetric Hamming windows, one an axis: `shape`."""
+    """Product of symmetric Hamming windows, one per axis: `shape`."""
     return functools.reduce(np.multiply.outer, (np.hamming(size) for size in shape))
 
 

@@ -21,11 +21,11 @@ class Ranking:
     """Ranks over blocks, a block being a data set and a metric.
 
     Attributes:
-        ranks: (blocks, methods) of the means, 1 is best, ties share their average; NaN for a hole.
+        ranks: (blocks, methods) of the means, 1 is best, ties share their average; NaN for a missing one.
         compared: (methods,) have a mean in some block; the others are no competitors.
         counted: (blocks,) hold every compared method; only these enter what follows.
         mean: method -> its rank within a seed and patient, mean over these and the counted blocks; compared ones only.
-        behind: method -> its mean rank less that of the first, at Bonferroni's level for the first against every other
+        behind: method -> its mean rank minus that of the first, at Bonferroni's level for the first against every other
             method; without the first.
     """
 
@@ -76,10 +76,10 @@ def ranks_by_patient(block: CaseScores, names: Sequence[str]) -> np.ndarray:
     table = np.round(table_of_patients(chosen, block.patients), EQUAL)  # (methods, seeds, patients)
     flat = table.reshape(len(names), -1).T
     whole = np.isfinite(flat).all(1)
-    found = np.full(flat.shape, np.nan)
+    ranked = np.full(flat.shape, np.nan)
     if whole.any():
-        found[whole] = ranks(flat[whole], lower_is_better=not block.column.higher)
-    return found.T.reshape(table.shape)
+        ranked[whole] = ranks(flat[whole], lower_is_better=not block.column.higher)
+    return ranked.T.reshape(table.shape)
 
 
 def _printed(means: np.ndarray, block: CaseScores) -> np.ndarray:
@@ -103,5 +103,5 @@ def _parts(blocks: Sequence[CaseScores], names: Sequence[str]) -> list[np.ndarra
 
 
 def _together(tables: Sequence[np.ndarray]) -> Crossed:
-    found = [crossed(table) for table in tables]
-    return together(found, sum(one.estimate for one in found))
+    intervals = [crossed(table) for table in tables]
+    return together(intervals, sum(one.estimate for one in intervals))

@@ -95,7 +95,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str] | None = No
 
     datasets = list(dict.fromkeys(table.dataset))
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     across = min(len(datasets), 2)
     side = (TWO_COLUMNS - across * (LEFT + GAP) - 2) / (len(REGIONS) * across)
     block = HEAD + side * (1 + HISTOGRAM) + FOOT
@@ -109,15 +109,15 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str] | None = No
             bottom = place(figure, left, y + HEAD + side + 2.5, side, side * HISTOGRAM)
             name = (names or {}).get(dataset, dataset)
             title = REGIONS[region] if across == 1 else (f"{name}, {region}", region)[column > 0]
-            _panel(top, bottom, rows, region, found, first=column == 0, scale=min(1.0, side / 50))
+            _panel(top, bottom, rows, region, looks, first=column == 0, scale=min(1.0, side / 50))
             panel_title(top, _letter(len(REGIONS) * index + column), title)
     nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
-    legend_below(figure, handles(found, labels, set(nowhere[nowhere].index), markers=True))
+    legend_below(figure, handles(looks, labels, set(nowhere[nowhere].index), markers=True))
     return figure
 
 
 def _panel(
-    top: Axes, bottom: Axes, table: pd.DataFrame, region: str, found: dict[str, Look], first: bool, scale: float
+    top: Axes, bottom: Axes, table: pd.DataFrame, region: str, looks: dict[str, Look], first: bool, scale: float
 ) -> None:  # fmt: skip
     """A diagram above its histogram; regions of a data set share the axis of the histogram."""
     draw_diagonal(top)
@@ -125,8 +125,8 @@ def _panel(
     present = table[table.status == "ok"]
     shown = present[present.region == region]
     for method, rows in shown.groupby("method", sort=False):
-        draw_line(top, rows, found[method], scale)
-        draw_counts(bottom, rows, found[method])
+        draw_line(top, rows, looks[method], scale)
+        draw_counts(bottom, rows, looks[method])
     bottom.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"], xlabel="confidence")
     top.tick_params(labelbottom=False, labelleft=first)
     if shown.empty:

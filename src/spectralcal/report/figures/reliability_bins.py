@@ -28,7 +28,7 @@ def reliability_rows(
     """Top-label reliability of a method, voxels of all cells (seeds) and cases pooled.
 
     Returns:
-        One row a bin: method, label, region, lower, upper, count (voxels), confidence, accuracy (NaN in empty bins),
+        One row per bin: method, label, region, lower, upper, count (voxels), confidence, accuracy (NaN in empty bins),
         low and high (95 % interval of the accuracy over seeds and patients, over patients alone with one seed; of the
         ratio's linear part, so that ends of a bin that few patients have may lie beyond 0 and 1), ece (of the pooled
         voxels), cases, seeds, status. One row with status ``missing`` if no cell has results.
@@ -37,19 +37,19 @@ def reliability_rows(
         ResultError: the region was not scored, or cells have different cases.
     """
     identity = {"method": method, "label": results.label(method), "region": region}
-    found = {cell: histograms for cell in cells if (histograms := results.calibration(cell)) is not None}
-    if not found:
+    by_cell = {cell: histograms for cell in cells if (histograms := results.calibration(cell)) is not None}
+    if not by_cell:
         return pd.DataFrame([{**identity, "cases": 0, "seeds": 0, "status": "missing"}])
-    for cell, histograms in found.items():
+    for cell, histograms in by_cell.items():
         if region not in histograms:
             raise ResultError(
                 f"{cell}: expected voxels of region '{region}', found {choices(histograms)}; evaluate the cell again"
             )
     pooled = None
-    for histograms in found.values():
+    for histograms in by_cell.values():
         pooled = histograms[region] if pooled is None else pooled.merge(histograms[region])
     bins = pooled.reliability()
-    count, hits, cases = _case_bins(results, list(found), region)
+    count, hits, cases = _case_bins(results, list(by_cell), region)
     band = crossed_many(pooled_ratio(hits, count, [patients.get(case, case) for case in cases]))
     return pd.DataFrame(
         {
@@ -59,7 +59,7 @@ def reliability_rows(
             "high": band.high,
             "ece": pooled.ece(),
             "cases": len(cases),
-            "seeds": len(found),
+            "seeds": len(by_cell),
             "status": "ok",
         }
     )

@@ -63,7 +63,7 @@ def reliability_histograms(
 
 
 def frame(results: Results, experiment: str, dataset: str, architecture: str, region: str = "all") -> pd.DataFrame:
-    """One row a method, bin of confidence and bin of accuracy that holds a diagram.
+    """One row per method, bin of confidence and bin of accuracy that contains a diagram.
 
     Returns:
         dataset, architecture, method, label, region, ends of both bins, diagrams (cases and seeds), share (of the
@@ -77,14 +77,14 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str, re
     for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method),
                     "region": region}  # fmt: skip
-        found = [arrays for cell in cells if (arrays := _bins(results, cell, region)) is not None]
-        if not found:
+        bins = [arrays for cell in cells if (arrays := _bins(results, cell, region)) is not None]
+        if not bins:
             parts.append(pd.DataFrame([{**identity, "cases": 0, "seeds": 0, "status": "missing"}]))
             continue
-        stacked = {name: np.concatenate([arrays[name][:, 0] for arrays in found]) for name in found[0]}
+        stacked = {name: np.concatenate([arrays[name][:, 0] for arrays in bins]) for name in bins[0]}
         rows = joint(stacked["count"], stacked["confidence"], stacked["accuracy"])
-        cases = max(len(arrays["count"]) for arrays in found)
-        parts.append(pd.DataFrame(rows).assign(**identity, cases=cases, seeds=len(found), status="ok"))
+        cases = max(len(arrays["count"]) for arrays in bins)
+        parts.append(pd.DataFrame(rows).assign(**identity, cases=cases, seeds=len(bins), status="ok"))
     table = pd.concat(parts, ignore_index=True)
     first = ["dataset", "architecture", "method", "label", "region"]
     return table.reindex(columns=[*first, *COLUMNS, "status"])
@@ -118,7 +118,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     across = min(ACROSS, len(labels))
     side = (TWO_COLUMNS - LEFT - BAR - (ACROSS - 1) * GAP) / ACROSS
     down = math.ceil(len(labels) / across)
@@ -136,7 +136,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
         if rows.empty:
             say_missing(axes)
             continue
-        shown = _panel(axes, rows, found[method].color)
+        shown = _panel(axes, rows, looks[method].color)
     if shown is not None:
         bar = place(figure, LEFT + across * side + (across - 1) * GAP + 2, HEAD, 2, side)
         scale = figure.colorbar(shown, cax=bar, ticks=[0, 0.5, 1])

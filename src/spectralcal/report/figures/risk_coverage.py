@@ -32,7 +32,7 @@ HEIGHT = 52.0
 
 
 def risk_coverage(results: Results, experiment: str, *, architecture: str = "", dataset: str = "") -> Drawn:
-    """Error rate of the voxels that are kept, by how many of the least confident ones are left out.
+    """Error rate of the remaining voxels against the share of the least confident ones left out.
 
     Args:
         results: the study's results.
@@ -51,8 +51,8 @@ def risk_coverage(results: Results, experiment: str, *, architecture: str = "", 
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Share of wrong voxels among those that are kept when "
         f"the least confident of all {results.side} voxels of a region are left out; ties in random order. Thin lines: "
-        "seeds; broad lines: their mean. Towards the right only the most confident voxels are left: a line that stays "
-        "high there belongs to a network that is sure where it is wrong, which no recalibration by an increasing map "
+        "seeds; thick lines: their mean. Towards the right only the most confident voxels are left: a line that stays "
+        "high there belongs to a network that is confident where it is wrong, which no increasing recalibration "
         f"repairs.{missing_note(nowhere if len(gone) else [])}"
     )
     names = {name: results.title(name) for name in datasets}
@@ -74,9 +74,9 @@ def frame(results: Results, experiment: str, datasets: Sequence[str], architectu
         if histogram is None:
             parts.append(pd.DataFrame([{**identity, "status": "missing"}]))
             continue
-        found = curve_of(histogram)
-        numbers = {"left_out": LEFT_OUT, "risk": found.risk_at(1 - LEFT_OUT)}
-        areas = {"aurc": found.aurc(), "augrc": found.augrc(), "status": "ok"}
+        curve = curve_of(histogram)
+        numbers = {"left_out": LEFT_OUT, "risk": curve.risk_at(1 - LEFT_OUT)}
+        areas = {"aurc": curve.aurc(), "augrc": curve.augrc(), "status": "ok"}
         parts.append(pd.DataFrame({**identity, **numbers, **areas}))
     table = pd.concat(parts, ignore_index=True)
     return table.assign(**{name: np.nan for name in ("left_out", "risk", "aurc", "augrc") if name not in table})
@@ -93,7 +93,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     figure, grid = plt.subplots(
         len(names), len(REGIONS), figsize=size(TWO_COLUMNS, 12 + HEIGHT * len(names)), layout="constrained",
         squeeze=False,
@@ -103,23 +103,23 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
         for axes, (region, title) in zip(line, REGIONS.items(), strict=True):
             rows = table[(table.dataset == dataset) & (table.region == region) & (table.status == "ok")]
             panel_title(axes, next(letters), f"{name}, {title}" if len(names) > 1 else title)
-            _panel(axes, rows, found, region in EASY)
+            _panel(axes, rows, looks, region in EASY)
     for axes in grid[-1]:
         axes.set_xlabel("voxels left out, least confident first (%)")
     for axes in grid[:, 0]:
         axes.set_ylabel("error among the others (%)")
     nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
-    legend_below(figure, handles(found, labels, set(nowhere[nowhere].index)))
+    legend_below(figure, handles(looks, labels, set(nowhere[nowhere].index)))
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, found: Mapping[str, Look], easy: bool) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], easy: bool) -> None:
     if rows.empty:
         say_missing(axes)
         axes.set(xticks=[], yticks=[])
         return
     for method, mine in rows.groupby("method", sort=False):
-        style = line_style(found[method])
+        style = line_style(looks[method])
         seeds = mine.pivot(index="left_out", columns="seed", values="risk")
         x = 100 * seeds.index.to_numpy()
         if seeds.shape[1] > 1:

@@ -1,4 +1,4 @@
-"""Several settings of one numeric option: colours in the order of the values, where methods have a hue each."""
+"""Several settings of one numeric option: colours in the order of the values, whereas methods have one hue each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spectralcal.report.style import Look
 from spectralcal.report.sweep import swept_option
 from spectralcal.study.methods import method_of
 
-#: settings from which they have colours of a scale
+#: number of settings from which they are coloured along a scale
 FEWEST = 3
 #: a colour map that is ordered in lightness too, up to where it is still dark enough on white
 COLORS, LIGHTEST = "plasma", 0.85
@@ -36,7 +36,7 @@ class Settings:
         return [name for name in given if name not in self.values] + [name for name in self.values if name in given]
 
     def looks(self) -> dict[str, Look]:
-        """The larger the value, the darker the colour; lines are solid, dashes are left to what a panel tells apart."""
+        """The larger the value, the darker the colour; lines are solid, dashes are free for the panel's own use."""
         import matplotlib as mpl
         from matplotlib.colors import to_hex
 

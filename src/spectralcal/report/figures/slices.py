@@ -53,7 +53,7 @@ def best_slice(maps: dict[str, np.ndarray]) -> SliceView:
     names = [str(name) for name in maps["methods"]]
     labels = turned(reference)
     predictions = {name: turned(volume) for name, volume in zip(names, maps["prediction"], strict=True)}
-    window = _window(np.logical_or.reduce([labels > 0, *(found > 0 for found in predictions.values())]))
+    window = _window(np.logical_or.reduce([labels > 0, *(predicted > 0 for predicted in predictions.values())]))
     return SliceView(
         case=str(maps["case"]),
         rule=str(maps["rule"]),
@@ -61,19 +61,19 @@ def best_slice(maps: dict[str, np.ndarray]) -> SliceView:
         aspect=float(spacing[0] / spacing[1]) if flat else float(spacing[1] / spacing[0]),
         image=turned(maps["image"])[window],
         reference=labels[window],
-        prediction={name: found[window] for name, found in predictions.items()},
+        prediction={name: predicted[window] for name, predicted in predictions.items()},
         confidence={n: turned(volume)[window] for n, volume in zip(names, maps["confidence"], strict=True)},
     )
 
 
 def errors(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """0 correct, 1 missed (structure taken for background), 2 spurious, 3 wrong class."""
-    found = np.zeros(reference.shape, dtype=np.uint8)
+    kinds = np.zeros(reference.shape, dtype=np.uint8)
     wrong = prediction != reference
-    found[wrong & (prediction == 0)] = 1
-    found[wrong & (reference == 0)] = 2
-    found[wrong & (prediction > 0) & (reference > 0)] = 3
-    return found
+    kinds[wrong & (prediction == 0)] = 1
+    kinds[wrong & (reference == 0)] = 2
+    kinds[wrong & (prediction > 0) & (reference > 0)] = 3
+    return kinds
 
 
 def _window(labelled: np.ndarray) -> tuple[slice, slice]:

@@ -17,8 +17,8 @@ class VarianceRatio:
     Attributes:
         ratio: of the sample variances (n - 1) over cases, each the mean over seeds; below 1 the method varies less. NaN
             for fewer than two cases or where the baseline does not vary.
-        low, high: ends of the 95 % interval over seeds and patients, found for the logarithm; NaN with one patient.
-        detectable: smallest ratio above 1 that would be found with 80 % power (and its inverse); NaN with one seed.
+        low, high: ends of the 95 % interval over seeds and patients, computed for the logarithm; NaN with one patient.
+        detectable: smallest ratio above 1 that would be detected with 80 % power (and its inverse); NaN with one seed.
         cases: that both have a value of under every seed.
     """
 
@@ -61,7 +61,7 @@ def variance_ratio(values: np.ndarray, baseline: np.ndarray, patients: np.ndarra
         return VarianceRatio(0.0, np.nan, np.nan, np.nan, count)
     shares = squares / squares.mean((1, 2), keepdims=True)
     summed = sums_of_patients(shares, patients[both])
-    found = crossed((summed[0] - summed[1]) * summed.shape[-1] / count)
+    interval = crossed((summed[0] - summed[1]) * summed.shape[-1] / count)
     ratio = ours / theirs
-    ends = ratio * np.exp([found.low, found.high])
-    return VarianceRatio(float(ratio), float(ends[0]), float(ends[1]), float(np.exp(found.detectable)), count)
+    ends = ratio * np.exp([interval.low, interval.high])
+    return VarianceRatio(float(ratio), float(ends[0]), float(ends[1]), float(np.exp(interval.detectable)), count)

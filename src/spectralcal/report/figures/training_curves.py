@@ -1,4 +1,4 @@
-"""What happens while a network trains: loss terms, spectral entropies and which term pulls harder."""
+"""What happens while a network trains: loss terms, spectral entropies and which term has the larger gradient."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
         architecture: architecture to show; empty: the experiment's first.
 
     Raises:
-        ResultError: a history lacks a column that belongs to its others.
+        ResultError: a history lacks a column that goes with its others.
     """
     dataset = pick(results, experiment, "datasets", dataset)
     architecture = pick(results, experiment, "architectures", architecture)
@@ -74,7 +74,7 @@ def training_curves(results: Results, experiment: str, *, dataset: str = "", arc
         "(a) First term of each loss. (b) What is added to it, with its weight; zero where nothing is penalised. "
         "(c) Entropy of the band powers of the confidence map: target, pooled over the history (solid), and mean of "
         "the samples in the batch (dashed). (d) Gradient norm of the added term with its weight over that of the "
-        f"first, both at the logits; at 1 they pull equally hard.{_strengths(table, names)}{missing_note(gone)}"
+        f"first, both at the logits; at 1 they are equally large.{_strengths(table, names)}{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, names, settings), table, caption)
 
@@ -94,7 +94,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     for method in numeric_settings(results, experiment).ordered(trained or chosen):
         cells = chosen[method]
         identity = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
-        histories = {cell.seed: found for cell in cells if (found := results.history(cell)) is not None}
+        histories = {cell.seed: history for cell in cells if (history := results.history(cell)) is not None}
         if not histories:
             parts.append(pd.DataFrame([{**identity, "status": "missing"}]))
         for seed, history in histories.items():
@@ -116,13 +116,13 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str], settings: 
     """
     import matplotlib.pyplot as plt
 
-    found = {**style.looks(list(names)), **settings.looks()}
+    looks = {**style.looks(list(names)), **settings.looks()}
     figure, grid = plt.subplots(2, 2, figsize=size(TWO_COLUMNS, 105), layout="constrained", sharex=True)
     for letter, axes, (panel, title) in zip("abcd", grid.flat, PANELS.items(), strict=True):
         panel_title(axes, letter, title)
         shown = table[table.panel == panel]
         for (method, quantity), rows in shown.groupby(["method", "quantity"], sort=False):
-            style = line_style(found[method])
+            style = line_style(looks[method])
             if panel == "entropy":
                 style["linestyle"] = "-" if quantity == "target" else (0, (3, 1.5))
             faint = {"color": style["color"], "linewidth": 0.4, "alpha": 0.3, "zorder": style["zorder"] - 1}
@@ -141,7 +141,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str], settings: 
     for axes in grid[1]:
         axes.set_xlabel("training step")
     missing = set(table[table.status == "missing"].method)
-    legend_below(figure, handles(found, settings.legend(names), missing))
+    legend_below(figure, handles(looks, settings.legend(names), missing))
     return figure
 
 

@@ -32,7 +32,7 @@ METRICS = ("ECE", "SCE", "TACE")
 #: estimate -> the true error of the same probabilities: of the top label, or the mean over classes
 TRUTHS = {"ECE": "true_ECE", "SCE": "true_SCE", "TACE": "true_SCE"}
 DISTANCE = "distance_to_posterior"
-#: what cells of before called it
+#: its name in older cells
 _OLD_DISTANCE = "true_calibration_error"
 COLUMNS = ("metric", "measure", "level", "case", "patient", "truth", "truth_low", "truth_high", "estimate",
            "estimate_low", "estimate_high", "rho", "seeds")  # fmt: skip
@@ -118,15 +118,20 @@ def frame(
             mean = {**identity, "level": "mean", "status": "ok"}
             for name in ("truth", "estimate"):
                 values = by_seed.loc[method][name].unstack("seed")
-                found = crossed(values.to_numpy().T, values.index.get_level_values("patient"))
-                mean |= {"seeds": found.seeds}
-                mean |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+                interval = crossed(values.to_numpy().T, values.index.get_level_values("patient"))
+                mean |= {"seeds": interval.seeds}
+                mean |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
             parts.append(pd.DataFrame([mean]))
     present = {method for part in parts for method in part.method}
     for method in chosen_cells(results, experiment, dataset, architecture):
         if method not in present:
-            hole = {"dataset": dataset, "architecture": architecture, "method": method, "label": results.label(method)}
-            parts.append(pd.DataFrame([{**hole, "status": "missing"}]))
+            unscored = {
+                "dataset": dataset,
+                "architecture": architecture,
+                "method": method,
+                "label": results.label(method),
+            }
+            parts.append(pd.DataFrame([{**unscored, "status": "missing"}]))
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(**{name: np.nan for name in COLUMNS if name not in table})
     return table[["dataset", "architecture", "method", "label", *COLUMNS, "status"]]
@@ -139,7 +144,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
     methods = list(dict.fromkeys(table.method))
     missing = set(table[table.status == "missing"].method)
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(methods)
+    looks = style.looks(methods)
     figure, grid = plt.subplots(1, len(METRICS), figsize=size(TWO_COLUMNS, 66), layout="constrained")
     for letter, axes, metric in zip("abc", grid, METRICS, strict=True):
         panel_title(axes, letter, metric)
@@ -148,13 +153,13 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
             say_missing(axes)
             continue
         for method, rows in shown.groupby("method", sort=False):
-            _points(axes, rows, found[method])
+            _points(axes, rows, looks[method])
         rho = shown.rho.iloc[0]
         axes.text(0.97, 0.04, f"ρ = {rho:.2f}", transform=axes.transAxes, ha="right", va="bottom", color=FAINT)
         word = "distance to the posterior" if shown.measure.iloc[0] == DISTANCE else "true error"
         axes.set_xlabel(f"{word} ×10⁻³")
     grid[0].set_ylabel("estimate ×10⁻³")
-    legend_below(figure, handles(found, {m: labels[m] for m in style.ordered(labels)}, missing, markers=True))
+    legend_below(figure, handles(looks, {m: labels[m] for m in style.ordered(labels)}, missing, markers=True))
     return figure
 
 

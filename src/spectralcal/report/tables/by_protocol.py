@@ -23,7 +23,7 @@ from spectralcal.report.tables.rows import Head, latex_rows, markdown_pages, sec
 
 FLOORS = (
     "floor: what a calibrated network with the same probabilities would show in a region that the labels choose; a "
-    "value says something of calibration only beside its floor."
+    "value says something about calibration only relative to its floor."
 )
 
 
@@ -46,8 +46,8 @@ def by_protocol(
         experiment: name of the experiment.
         columns: the metrics in order, all of one unit.
         title: heading.
-        signed: metrics of both signs, of which neither more nor less is better: no rank, no emphasis, no mark, a minus
-            sign, and an interval without a dash.
+        signed: metrics of both signs, for which neither higher nor lower is better: no rank, no emphasis, no mark, a
+            minus sign, and an interval without a dash.
         note: sentences about the metrics, for the caption.
 
     Raises:
@@ -78,8 +78,8 @@ def by_protocol(
         rows = frame[frame.dataset == dataset].assign(name=lambda kept: kept.label)
         architectures = dict.fromkeys(rows.architecture)
         named = {(a,): a if len(architectures) > 1 else "" for a in architectures}
-        found = sections(rows, ("architecture",), [*columns, *floors.values()], named, footnotes)
-        found = [replace(section, lines=[_signed(line, signed) for line in section.lines]) for section in found]
+        blocks = sections(rows, ("architecture",), [*columns, *floors.values()], named, footnotes)
+        blocks = [replace(section, lines=[_signed(line, signed) for line in section.lines]) for section in blocks]
         heads = []
         for name, kept in shown.items():
             for column in kept:
@@ -90,10 +90,10 @@ def by_protocol(
                 floor = column.metric + FLOOR
                 if ((frame.protocol == name) & (frame.metric == floor)).any():
                     heads.append(Head((dataset, name, floor), page, f"{name}, floor", name, "floor"))
-        markdown += markdown_pages(heads, found)
+        markdown += markdown_pages(heads, blocks)
         text = f"{caption(results, experiment, rows, 'column')} {said}"
         text = f"{title}, {printed}; all numbers {columns[0].unit}. {text}"
-        latex.append(latex_rows(text, heads, found, footnotes.latex()))
+        latex.append(latex_rows(text, heads, blocks, footnotes.latex()))
     text = f"{caption(results, experiment, frame, 'column')} {said}"
     return Table(frame, "\n\n".join([f"# {title}", text, *markdown]) + "\n", "\n".join(latex))
 
@@ -109,7 +109,7 @@ def _scored(columns: Sequence[Column], protocol: str, given: Collection[tuple[st
 
 
 def _unranked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of numbers of which neither more nor less is better."""
+    """Rows of numbers for which neither higher nor lower is better."""
     frame = frame.copy()
     frame[["rank", *NOTHING]] = [pd.NA, *NOTHING.values()]
     return frame

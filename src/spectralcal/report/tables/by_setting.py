@@ -42,10 +42,10 @@ def by_setting(
         for column in in_units(results, columns, [dataset])
     ]
     ordered = frame.sort_values("architecture", key=lambda kept: kept.map(_position(kept)), kind="stable")
-    found = sections(ordered, ("architecture", "experiment"), columns, sectioned, footnotes)
+    parts = sections(ordered, ("architecture", "experiment"), columns, sectioned, footnotes)
     text = caption(results, list(blocks), frame, "column")
-    markdown = "\n\n".join([f"# {title}", text, *markdown_pages(heads, found), *footnotes.markdown()]) + "\n"
-    return Table(frame.drop(columns="name"), markdown, latex_rows(f"{title}. {text}", heads, found, footnotes.latex()))
+    markdown = "\n\n".join([f"# {title}", text, *markdown_pages(heads, parts), *footnotes.markdown()]) + "\n"
+    return Table(frame.drop(columns="name"), markdown, latex_rows(f"{title}. {text}", heads, parts, footnotes.latex()))
 
 
 def _position(values: pd.Series) -> dict[str, int]:

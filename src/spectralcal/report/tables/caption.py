@@ -15,7 +15,7 @@ from spectralcal.statistics import FEWEST_PATIENTS, FEWEST_SEEDS
 
 #: when the best is marked, see :func:`spectralcal.statistics.lead`
 DISTINGUISHABLE = (
-    "the interval of their difference, paired by seed and patient, is without 0 at Bonferroni's level for the best "
+    "the interval of their difference, paired by seed and patient, excludes 0 at Bonferroni's level for the best "
     "against every other method"
 )
 
@@ -45,7 +45,7 @@ def caption(
         f"{_listed('protocol', [repr(name) for name in protocols])}.",
         f"{results.side.capitalize()} cases: {cases}.",
         _averages(results, experiments, frame),
-        f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share.",
+        f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share the mark.",
         *_certainty(frame, names),
     ]
     distances = frame[frame.metric.isin(["HD95", "ASD"])]
@@ -55,7 +55,7 @@ def caption(
         said.append("[n]: n structures of all cases and seeds were missed and are priced with the image diagonal.")
     said += _false_structures(results, experiments, distances)
     if (frame.status == "incomplete").any():
-        said.append("† n/m: n of m seeds are there.")
+        said.append("† n/m: n of m seeds are available.")
     if (frame.status == "missing").any():
         said.append("missing: the cell has no scores.")
     if (frame.status == "undefined").any():
@@ -72,16 +72,16 @@ def _false_structures(results: Results, experiments: list[str], distances: pd.Da
     columns = ["dataset", "architecture", "method", "metric", "protocol"]
     scores = pd.concat([results.scores(name) for name in experiments])
     scores = scores[scores.status == "spurious"].merge(distances[columns].drop_duplicates(), on=columns)
-    found = scores.drop_duplicates(["dataset", "architecture", "method", "protocol", "seed", "case", "class"])
-    if not len(found):
+    spurious = scores.drop_duplicates(["dataset", "architecture", "method", "protocol", "seed", "case", "class"])
+    if not len(spurious):
         return []
-    priced = int(np.isfinite(found.value.astype(float)).sum())
+    priced = int(np.isfinite(spurious.value.astype(float)).sum())
     said = []
     if priced:
         said.append(f"{priced} predicted structures that no reference has are priced with the image diagonal, too.")
-    if priced < len(found):
+    if priced < len(spurious):
         said.append(
-            f"{len(found) - priced} predicted structures that no reference has have no distance and are left out of "
+            f"{len(spurious) - priced} predicted structures that no reference has have no distance and are left out of "
             "HD95 and ASD (evaluation.spurious: priced counts them)."
         )
     return said
@@ -97,7 +97,7 @@ def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> 
             else f" of {_listed('protocol', sorted({repr(name) for name in frame[frame.pooled].protocol}))}"
         )
         pooled = (
-            f" All {results.side} voxels{which} are one pool: one value a seed, so no interval over "
+            f" All {results.side} voxels{which} are one pool: one value per seed, so no interval over "
             "patients and no mark."
         )
     over = "" if frame.pooled.all() and len(frame) else "over cases"
@@ -110,10 +110,10 @@ def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> 
 
 
 def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
-    """What can be said about who is ahead, by data set."""
+    """What can be said about the best method, by data set."""
     said = []
     if frame.low.notna().any():
-        alone = " One seed: over patients alone, which says nothing of another training."
+        alone = " One seed: over patients alone, which says nothing about other trainings."
         one = alone if (frame.seeds == 1).any() else ""
         said.append(f"Below our numbers: 95 % interval of the mean, seeds and patients both random.{one}")
     if frame.distinct.any():
@@ -124,22 +124,27 @@ def _certainty(frame: pd.DataFrame, names: dict[str, str]) -> list[str]:
         reasons = short.groupby("dataset", sort=False).shortage.first()
         listed = ", ".join(f"{names[name]} ({reason})" for name, reason in reasons.items())
         said.append(
-            f"No best is marked as distinguishable with fewer than {FEWEST_SEEDS} seeds or {FEWEST_PATIENTS} patients: "
-            f"{listed}."
+            f"No best value is marked as distinguishable with fewer than {FEWEST_SEEDS} seeds or "
+            f"{FEWEST_PATIENTS} patients: {listed}."
         )
     tested = compared[compared.gap_low.notna() & (compared.shortage == "")]
     equal = [names[name] for name, rows in tested.groupby("dataset", sort=False) if not rows.distinct.any()]
     if equal:
         # Of this comparison alone: the same cases may distinguish other methods.
         needed = "" if frame.distinct.any() else f" (criterion: {DISTINGUISHABLE})"
-        said.append(f"No best of this table is distinguishable from its second best on {', '.join(equal)}{needed}.")
+        said.append(
+            f"No best value of this table is distinguishable from the second best on {', '.join(equal)}{needed}."
+        )
     if smallest := _detectable(tested[~tested.distinct], names):
-        said.append(f"Where there is no mark, a power of 80 % takes a true difference of {smallest}.")
+        said.append(
+            "Where there is no mark, the smallest true difference that would be detected with a power of 80 % is "
+            f"{smallest}."
+        )
     if any(
         len(rows) > 1 and rows.gap_low.isna().all()
         for _, rows in compared.groupby([key for key in COMPARED if key in compared])
     ):
-        said.append("Not compared: bests that print as equal, and methods that lack seeds.")
+        said.append("Not compared: best values that print as equal, and methods that lack seeds.")
     return said
 
 
@@ -162,9 +167,9 @@ def _listed(noun: str, names: list[str]) -> str:
 
 
 def _counts(rows: pd.DataFrame) -> str:
-    found = sorted({count for count in rows.cases if count})
-    if not found:
+    numbers = sorted({count for count in rows.cases if count})
+    if not numbers:
         return "none"
-    cases = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    cases = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
     patients = rows.patients.max()
-    return cases if patients == found[-1] else f"{cases} of {patients} patient{'' if patients == 1 else 's'}"
+    return cases if patients == numbers[-1] else f"{cases} of {patients} patient{'' if patients == 1 else 's'}"

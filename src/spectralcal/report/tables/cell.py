@@ -1,4 +1,4 @@
-"""One printed number: emphasis, spread over seeds, count of missed structures, marks for what is not there."""
+"""One printed number: emphasis, spread over seeds, count of missed structures, marks for what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study was to cost and what it cost: the projection beside the recorded seconds."""
+"""Projected and actual cost of a study: the projection beside the recorded seconds."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def _frame(results: Results, cells: list[Cell]) -> pd.DataFrame:
     rows = []
     for (dataset, architecture, method), group in groups.items():
         known = costs.get((dataset, architecture))
-        found = [_seconds(results, cell, known) for cell in group]
-        there = [pair for pair in found if np.isfinite(pair).all()]
+        timed = [_seconds(results, cell, known) for cell in group]
+        there = [pair for pair in timed if np.isfinite(pair).all()]
         projected, actual = (sum(column) for column in zip(*there, strict=True)) if there else (np.nan, np.nan)
         trainings = sum(is_trained(results.config, cell) for cell in group)
         status = "ok" if len(there) == len(group) else "incomplete" if there else "missing"
@@ -91,7 +91,7 @@ def _costs(results: Results, cells: Iterable[Cell]) -> Mapping[Kind, Cost]:
     runs = []
     for cell in cells:
         run, scored = results.run(cell) or {}, results.evaluation(cell) or {}
-        # One that was resumed recorded its last stretch only.
+        # A resumed training recorded only its last stretch.
         if is_trained(results.config, cell) and run.get("seconds") and not run.get("resumes"):
             runs.append((run.get("started", ""), cell, run, scored.get("seconds")))
     gpu = any(not str(run.get("device", "cpu")).startswith("cpu") for _, _, run, _ in runs)
@@ -116,8 +116,8 @@ def _caption(results: Results, names: tuple[str, ...], frame: pd.DataFrame) -> s
         said.append(f"Projected from {' and '.join(sources)}.")
     if FIRST in sources:
         said.append("`spectralcal doctor --time` projects from timed steps, method by method.")
-    if holes := int((frame.cells_expected - frame.cells).sum()):
-        said.append(f"Cells without a record of their time: {holes}; they are in neither column.")
+    if unrecorded := int((frame.cells_expected - frame.cells).sum()):
+        said.append(f"Cells without a record of their time: {unrecorded}; they are in neither column.")
     return " ".join(said)
 
 
@@ -146,13 +146,13 @@ def _markdown(results: Results, frame: pd.DataFrame, caption: str) -> str:
         lines = [[title, *HEADS], ["---", *["---:"] * len(HEADS)], *rows]
         parts.append("\n".join(map(markdown_row, lines)))
     if (frame.status == "incomplete").any():
-        parts.append("† of the cells that have a record only.")
+        parts.append("† only of cells that have a record.")
     return "\n\n".join(parts) + "\n"
 
 
 def _latex(results: Results, frame: pd.DataFrame, caption: str) -> str:
     body = [(title, [[tex(cell) for cell in row] for row in rows]) for title, rows in _texts(results, frame)]
-    notes = [tex("† of the cells that have a record only.")] if (frame.status == "incomplete").any() else []
+    notes = [tex("† only of cells that have a record.")] if (frame.status == "incomplete").any() else []
     text = f"{TITLE}. {caption.replace('`', '')}"
     return latex_table(text, [("cost", len(HEADS))], [tex(head) for head in HEADS], body, notes)
 

@@ -46,8 +46,8 @@ def efficiency(results: Results, experiment: str) -> Table:
     frame["cells"] = groups.step_ms.count()
     frame["cells_expected"] = groups.size()
     share = frame.cells / frame.cells_expected
-    frame["status"] = share.map(lambda found: "ok" if found == 1 else "incomplete" if found else "missing")
-    frame["devices"] = groups.device.agg(lambda found: ", ".join(sorted({name for name in found if name})))
+    frame["status"] = share.map(lambda values: "ok" if values == 1 else "incomplete" if values else "missing")
+    frame["devices"] = groups.device.agg(lambda values: ", ".join(sorted({name for name in values if name})))
     frame = frame.reset_index()
     frame.insert(3, "label", frame.method.map(results.label))
     methods = results.ordered_methods(experiment)
@@ -76,8 +76,8 @@ def _cost(results: Results, cell: Cell) -> dict[str, float | str]:
 
 def _caption(results: Results, experiment: str, frame: pd.DataFrame) -> str:
     devices = "; ".join(sorted({name for name in frame.devices if name})) or "none"
-    holes = int((frame.cells_expected - frame.cells).sum())
-    missing = f" Cells without a training on record: {holes}." if holes else ""
+    unrecorded = int((frame.cells_expected - frame.cells).sum())
+    missing = f" Cells without a training on record: {unrecorded}." if unrecorded else ""
     return (
         f"Study {results.config.study}, experiment {experiment}; mean over seeds, ratio to "
         f"{results.label(results.baseline(experiment))} as the median of seeds. Measured while the study ran, beside "

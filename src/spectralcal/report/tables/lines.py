@@ -11,7 +11,7 @@ import pandas as pd
 from spectralcal.report.summary import Column
 from spectralcal.report.tables.cell import EMPTY, Cell, Footnotes, cell, interval_cell, paper_cell, tex
 
-#: what is compared with each other: bold and italics are given within these
+#: what is compared: bold and italics are given within these
 COMPARED = ("experiment", "dataset", "architecture", "protocol", "metric")
 INTERVAL = "95 % interval"
 PAPER = "paper"

@@ -15,8 +15,8 @@ COLUMNS = (
 )
 SIGNED = ("signed_gap",)
 NOTE = (
-    "Brier: over all classes, from 0 to 2; NLL: in nats a voxel. signed gap: mean confidence - accuracy of the top "
-    "label, over-confident above zero, under-confident below; neither more nor less is better, so it is not marked."
+    "Brier: over all classes, from 0 to 2; NLL: in nats per voxel. Signed gap: mean confidence - accuracy of the top "
+    "label, overconfident above zero, underconfident below; neither higher nor lower is better, so it is not marked."
 )
 
 
@@ -25,9 +25,9 @@ def proper_scores(results: Results, experiment: str) -> Table:
     table for each data set.
 
     Brier score and negative log-likelihood are proper: on average they are lowest for the true probabilities, so they
-    price what a calibration error does not see, that the probabilities tell the classes apart. The signed gap is the
+    price what a calibration error does not see: how well the probabilities separate the classes. The signed gap is the
     mean confidence of the top label minus its accuracy (:meth:`spectralcal.metrics.CalibrationHistogram.over_under`),
-    positive where the network is over-confident. Best is zero, and even that may be both errors in balance: it has
+    positive where the network is over-confident. Zero is best, and even that may be two errors in balance: it has
     intervals, but no rank, no emphasis and no mark. Protocols differ in the voxels that count and in how cases are put
     together (:mod:`spectralcal.metrics.protocols`); only numbers of one column can be compared.
 

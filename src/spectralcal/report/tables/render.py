@@ -1,4 +1,4 @@
-"""Printed forms of a table of methods: Markdown in one block a metric, LaTeX in the paper's layout."""
+"""Printed forms of a table of methods: Markdown in one block per metric, LaTeX in the paper's layout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Table:
     """A table in three forms.
 
     Attributes:
-        frame: tidy numbers, one row a cell.
+        frame: tidy numbers, one row per cell.
         markdown: as printed, for reading.
         latex: as printed, for a manuscript (booktabs, multirow-free, graphicx).
     """
@@ -52,13 +52,13 @@ def render(frame: pd.DataFrame, columns: Sequence[Column], title: str, caption: 
 
 def _lines(frame: pd.DataFrame, columns: Sequence[Column], names: dict[str, str], footnotes: Footnotes) -> list[Line]:
     kinds = {column.metric: column for column in columns}
-    found = records(frame)
+    rows = records(frame)
     return [
         line
         for dataset in dict.fromkeys(frame.dataset)
         for line in lines(
             names[dataset],
-            {(row["metric"], row["method"]): row for row in found if row["dataset"] == dataset},
+            {(row["metric"], row["method"]): row for row in rows if row["dataset"] == dataset},
             kinds,
             footnotes,
         )
@@ -70,14 +70,14 @@ def _markdown(
     footnotes: Footnotes,
 ) -> str:  # fmt: skip
     parts = [f"# {title}", caption]
-    for architecture, found in blocks.items():
+    for architecture, block in blocks.items():
         if len(blocks) > 1:
             parts.append(f"## {architecture}")
         for column in columns:
             rows = [[heading(column), *labels.values()], ["---", *["---:"] * len(labels)]]
             rows += [
                 [line.markdown_name, *(line.cells[column.metric, method].markdown for method in labels)]
-                for line in found
+                for line in block
             ]
             parts.append("\n".join(map(markdown_row, rows)))
     parts += footnotes.markdown()
@@ -91,10 +91,10 @@ def _latex(
     spans = [(tex(heading(column)), len(labels)) for column in columns]
     heads = [tex(label) for _ in columns for label in labels.values()]
     sections = []
-    for architecture, found in blocks.items():
+    for architecture, block in blocks.items():
         rows = [
             [line.latex_name, *(line.cells[column.metric, method].latex for column in columns for method in labels)]
-            for line in found
+            for line in block
         ]
         sections.append((architecture if len(blocks) > 1 else "", rows))
     return latex_table(f"{title}. {caption}", spans, heads, sections, footnotes.latex())

@@ -48,7 +48,7 @@ def sections(
 
     Args:
         frame: rows of :func:`spectralcal.report.summary.summarize`, with the name of each row in ``name``.
-        by: columns of the frame that tell sections apart.
+        by: columns of the frame that distinguish sections.
         columns: the metrics.
         titles: values of `by` -> title of the section.
         footnotes: collects what the paper's cells cite.
@@ -59,18 +59,18 @@ def sections(
         rows = out.setdefault(tuple(row[key] for key in by), {})
         rows.setdefault(row["name"], {})[row["dataset"], row["protocol"], row["metric"]] = row
     return [
-        Section(titles[key], [line for name, found in rows.items() for line in lines(name, found, kinds, footnotes)])
+        Section(titles[key], [line for name, named in rows.items() for line in lines(name, named, kinds, footnotes)])
         for key, rows in out.items()
     ]
 
 
-def markdown_pages(heads: Sequence[Head], found: Sequence[Section]) -> list[str]:
+def markdown_pages(heads: Sequence[Head], blocks: Sequence[Section]) -> list[str]:
     """One Markdown table for each page of columns, all sections in each."""
     pages = []
     for page in dict.fromkeys(head.page for head in heads):
         shown = [head for head in heads if head.page == page]
         rows = [[page, *(head.text for head in shown)], ["---", *["---:"] * len(shown)]]
-        for section in found:
+        for section in blocks:
             if section.title:
                 rows.append([f"**{section.title}**", *[""] * len(shown)])
             for line in section.lines:
@@ -81,7 +81,7 @@ def markdown_pages(heads: Sequence[Head], found: Sequence[Section]) -> list[str]
     return pages
 
 
-def latex_rows(caption: str, heads: Sequence[Head], found: Sequence[Section], notes: Sequence[str]) -> str:
+def latex_rows(caption: str, heads: Sequence[Head], blocks: Sequence[Section], notes: Sequence[str]) -> str:
     """One float with all columns."""
     spans: list[tuple[str, int]] = []
     for head in heads:
@@ -89,6 +89,6 @@ def latex_rows(caption: str, heads: Sequence[Head], found: Sequence[Section], no
         spans = [*spans[:-1], (name, spans[-1][1] + 1)] if spans and spans[-1][0] == name else [*spans, (name, 1)]
     body = [
         (s.title, [[line.latex_name, *(line.cells.get(h.key, EMPTY).latex for h in heads)] for line in s.lines])
-        for s in found
+        for s in blocks
     ]
     return latex_table(caption, spans, [tex(head.under) for head in heads], body, notes)

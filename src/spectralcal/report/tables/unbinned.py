@@ -53,12 +53,12 @@ def unbinned(results: Results, experiment: str, *, regions: tuple[str, ...] = ("
     for (dataset, region), rows in frame.groupby(["dataset", "region"], sort=False):
         title = f"{names[dataset]}, {REGIONS.get(region, region)}"
         blocks = dict(iter(rows.groupby("architecture", sort=False)))
-        found = [
+        parts = [
             Section(name if len(blocks) > 1 else "", list(_lines(block, printed))) for name, block in blocks.items()
         ]
         heads = [head for group in MEASURES for head in _heads(group, f"{title}: {group}")]
-        markdown += markdown_pages(heads, found)
-        sections += [replace(section, title=", ".join(filter(None, [title, section.title]))) for section in found]
+        markdown += markdown_pages(heads, parts)
+        sections += [replace(section, title=", ".join(filter(None, [title, section.title]))) for section in parts]
     latex = [
         latex_rows(f"{TITLE}: {group}. {text}", _heads(group, group), sections, []) for group in MEASURES
     ]  # a float of every measure would be too wide to read
@@ -87,12 +87,12 @@ def _frame(results: Results, experiment: str, regions: tuple[str, ...]) -> pd.Da
             for architecture in grid.architectures:
                 for method, cells in chosen_cells(results, experiment, dataset, architecture).items():
                     for cell in cells:
-                        found = _measured(results, cell, region, patients)
+                        values = _measured(results, cell, region, patients)
                         identity = {"dataset": dataset, "architecture": architecture, "region": region,
                                     "method": method, "label": results.label(method), "seed": cell.seed}  # fmt: skip
                         rows += [
-                            {**identity, "metric": m.name, "unit": m.unit, "value": found.get(m.name, np.nan) * m.scale,
-                             "status": "ok" if found else "missing"}
+                            {**identity, "metric": m.name, "unit": m.unit,
+                             "value": values.get(m.name, np.nan) * m.scale, "status": "ok" if values else "missing"}
                             for group in MEASURES.values() for m in group
                         ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -117,7 +117,7 @@ def _lines(rows: pd.DataFrame, printed: list[Measure]) -> Iterator[Line]:
 
 
 def _places(rows: pd.DataFrame, measure: Measure) -> dict[str, int]:
-    """Rank of each method by its printed mean; none where nothing differs or no end is the better one."""
+    """Rank of each method by its printed mean; none where all are equal or neither end is better."""
     means = rows.groupby("method", sort=False).value.mean().dropna()
     if not measure.better or len(means) < 2:
         return {}
@@ -176,7 +176,7 @@ def _caption(results: Results, experiment: str, frame: pd.DataFrame) -> str:
     ]
     gone = frame[frame.status == "missing"].groupby("method").seed.nunique()
     if len(gone):
-        said.append("† n/m: n of m seeds are there; missing: none is.")
+        said.append("† n/m: n of m seeds are available; missing: none.")
     return " ".join([*said, NOTE])
 
 

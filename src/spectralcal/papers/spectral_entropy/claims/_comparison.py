@@ -75,8 +75,8 @@ def outcomes(study: Study, role: str, data_set: str, pairs: Sequence[Pair], erro
 
 def adjusted(family: Sequence[Outcome]) -> list[dict[Score, float]]:
     """Holm's p-values over all pairs and errors of a family, in the order of the pairs."""
-    found = holm(np.array([contrast.p_value for one in family for contrast in one.errors.values()]))
-    values = iter(found.tolist())
+    p_values = holm(np.array([contrast.p_value for one in family for contrast in one.errors.values()]))
+    values = iter(p_values.tolist())
     return [{score: next(values) for score in one.errors} for one in family]
 
 
@@ -110,7 +110,7 @@ def finding(
     *,
     sensitivity: bool = False,
 ) -> Finding:
-    """What a pair says, in words and as the number of its ECE over all voxels."""
+    """What a pair shows, in words, and the number of its ECE over all voxels."""
     names = " - ".join(study.results.label(method) for method in (one.pair.method, one.pair.reference))
     where = f" ({one.pair.architecture})" if one.pair.architecture else ""
     ece = one.errors[ECE_ALL]
@@ -118,7 +118,7 @@ def finding(
     said.append(f"DSC {brackets(one.dice)} pp. Intervals are unadjusted; p-values are adjusted within the family")
     said.append(
         f"The smallest change of ECE that matters is {number(LEAST_GAIN * one.reference)} {ECE_ALL.unit}, the smallest "
-        f"that this design finds with a power of 80 % is {number(ece.detectable)}"
+        f"that this design detects with a power of 80 % is {number(ece.detectable)}"
     )
     if sensitivity and one.later is not None:
         said.append(f"Without seeds 0 and 1, which the pilot used: ECE {brackets(one.later)} {ECE_ALL.unit}")
@@ -178,10 +178,10 @@ def _higher(one: Outcome, p: Mapping[Score, float], score: Score) -> bool:
     return one.errors[score].value > 0 and p[score] < ALPHA
 
 
-def _words(score: Score, found: Measure, p: float) -> str:
+def _words(score: Score, measure: Measure, p: float) -> str:
     region = "" if score.protocol == "paper" else f", {score.protocol.replace('_', ' ')}"
-    return f"{score.metric}{region} {brackets(found)} {score.unit} (adjusted p {number(p)})"
+    return f"{score.metric}{region} {brackets(measure)} {score.unit} (adjusted p {number(p)})"
 
 
-def brackets(found: Measure) -> str:
-    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
+def brackets(measure: Measure) -> str:
+    return f"{number(measure.value)} [{number(measure.low)}, {number(measure.high)}]"

@@ -1,4 +1,4 @@
-"""What the paper's own design can tell: one training of each loss and a handful of test subjects."""
+"""What the paper's own design can resolve: one training of each loss and a handful of test subjects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def standard_error(differences: np.ndarray, subjects: int) -> float:
     and patients, those below zero counting as zero.
 
     Args:
-        differences: (S, P) paired differences, a training and a patient each; S and P at least 2.
+        differences: (S, P) paired differences by training and patient; S and P at least 2.
         subjects: of the design.
 
     Raises:

@@ -60,10 +60,10 @@ def printed(table: str, data_set: str, metric: str, method: str) -> Rounded:
 
 
 def smallest(numbers: Iterable[Rounded]) -> Rounded:
-    """The least of several numbers; a lost one may be less than all others, so that the lower end is open."""
-    found = list(numbers)
-    known = [entry.value for entry in found if np.isfinite(entry.value)]
-    low, high = min(entry.low for entry in found), min(entry.high for entry in found)
+    """The least of several numbers; a lost one may be less than all others, so the lower end is open."""
+    values = list(numbers)
+    known = [entry.value for entry in values if np.isfinite(entry.value)]
+    low, high = min(entry.low for entry in values), min(entry.high for entry in values)
     return Rounded(min(known) if known else float("nan"), low, high)
 
 

@@ -27,7 +27,7 @@ from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ASD, ECE, HD95, SIX, Score, Study
 
 TITLE = "Ablations"
-#: confidence maps that are functions of probabilities; the margin, of two logits, is not
+#: confidence maps computed from probabilities; the margin, of two logits, is not
 PROBABILITIES = ("max_prob", "max_log_prob", "entropy")
 #: rows of Table 3
 ROWS = ("L_CE", "L_CE + L_Spectral w/o W", "L_CE + L_Spectral")
@@ -38,7 +38,7 @@ HALF = 0.5
 
 
 def logits_best(study: Study, claim: Claim) -> list[Finding]:
-    """C24: the maximum logit calibrates better than the maps that are made of probabilities.
+    """C24: the maximum logit calibrates better than the maps that are computed from probabilities.
 
     All of them must say the same: that one map is better than the logit does not make probabilities the better signal.
     """

@@ -80,7 +80,7 @@ def _in_proportion(sample: Sample, margin: Measure, best: str) -> str:
     seeds, patients = sample.values.shape[2:]
     if min(seeds, patients) < 2:
         return said
-    pair = sample.values[0, 0] - sample.values[-1, 0]  # cross-entropy and ours, a null effect or nearly
+    pair = sample.values[0, 0] - sample.values[-1, 0]  # cross-entropy and ours: no effect, or nearly none
     pair = pair[:, np.isfinite(pair).all(0)]
     errors = ", ".join(
         f"{100 * standard_error(pair, subjects) / sample.means[0, 0]:.0f} % with the {subjects} test subjects of "

@@ -52,7 +52,7 @@ def all_voxels_count(study: Study, claim: Claim) -> list[Finding]:
 
 
 def one_prediction(study: Study, claim: Claim) -> list[Finding]:
-    """C52: ECE is at most C times SCE, but for voxels with a confidence below 8/15."""
+    """C52: ECE is at most C times SCE, except for voxels with a confidence below 8/15."""
     parts = []
     for name in claim.data_sets:
         for loss in LOSSES:
@@ -61,13 +61,13 @@ def one_prediction(study: Study, claim: Claim) -> list[Finding]:
             text = f"{DATA_SETS[name]}, {loss}, {classes(name)} x SCE - ECE"
             parts.append(Part(text, room.measure, at_least(0), below(0), ECE.unit))
     lacking = max(-part.measure.value for part in parts) / 1e3
-    note = (f"Only voxels with a confidence below 8/15 could make up for what is lacking, and {100 * lacking:.1f} % of "
+    note = (f"Only voxels with a confidence below 8/15 could make up the difference, and {100 * lacking:.1f} % of "
             "all would have to be such")  # fmt: skip
     return [print_finding(parts, ("table2",), note if lacking > 0 else "")]
 
 
 def ends_of_the_range(study: Study, claim: Claim) -> list[Finding]:
-    """C53: the recommended range of windows is better than what lies outside of it."""
+    """C53: the recommended range of windows is better than what lies outside it."""
 
     def on(name: str) -> Finding:
         methods = study.variants("window", "spectral", "window")

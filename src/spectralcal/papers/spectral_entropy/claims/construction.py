@@ -25,7 +25,7 @@ from spectralcal.report.figures.spectrum import band_power, equal_bands, spectra
 TITLE = "Without training"
 #: edge of the synthetic disc's field, its radius as a share of it and the width of its ring, as in Figure 1
 SIDE, RADIUS, RING = 64, 0.3, 2
-#: power below which a spectrum is empty, relative to a disc that stands out of its background
+#: power below which a spectrum is empty, relative to a disc on a different background
 EMPTY = 1e-9
 #: patch and number of bands of the paper
 PATCH, BANDS = 96, 5
@@ -43,7 +43,7 @@ def softer_ring_more_power(study: Study, claim: Claim) -> list[Finding]:
     """C19: lowering the confidence of the boundary raises the power in every band."""
     from spectralcal.report.figures.boundary_ring import READINGS, band_powers
 
-    found = []
+    findings = []
     for reading, background in READINGS.items():
         for demean in (True, False):
             powers = band_powers((SIDE, SIDE), RADIUS * SIDE, RING, reading, demean)
@@ -53,8 +53,8 @@ def softer_ring_more_power(study: Study, claim: Claim) -> list[Finding]:
             name = f"{reading} map (background {background:g}, mean {'removed' if demean else 'kept'})"
             ratio = powers[-1] / np.where(powers[0] > 0, powers[0], np.nan)
             said = ", ".join("from nothing" if np.isnan(value) else f"{value:.2g}" for value in ratio)
-            found.append(_built(name, [part], RING_FILE, f"Power at 0.5 over that at 1, low to high band: {said}"))
-    return found
+            findings.append(_built(name, [part], RING_FILE, f"Power at 0.5 over that at 1, low to high band: {said}"))
+    return findings
 
 
 def certain_map_is_empty(study: Study, claim: Claim) -> list[Finding]:
@@ -108,7 +108,7 @@ def entropy_means_doubt(study: Study, claim: Claim) -> list[Finding]:
     """T04: a higher spectral entropy goes with a softer, less certain boundary, by the paper's own example."""
     from spectralcal.report.figures.boundary_ring import READINGS, ring_map
 
-    found = []
+    findings = []
     for reading, background in READINGS.items():
         entropies = {
             alpha: _entropy(ring_map((SIDE, SIDE), RADIUS * SIDE, RING, alpha, background)) for alpha in SOFTENING
@@ -117,9 +117,9 @@ def entropy_means_doubt(study: Study, claim: Claim) -> list[Finding]:
         text = f"entropy of the ring at confidence {SOFTENING[-1]:g} - that at {SOFTENING[0]:g}"
         part = Part(text, exact(rise), above(SAME), at_most(SAME), "nat")
         said = ", ".join(f"{alpha:g}: {value:.4f}" for alpha, value in entropies.items())
-        found.append(_built(f"{reading} map (background {background:g})", [part], RING_FILE,
+        findings.append(_built(f"{reading} map (background {background:g})", [part], RING_FILE,
                             f"Confidence of the ring: entropy {said}"))  # fmt: skip
-    return found
+    return findings
 
 
 def loss_is_bounded(study: Study, claim: Claim) -> list[Finding]:
@@ -130,7 +130,7 @@ def loss_is_bounded(study: Study, claim: Claim) -> list[Finding]:
 
     bound = np.log(BANDS) ** 2
     random = np.random.default_rng(0)
-    # The worst that can be: a reference with equal bands, then samples with all power in one of them.
+    # The worst case: a reference with equal bands, then samples with all power in one of them.
     level = torch.from_numpy(equal_bands(random.standard_normal((16, 16, 16)), BANDS))
     wave = torch.from_numpy(np.broadcast_to(np.cos(2 * np.pi * np.arange(16) / 16)[:, None, None], (16, 16, 16)).copy())
     loss = SpectralEntropyLoss(bands=BANDS, window=2, pool="profile", target="maximum")
@@ -138,7 +138,7 @@ def loss_is_bounded(study: Study, claim: Claim) -> list[Finding]:
     for field in (wave, level, *(torch.from_numpy(random.standard_normal((16, 16, 16)) ** k) for k in (1, 3, 9))):
         logits = torch.stack([field, field - 1.0])[None]
         values.append(float(loss(logits)))
-    part = Part("largest value found / (log K)^2", exact(max(values) / bound), at_most(1 + 1e-4), above(1 + 1e-4))
+    part = Part("largest value / (log K)^2", exact(max(values) / bound), at_most(1 + 1e-4), above(1 + 1e-4))
     note = (f"(log {BANDS})^2 = {bound:.2f}: at the weight 0.01 the term adds at most {0.01 * bound:.3f} to the loss; "
             f"the largest of {len(values)} constructed maps gives {max(values):.2f}")  # fmt: skip
     return [_built("constructed maps", [part], OWN_FILE, note)]

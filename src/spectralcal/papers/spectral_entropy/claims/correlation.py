@@ -30,20 +30,20 @@ def entropy_tells_calibration(study: Study, claim: Claim) -> list[Finding]:
     """C18: the more power and balance a spectrum has, the lower the ECE, over losses and over cases, in three maps.
 
     Over losses the unit is the loss, of which there are seven: their order is permuted, and neither more patients nor
-    more seeds make them more. Over cases the correlation is taken within each training and averaged.
+    more seeds add to them. Over cases the correlation is taken within each training and averaged.
     """
 
     def on(name: str) -> Finding:
         errors = study.scores("main", name, study.named("main", *LOSSES), [ECE])
         listed, verdicts, said, evidence = [], [], [], ""
         for kind, text in MAPS.items():
-            found, evidence = spectra(study, "main", name, LOSSES, kind)
-            if found.patients != errors.patients:
+            sample, evidence = spectra(study, "main", name, LOSSES, kind)
+            if sample.patients != errors.patients:
                 raise NotMeasured("spectra and scores are of other test cases")
             parts = [
                 part
                 for quantity, what in ((ENTROPY, "entropy"), (TOTAL, "total power"))
-                for part in _two_correlations(found, errors, quantity, f"Spearman's correlation of {what}", text)
+                for part in _two_correlations(sample, errors, quantity, f"Spearman's correlation of {what}", text)
             ]
             verdicts.append(every(part.verdict for part in parts))
             listed += parts
@@ -61,15 +61,15 @@ def _short(part: Part, kind: str) -> str:
     return f"{quantity} of the {kind} {part.measure.value:.2f} ({number(part.measure.p_value)})"
 
 
-def _two_correlations(found: Sample, errors: Sample, quantity: int, label: str, kind: str) -> list[Part]:
+def _two_correlations(sample: Sample, errors: Sample, quantity: int, label: str, kind: str) -> list[Part]:
     """Of a spectral quantity of one map with ECE: over losses, by permutation, and over cases."""
-    both = np.concatenate([found.values[:, [quantity]], errors.values[:, [0]]], axis=1)
-    over_losses = Sample(found.methods, both, found.patients, found.cases)
+    both = np.concatenate([sample.values[:, [quantity]], errors.values[:, [0]]], axis=1)
+    over_losses = Sample(sample.methods, both, sample.patients, sample.cases)
     means = over_losses.means
     rho, *seeds = (float(pearson(_ranks(m[:, 0]), _ranks(m[:, 1]))) for m in (means, *over_losses.by_seed))
     p = exact_correlation_p(means[:, 0], means[:, 1])
-    losses = Measure(rho, np.nan, np.nan, "permutation", tuple(seeds), len(found.patients), found.cases, p_value=p)
-    cases = _moments(both, found).measure(_mean_correlation)
+    losses = Measure(rho, np.nan, np.nan, "permutation", tuple(seeds), len(sample.patients), sample.cases, p_value=p)
+    cases = _moments(both, sample).measure(_mean_correlation)
     return [
         Part(f"{label} and ECE over losses, {kind}", losses, below(0), above(0)),
         Part(f"{label} and ECE over cases, {kind}", cases, below(0), above(0)),
@@ -104,8 +104,8 @@ def _mean_correlation(means: np.ndarray) -> np.ndarray:
     x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
     spread = (xx - x**2) * (yy - y**2)
     with np.errstate(invalid="ignore"):
-        found = np.divide(xy - x * y, np.sqrt(spread), out=np.full(spread.shape, np.nan), where=spread > 1e-12)
-    return found.mean(-1)
+        correlations = np.divide(xy - x * y, np.sqrt(spread), out=np.full(spread.shape, np.nan), where=spread > 1e-12)
+    return correlations.mean(-1)
 
 
 GROUP = {"C18": entropy_tells_calibration}

@@ -58,14 +58,14 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
 
     def on(name: str) -> Finding:
         present = study.results.config.experiments[study.experiment("architectures")].architectures
-        methods, parts, holes = study.named("architectures", "CE", "Ours"), [], []
+        methods, parts, unmeasured = study.named("architectures", "CE", "Ours"), [], []
         for architecture in ARCHITECTURES:
             try:
                 if architecture not in present:
                     raise NotMeasured("not in the experiment")
                 sample = study.scores("architectures", name, methods, [DSC, ECE], architecture)
             except (NotMeasured, ResultError) as reason:
-                holes.append(f"{architecture}: {reason}")
+                unmeasured.append(f"{architecture}: {reason}")
                 continue
             parts += [
                 Part(f"{architecture}: DSC, Ours - CE", sample.measure(lambda m: m[..., 1, 0] - m[..., 0, 0]), above(0),
@@ -74,11 +74,11 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
                      below(0), ECE.unit),
             ]  # fmt: skip
         if not parts:
-            raise NotMeasured("; ".join(holes))
-        note = f"Not measured: {'; '.join(holes)}" if holes else ""
+            raise NotMeasured("; ".join(unmeasured))
+        note = f"Not measured: {'; '.join(unmeasured)}" if unmeasured else ""
 
         def rule(verdicts) -> str:
-            return every([*verdicts, *([NOT_MEASURED] if holes else [])])
+            return every([*verdicts, *([NOT_MEASURED] if unmeasured else [])])
 
         evidence = study.files("architectures", name, methods, "cases.csv", present)
         return conclude(name, parts, evidence, rule=rule, note=note)
@@ -265,15 +265,15 @@ def _one_and_all(study: Study, claim: Claim, scores: dict[str, Statistic]) -> li
         samples[name] = study.scores("main", name, study.named("main", *LOSSES), SIX)
         return concluded(name, [samples[name]])
 
-    found = study.each(claim, "main", on)
+    findings = study.each(claim, "main", on)
     missing = [name for name in claim.data_sets if name not in samples]
     if missing:
-        return [*found, not_measured(TOGETHER, f"without results of all seven losses: {', '.join(missing)}")]
-    return [*found, concluded(TOGETHER, [samples[name] for name in claim.data_sets])]
+        return [*findings, not_measured(TOGETHER, f"without results of all seven losses: {', '.join(missing)}")]
+    return [*findings, concluded(TOGETHER, [samples[name] for name in claim.data_sets])]
 
 
 def _lead(samples: list[Sample], score: Statistic, means: np.ndarray) -> Measure:
-    """How far the last method is above the best of the others, picked by its mean; scores depend on who is where."""
+    """How far the last method is above the best of the others, picked by its mean; a score may depend on all."""
     best = int(np.argmax(score(means)[:-1]))
     return measure_together(samples, lambda m: score(m)[..., -1] - score(m)[..., best], len(LOSSES) - 1, steps=True)
 

@@ -89,14 +89,14 @@ def lowered_at_hotspots(study: Study, claim: Claim) -> list[Finding]:
         text = "Spearman's correlation of hotspots and confidence difference"
         beyond = sample.measure(lambda m: m[..., 0, 0] - m[..., 0, 1])
         parts = [Part(f"{text} beyond the boundary-matched null", beyond, above(0), below(0))]
-        if control:  # the more telling of the two
+        if control:  # the more informative of the two
             more = sample.measure(lambda m: m[..., 0, 2] - m[..., 0, 4])
             parts.insert(0, Part(f"{text}, Ours - cross-entropy, both of another seed", more, above(0), below(0)))
         note = "" if control else "Without a second seed there is no control: any second network may coincide"
 
         def rule(verdicts: Iterable[str]) -> str:
-            found = every(verdicts)
-            return INCONCLUSIVE if found == SUPPORTED and not control else found
+            verdict = every(verdicts)
+            return INCONCLUSIVE if verdict == SUPPORTED and not control else verdict
 
         return conclude(name, parts, evidence, rule=rule, note=note)
 
@@ -131,9 +131,9 @@ def sharper_boundaries(study: Study, claim: Claim) -> list[Finding]:
         agrees = shares[2] > max(shares[:2])
 
         def rule(verdicts) -> str:
-            found = every(verdicts)
+            verdict = every(verdicts)
             # One case cannot decide, but it can contradict.
-            return INCONCLUSIVE if found == SUPPORTED and not agrees else found
+            return INCONCLUSIVE if verdict == SUPPORTED and not agrees else verdict
 
         return conclude(name, parts, study.table("main", "protocols"), rule=rule, note=note)
 
@@ -153,18 +153,18 @@ def broken_boundaries(study: Study, claim: Claim) -> list[Finding]:
 
 
 def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], str]:
-    """Hotspot files of all seeds."""
+    """Hotspot arrays of all seeds, and where they are published."""
     results, architecture = study.results, study.architecture("main")
     seeds = results.config.experiments[study.experiment("main")].seeds
-    found = []
+    stored = []
     for seed in seeds:
         arrays = results.hotspots(data_set, architecture, seed)
         if arrays is None or "cases" not in arrays:
             raise NotMeasured(f"no hotspots of {data_set}, {architecture}, seed {seed}; run `spectralcal hotspots`")
-        found.append(arrays)
-    if any(not np.array_equal(arrays["cases"], found[0]["cases"]) for arrays in found):
+        stored.append(arrays)
+    if any(not np.array_equal(arrays["cases"], stored[0]["cases"]) for arrays in stored):
         raise NotMeasured("the hotspots of the seeds are of other cases; run `spectralcal hotspots` again")
-    return found, _place(study, "hotspots", data_set, seeds[0])
+    return stored, _place(study, "hotspots", data_set, seeds[0])
 
 
 def _place(study: Study, kind: str, data_set: str, seed: int) -> str:

@@ -36,7 +36,7 @@ ROLE = "mechanism"
 
 CE = "ce"
 MAPS = {"max_logit": "maximum logit", "max_prob": "largest probability"}
-#: cells and methods that a half needs to have a slope
+#: fewest cells, methods and seeds for the slope of a half
 FEWEST_CELLS, FEWEST_METHODS = 10, 2
 
 TRUTH = Score("true_SCE", 1e3, "×10⁻³", protocol="truth")
@@ -45,13 +45,13 @@ GAP = Score("signed_gap", 1e3, "×10⁻³", protocol="paper")
 
 @dataclass(frozen=True)
 class Cells:
-    """A number of each of N cells: means over test cases.
+    """Numbers of N cells, one per cell: means over test cases.
 
     Attributes:
         entropy: of a map, nats.
         error: true calibration error, x 10^-3.
         gap: confidence - accuracy, x 10^-3.
-        size, method, seed: which cell it is.
+        size, method, seed: which cell each is.
     """
 
     entropy: np.ndarray
@@ -175,9 +175,9 @@ def _raised(study: Study, method: str, kind: str) -> Finding:
         for name, (rise, change, mean) in sizes.items()
     )
     shown = next(iter(sizes.values()))[1]
-    found = ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage]))
+    text = ". ".join(filter(None, [f"{names}, {MAPS[kind]}: {said}", shortage]))
     return Finding.of(
-        shown, TOGETHER, verdict, f"true calibration error, {names}, fewest volumes", "×10⁻³", found,
+        shown, TOGETHER, verdict, f"true calibration error, {names}, fewest volumes", "×10⁻³", text,
         study.table(ROLE, "true_calibration"),
     )  # fmt: skip
 

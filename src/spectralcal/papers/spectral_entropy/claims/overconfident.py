@@ -104,9 +104,9 @@ def compared(
 
     def decide(study: Study, claim: Claim) -> list[Finding]:
         def on(name: str) -> Finding:
-            found = outcomes(study, role, name, family, errors)
-            p = adjusted(found)[position]
-            return finding(study, role, name, found[position], p, verdict, sensitivity=role == "overconfident")
+            by_competitor = outcomes(study, role, name, family, errors)
+            p = adjusted(by_competitor)[position]
+            return finding(study, role, name, by_competitor[position], p, verdict, sensitivity=role == "overconfident")
 
         return study.each(claim, role, on)
 
@@ -114,18 +114,18 @@ def compared(
 
 
 def wider(study: Study, claim: Claim) -> list[Finding]:
-    """H-11: the lead against cross-entropy on every architecture of the experiment; all must agree."""
+    """H-11: the lead over cross-entropy on every architecture of the experiment; all must agree."""
 
     def on(name: str) -> Finding:
         architectures = study.results.config.experiments[study.experiment("wider")].architectures
         family = outcomes(study, "wider", name, [Pair(LEAD, CE, each) for each in architectures], ERRORS)
-        found = [
+        findings = [
             finding(study, "wider", name, one, p, better_at_no_cost)
             for one, p in zip(family, adjusted(family), strict=True)
         ]
-        verdict = every(one.verdict for one in found)
-        shown = next(one for one in found if one.verdict == verdict)
-        said = ". ".join(f"{one.found} ({one.verdict})" for one in found)
+        verdict = every(one.verdict for one in findings)
+        shown = next(one for one in findings if one.verdict == verdict)
+        said = ". ".join(f"{one.found} ({one.verdict})" for one in findings)
         return replace(shown, found=said)
 
     return study.each(claim, "wider", on)

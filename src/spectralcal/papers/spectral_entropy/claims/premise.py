@@ -1,4 +1,4 @@
-"""Is there something to repair? The premise that networks trained with cross-entropy are overconfident."""
+"""Is there anything to repair? The premise that networks trained with cross-entropy are overconfident."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TITLE = "The premise"
 TEXT = "CE, confidence - accuracy"
 UNIT, SCALE = "×10⁻³", 1e3
-#: the region that the prediction chooses; one that the label chooses says nothing of calibration
+#: the region that the prediction chooses; one that the label chooses says nothing about calibration
 FOREGROUND = "predicted_foreground"
 VOXELS, CONFIDENCE, HITS = range(3)
 
@@ -34,7 +34,7 @@ def overconfident(study: Study, claim: Claim) -> list[Finding]:
         try:
             shown = _sums(study, name, methods, FOREGROUND).measure(gap)
             parts.append(Part(f"{TEXT} over predicted foreground", shown, above(0), below(0), UNIT))
-        except NotMeasured:  # cells that were scored before there was this region have it in their curves, but pooled
+        except NotMeasured:  # older cells have this region only pooled, in their curves
             pooled = over_seeds([_pooled(study, cell) for cell in study.cells("main", name, methods)[0]])
             parts.append(Part(f"{TEXT} over predicted foreground, voxels pooled", pooled, above(0), below(0), UNIT))
         evidence = study.files("main", name, methods, "calibration.npz")
@@ -68,8 +68,8 @@ def _sums(study: Study, name: str, methods: list[str], region: str) -> Sample:
     """Voxels, confidence and hits of each case in a region."""
 
     def read(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
-        found = study.bins(cell, region)
-        return found["cases"], np.stack([found[key].sum(1) for key in ("count", "confidence", "hits")], axis=1)
+        bins = study.bins(cell, region)
+        return bins["cases"], np.stack([bins[key].sum(1) for key in ("count", "confidence", "hits")], axis=1)
 
     return study.arrays("main", name, methods, read)
 
@@ -82,10 +82,10 @@ def _pooled(study: Study, cell: Cell) -> float:
 
 
 def _temperature(study: Study, cell: Cell) -> float:
-    found = ((study.results.evaluation(cell) or {}).get("post_hoc") or {}).get("temperature") or {}
-    if "temperature" not in found:
+    fitted = ((study.results.evaluation(cell) or {}).get("post_hoc") or {}).get("temperature") or {}
+    if "temperature" not in fitted:
         raise NotMeasured(f"{cell}: evaluation.json does not say what was fitted")
-    return float(found["temperature"])
+    return float(fitted["temperature"])
 
 
 def _share(more: int, less: int) -> Statistic:

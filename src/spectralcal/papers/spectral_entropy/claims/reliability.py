@@ -84,7 +84,7 @@ def worst_at_boundaries(study: Study, claim: Claim) -> list[Finding]:
             except NotMeasured as reason:
                 raise NotMeasured(f"the reference's boundary is chosen by the label; {reason}") from reason
             everything = study.bins(cell, "all")
-            totals = [found[key].sum(1) for found in (band, everything) for key in ("count", "confidence", "hits")]
+            totals = [bins[key].sum(1) for bins in (band, everything) for key in ("count", "confidence", "hits")]
             return everything["cases"], np.stack(totals, axis=1)
 
         sample = study.arrays("main", name, methods, read)
@@ -121,8 +121,8 @@ def _bins(study: Study, data_set: str, losses: Sequence[str]) -> tuple[Sample, s
     methods = study.named("main", *losses)
 
     def read(cell):
-        found = study.bins(cell, "all")
-        return found["cases"], np.concatenate([found["count"], found["confidence"], found["hits"]], axis=1)
+        bins = study.bins(cell, "all")
+        return bins["cases"], np.concatenate([bins["count"], bins["confidence"], bins["hits"]], axis=1)
 
     return study.arrays("main", data_set, methods, read), study.files("main", data_set, methods, "calibration.npz")
 

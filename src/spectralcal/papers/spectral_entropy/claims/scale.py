@@ -22,7 +22,7 @@ FILE = "src/spectralcal/papers/spectral_entropy/claims/scale.py"
 #: phantoms and their side in voxels; temperatures: overconfident, calibrated, underconfident
 PHANTOMS, SIDE = 4, 32
 TEMPERATURES = (0.4, 1.0, 2.5)
-#: a change of an entropy that a loss could act on, one that is rounding (nat), and a gap that matters
+#: change of an entropy that a loss could act on, one that is rounding (nat), and a gap that matters
 SEEN, UNSEEN, MISCALIBRATED = 1e-2, 1e-4, 1e-2
 #: lengths of gradient steps, as shares of the norm of the logits
 STEPS = (1e-3, 1e-2, 1e-1, 1.0)
@@ -31,11 +31,11 @@ ROUNDING = 1e-9
 
 def responds_to_the_level(study: Study, claim: Claim) -> list[Finding]:
     """T07: the term responds to over- and underconfidence."""
-    found = [by_temperature(posterior) for posterior in posteriors()]
-    gaps = np.array([[row["gap"] for row in rows] for rows in found])
+    by_posterior = [by_temperature(posterior) for posterior in posteriors()]
+    gaps = np.array([[row["gap"] for row in rows] for rows in by_posterior])
     parts = []
     for name, text in (("max_logit", "maximum logit"), ("margin", "margin")):
-        entropies = np.array([[row[name] for row in rows] for rows in found])
+        entropies = np.array([[row[name] for row in rows] for rows in by_posterior])
         change = float(np.ptp(entropies, axis=1).max())
         parts.append(Part(f"largest change of the entropy of the {text} over temperatures", exact(change), above(SEEN),
                           lambda v: v < UNSEEN and np.abs(gaps[:, [0, -1]]).min() > MISCALIBRATED, "nat"))  # fmt: skip

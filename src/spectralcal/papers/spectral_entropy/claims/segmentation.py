@@ -18,7 +18,7 @@ from spectralcal.report.claims.study import ASD, DSC, HD95, TACE, Score, Study
 
 TITLE = "Segmentation"
 THREE = (DSC, HD95, ASD)
-#: a loss of Dice that nobody would call one, in percentage points
+#: a loss of Dice that is negligible, in percentage points
 MARGIN = 0.5
 #: the same for distances, in percent of cross-entropy's
 FARTHER = 10.0
@@ -108,7 +108,7 @@ def gain(index: int, before: int, after: int) -> Statistic:
 
 
 def kept(prefix: str, score: Score, better: Measure, after: str, before: str) -> Part:
-    """A gain that must not be a loss, but for a margin on which both sides of the rule turn."""
+    """A gain that must not be a loss beyond a margin, the bound of both sides of the rule."""
     if score.higher:
         return Part(f"{prefix}DSC, {after} - {before}", better, at_least(-MARGIN), below(-MARGIN), "pp")
     text = f"{prefix}{score.metric}, ({before} - {after}) / {before}"

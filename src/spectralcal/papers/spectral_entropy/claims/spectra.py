@@ -1,6 +1,6 @@
 """Claims on the power spectra of confidence maps (Figure 3, Section 5, Appendix A.9).
 
-The paper does not say which map its Figure 3 shows (docs/ambiguities.md, F2): claims are decided if the maps agree.
+The paper does not say which map its Figure 3 shows (docs/ambiguities.md, F2): a claim is decided if the maps agree.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spectralcal.report.claims.study import Study
 
 TITLE = "Spectra of confidence maps"
 MAPS = {"max_logit": "maximum logit", "max_prob": "maximum probability", "margin": "margin"}
-#: frequencies (cycles/voxel) between which the slope is taken: below, a patch holds too few of them
+#: frequencies (cycles/voxel) between which the slope is taken: below, a patch has too few of them
 SLOPE = (0.05, 0.5)
 #: "similar": within this factor
 SIMILAR = 2.0
@@ -154,20 +154,20 @@ def quantities(frequency: np.ndarray, psd: np.ndarray, bands: np.ndarray, entrop
         x = np.log10(frequency[inside])
         x = x - x.mean()
         slope = (logs[:, inside] * x).sum(1) / (x**2).sum()
-        found = np.stack([np.log10(total), low, high, slope, entropy, bands[:, -1] / total], axis=1)
-    return np.where(np.isfinite(found), found, np.nan)
+        measured = np.stack([np.log10(total), low, high, slope, entropy, bands[:, -1] / total], axis=1)
+    return np.where(np.isfinite(measured), measured, np.nan)
 
 
 def _by_map(study: Study, claim: Claim, losses: Sequence[str], parts: Parts) -> list[Finding]:
-    """A finding a data set: all parts must hold, in each of three maps alike."""
+    """One finding per data set: all parts must hold, in each of three maps alike."""
 
     def on(name: str) -> Finding:
         verdicts, listed = [], []
         for kind, text in MAPS.items():
             sample, evidence = spectra(study, "main", name, losses, kind)
-            found = parts(sample, text)
-            verdicts.append(every(part.verdict for part in found))
-            listed += found
+            conditions = parts(sample, text)
+            verdicts.append(every(part.verdict for part in conditions))
+            listed += conditions
         note = "; ".join(f"{text}: {verdict}" for text, verdict in zip(MAPS.values(), verdicts, strict=True))
         return conclude(name, listed, evidence, rule=lambda _: agreed(verdicts), note=f"By map: {note}")
 

@@ -165,12 +165,12 @@ def _swept(study: Study, data_set: str, option: str) -> tuple[list[float], Sampl
 def _printed(data_set: str, metric: str, option: str) -> dict[float, Rounded]:
     """Cells of a block of Table 4 by value, ascending."""
     names = [name for d, m, name in paper_values(FOLDER, "table4") if (d, m) == (data_set, metric)]
-    found = {
+    by_value = {
         float(name.partition("=")[2]): printed("table4", data_set, metric, name)
         for name in names
         if name.partition("=")[0] == SYMBOLS[option]
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(by_value.items()))
 
 
 def _rank_sums(means: np.ndarray) -> np.ndarray:

@@ -158,10 +158,10 @@ def _ratio(history: pd.DataFrame) -> np.ndarray:
 
 
 def seen_by_softmax(classes: int) -> float:
-    """Share of the norm of a gradient on one logit a voxel, the largest, that is not common to all classes.
+    """Share of the norm of a gradient on one logit per voxel, the largest, that is not common to all classes.
 
-    Of a vector with one entry, 1 / C of the square lies along the direction of equal entries. That of cross-entropy,
-    probabilities minus the label, has none.
+    With a single entry, 1 / C of the squared norm lies along the direction of equal entries. The gradient of
+    cross-entropy, probabilities minus the label, has no such part.
     """
     return float(np.sqrt(1 - 1 / classes))
 

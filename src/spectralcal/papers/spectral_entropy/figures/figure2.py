@@ -93,7 +93,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str, re
 
 
 def draw(table: pd.DataFrame, style: Style, view: SliceView | None, classes: tuple[str, ...]) -> Figure:
-    """A row of panels for each method, below a row with the image and its reference.
+    """One row of panels per method, below a row with the image and its reference.
 
     Args:
         table: the reliability bins.
@@ -104,13 +104,13 @@ def draw(table: pd.DataFrame, style: Style, view: SliceView | None, classes: tup
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     layout = CaseLayout(rows=1 + len(labels))
     figure = plt.figure(figsize=size(layout.width, layout.height))
     _first_row(figure, layout, view, classes)
     for row, (method, label) in enumerate(labels.items(), start=1):
         _method_row(figure, layout, row, view, method, label, len(classes))
-        _diagram(figure, layout, row, table, method, found[method])
+        _diagram(figure, layout, row, table, method, looks[method])
     return figure
 
 

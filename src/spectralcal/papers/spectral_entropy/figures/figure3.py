@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TITLE = "Power spectral density of confidence maps"
 NEEDS = ()
 MAPS = {"max_logit": "maximum logit", "max_prob": "maximum probability", "margin": "margin of the top two logits"}
-#: log10 power of a constant map, which has none; far below anything measured
+#: log10 power of a constant map, which has no power; far below any measured one
 FLOOR = -30.0
 CURVES = ("map", "frequency", "spacing_mm", "log10_power", "low", "high", "log10_ratio", "ratio_low", "ratio_high")
 
@@ -56,7 +56,7 @@ def figure3(results: Results, experiment: str, *, dataset: str = "", architectur
         f"{opening(results, experiment, [dataset], architecture)} Top: radial power spectral density of three "
         f"confidence maps (mean removed, Hamming taper) on one patch in each of {cases}; mean of the logarithm over "
         "cases and seeds. Bottom: ratio to cross-entropy on the same cases. Bands around lines: 95 % intervals "
-        f"{over_what(table.seeds)}, cut off where they are far wider than the lines are apart. Shading: the {bands} "
+        f"{over_what(table.seeds)}, cut off where they are much wider than the lines' spread. Shading: the {bands} "
         f"bands of the spectral loss.{missing_note(gone)}"
     )
     return Drawn(draw(table, results.style, bands, results.unit(dataset)), table, caption)
@@ -72,7 +72,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     """
     patients = patients_of(results, experiment, dataset)
     spectra = {
-        method: {cell: found for cell in cells if (found := results.spectra(cell)) is not None}
+        method: {cell: arrays for cell in cells if (arrays := results.spectra(cell)) is not None}
         for method, cells in chosen_cells(results, experiment, dataset, architecture).items()
     }
     present = [entry for by_cell in spectra.values() for entry in by_cell.values()]
@@ -111,7 +111,7 @@ def draw(table: pd.DataFrame, style: Style, bands: int = 5, unit: str = "mm") ->
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     figure, grid = plt.subplots(
         2, len(MAPS), figsize=size(TWO_COLUMNS, 100), layout="constrained", sharex=True,
         gridspec_kw={"height_ratios": [1.25, 1]},
@@ -123,7 +123,7 @@ def draw(table: pd.DataFrame, style: Style, bands: int = 5, unit: str = "mm") ->
         for axes in (top, bottom):
             _shade(axes, bands)
         for method, rows in shown.groupby("method", sort=False):
-            style = line_style(found[method])
+            style = line_style(looks[method])
             top.plot(rows.frequency, 10.0**rows.log10_power, **style)
             top.fill_between(
                 rows.frequency, 10.0**rows.low, 10.0**rows.high, color=style["color"], alpha=0.13, linewidth=0
@@ -135,19 +135,19 @@ def draw(table: pd.DataFrame, style: Style, bands: int = 5, unit: str = "mm") ->
             bottom.fill_between(rows.frequency, *edges, color=style["color"], alpha=0.16, linewidth=0)
         _finish(top, bottom, shown, unit, first=column == 0)
     missing = set(table[table.status == "missing"].method)
-    legend_below(figure, handles(found, labels, missing))
+    legend_below(figure, handles(looks, labels, missing))
     return figure
 
 
 def _log_power(by_cell: dict[Cell, dict[str, np.ndarray]], kind: str, cases: list[str]) -> dict[int, np.ndarray]:
     """Seed -> (cases, F) log10 power; NaN where a volume has no such frequency."""
-    found = {}
+    by_seed = {}
     for cell, entry in by_cell.items():
         power = entry[f"psd_{kind}"].astype(float)[in_order(cases, entry["cases"], str(cell))]
         logs = np.full_like(power, FLOOR)
         np.log10(power, out=logs, where=power > 10.0**FLOOR)
-        found[cell.seed] = np.where(np.isfinite(power), logs, np.nan)
-    return found
+        by_seed[cell.seed] = np.where(np.isfinite(power), logs, np.nan)
+    return by_seed
 
 
 def _with_interval(

@@ -64,14 +64,14 @@ def figure4(
     networks = ", ".join(ARCHITECTURES.get(name, name) for name in grid.architectures)
     label = {method: results.label(method) for method in pair}
     names = {dataset: results.title(dataset) for dataset in grid.datasets}
-    gone = _holes(table, names)
+    gone = _incomplete(table, names)
     caption = (
         f"{opening(results, experiment, grid.datasets, networks)} Protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. "
         f"Large: means of {label[pair[0]]} and {label[pair[1]]}, joined by a line, with 95 % intervals "
-        f"{over_what(table.seeds)}; small: single seeds, where there are several. Right of each: {label[pair[1]]} less "
-        f"{label[pair[0]]}, paired by seed and patient, with its 95 % interval; filled where the interval "
-        f"excludes zero; the shaded side is the better one.{_undecided(table, names)}{gone}"
+        f"{over_what(table.seeds)}; small: single seeds, where there are several. Right of each: "
+        f"{label[pair[1]]} minus {label[pair[0]]}, paired by seed and patient, with its 95 % interval; "
+        f"filled where the interval excludes zero; the shaded side is the better one.{_undecided(table, names)}{gone}"
         f"{not_shown(results, experiment, pair)}"
     )
     return Drawn(draw(table, results.style, pair, names), table, caption)
@@ -83,9 +83,9 @@ def frame(
     """Means and paired differences.
 
     Returns:
-        dataset, architecture, metric, unit, method, label, level (``seed``, ``mean``, or ``difference``: `ours` less
+        dataset, architecture, metric, unit, method, label, level (``seed``, ``mean``, or ``difference``: `ours` minus
         the baseline), seed, value with its 95 % interval low and high, p_value, detectable (smallest difference that
-        would be found with 80 % power) and shortage (why it decides nothing) of differences, seeds and patients that
+        would be detected with 80 % power) and shortage (why it decides nothing) of differences, seeds and patients that
         entered, cases, status; and the scores that they were computed from.
     """
     grid, rows, blocks = results.config.experiments[experiment], [], []
@@ -106,11 +106,11 @@ def frame(
                         for seed, value in zip(scores.seeds, by_seed, strict=True)
                         if np.isfinite(value)
                     ]
-                found, both = scores.difference(pair[1], pair[0]), [status[method] for method in pair]
+                difference, both = scores.difference(pair[1], pair[0]), [status[method] for method in pair]
                 rows.append(
                     {**common, "method": pair[1], "label": results.label(pair[1]), "level": "difference",
-                     **_numbers(found), "p_value": found.p_value, "detectable": found.detectable,
-                     "shortage": found.shortage, "status": both[0] if both[0] != "ok" else both[1]}
+                     **_numbers(difference), "p_value": difference.p_value, "detectable": difference.detectable,
+                     "shortage": difference.shortage, "status": both[0] if both[0] != "ok" else both[1]}
                 )  # fmt: skip
     table = pd.DataFrame(rows)
     table = table.assign(**{name: np.nan for name in NUMBERS if name not in table})
@@ -118,14 +118,14 @@ def frame(
     return table[[*first, *NUMBERS, "cases", "status"]], blocks
 
 
-def _numbers(found: Crossed) -> dict[str, float]:
-    ends = {"value": found.estimate, "low": found.low, "high": found.high}
-    there = np.isfinite(found.estimate)
-    return {**ends, "seeds": found.seeds * there, "patients": found.patients * there}
+def _numbers(interval: Crossed) -> dict[str, float]:
+    ends = {"value": interval.estimate, "low": interval.low, "high": interval.high}
+    there = np.isfinite(interval.estimate)
+    return {**ends, "seeds": interval.seeds * there, "patients": interval.patients * there}
 
 
 def _undecided(table: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """Sentences on hollow markers: where too little was run, and what could have been seen."""
+    """Sentences on hollow markers: where too little was run, and what could have been detected."""
     differences = table[(table.level == "difference") & table.value.notna()]
     shortages = {
         _name(dataset, architecture, names).replace("\n", " "): rows.shortage.iloc[0]
@@ -149,7 +149,7 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
 
     keys = list(dict.fromkeys(zip(table.dataset, table.architecture, strict=True)))
     labels = dict(zip(table.method, table.label, strict=True))
-    labels, found = {method: labels[method] for method in pair}, style.looks(pair)
+    labels, looks = {method: labels[method] for method in pair}, style.looks(pair)
     height = min(PAGE, 24.0 + 9.0 * len(keys))
     figure, grid = plt.subplots(
         1, 2 * len(METRICS), figsize=size(TWO_COLUMNS, height), layout="constrained", sharey=True,
@@ -163,8 +163,8 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
         panel_title(differences, "bd"[column], "difference")
         for place, key in enumerate(keys):
             mine = rows[(rows.dataset == key[0]) & (rows.architecture == key[1])]
-            _means(means, mine, pair, found, place)
-            _difference(differences, mine[mine.level == "difference"].iloc[0], found[pair[1]], place)
+            _means(means, mine, pair, looks, place)
+            _difference(differences, mine[mine.level == "difference"].iloc[0], looks[pair[1]], place)
         _finish(means, differences, rows, kind.higher)
     grid[0].set_yticks(range(len(keys)), [plain(_name(*key, names)) for key in keys])
     grid[0].set_ylim(len(keys) - 0.5, -0.5)
@@ -172,18 +172,18 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
     nowhere = table[table.level == "mean"].groupby("method").status.agg(lambda status: (status == "missing").all())
-    legend_below(figure, handles(found, labels, set(nowhere[nowhere].index), markers=True))
+    legend_below(figure, handles(looks, labels, set(nowhere[nowhere].index), markers=True))
     return figure
 
 
-def _means(axes: Axes, rows: pd.DataFrame, pair: tuple[str, str], found: dict[str, Look], place: int) -> None:
+def _means(axes: Axes, rows: pd.DataFrame, pair: tuple[str, str], looks: dict[str, Look], place: int) -> None:
     means = rows[rows.level == "mean"].set_index("method").value
     if means.notna().all():
         axes.plot(means[list(pair)], [place - OFFSET, place + OFFSET], color=FAINT, linewidth=1.2, alpha=0.6, zorder=3)
     elif not means.notna().any():
         _hole(axes, place)
     for offset, method in zip((-OFFSET, OFFSET), pair, strict=True):
-        look, seeds = found[method], rows[(rows.level == "seed") & (rows.method == method)]
+        look, seeds = looks[method], rows[(rows.level == "seed") & (rows.method == method)]
         if len(seeds) > 1:
             small = {"s": 8 if look.marker == "*" else 5, "marker": look.marker, "linewidths": 0, "alpha": 0.6}
             axes.scatter(seeds.value, np.full(len(seeds), place + offset), color=look.color, zorder=2, **small)
@@ -246,8 +246,8 @@ def _name(dataset: str, architecture: str, names: Mapping[str, str]) -> str:
     return f"{names[dataset]},\n{network}" if len(names) > 1 else network
 
 
-def _holes(table: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """Sentences on methods that lack something, by data set and architecture."""
+def _incomplete(table: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Sentences on incomplete methods, by data set and architecture."""
     means, statuses, labels = table[table.level == "mean"], {}, {}
     for (dataset, architecture, method), rows in means.groupby(["dataset", "architecture", "method"], sort=False):
         key = f"{dataset}/{architecture}/{method}"

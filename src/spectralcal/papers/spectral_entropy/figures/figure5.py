@@ -1,4 +1,4 @@
-"""The paper's Figure 5: a radar over six metrics, and beside it the same numbers as dots, which can be read."""
+"""The paper's Figure 5: a radar over six metrics, and beside it the same numbers as dots, which are easier to read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TITLE = "Six metrics at once"
 NEEDS = ()
 METRICS = tuple(COLUMNS)
-#: means that differ by no more of the larger one are equal
+#: relative difference up to which means are equal
 EQUAL = 1e-12
 #: how far below 0 and above 1 intervals are shown
 BEYOND = 0.5
@@ -76,7 +76,7 @@ def figure5(
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Each axis goes from the worst (0) to the best mean (1) of the "
         f"methods shown{over}; "
-        "methods that are equal are all at 1. The scale depends on who is compared and says nothing about sizes of "
+        "equal methods are all at 1. The scale depends on the compared methods and says nothing about the size of "
         f"differences. (a) As a radar. (b) The same numbers{_bars(table, results.label(results.baseline(experiment)))}"
         f".{ends} Area of the polygon as a share of the hexagon, which changes with the order of the axes: "
         f"{listed or 'none'}.{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
@@ -99,12 +99,12 @@ def frame(
     """
     blocks, scores, spans, ends = [], [], [], []
     for metric in METRICS:
-        found = [case_scores(results, experiment, name, architecture, metric, protocol) for name in datasets]
-        blocks += found
-        complete = complete_methods(found)
-        ends.append(_ends(found, complete))
-        scores.append(np.mean([normalised(block.means, block.column.higher, complete) for block in found], axis=0))
-        spans.append(_intervals(found, complete, results.baseline(experiment)))
+        scored = [case_scores(results, experiment, name, architecture, metric, protocol) for name in datasets]
+        blocks += scored
+        complete = complete_methods(scored)
+        ends.append(_ends(scored, complete))
+        scores.append(np.mean([normalised(block.means, block.column.higher, complete) for block in scored], axis=0))
+        spans.append(_intervals(scored, complete, results.baseline(experiment)))
     methods = blocks[0].methods
     statuses = {method: overall_status([block.status[method] for block in blocks]) for method in methods}
     rows = []
@@ -158,15 +158,15 @@ def _intervals(blocks: Sequence[CaseScores], complete: np.ndarray, baseline: str
     names = [method for method, there in zip(blocks[0].methods, complete, strict=True) if there]
     if baseline not in names:
         return {}
-    found = {}
+    by_method = {}
     for name in names:
         each = [crossed(_on_scale(block, name, baseline, complete) / len(blocks), block.patients) for block in blocks]
-        found[name] = together(each, sum(one.estimate for one in each))
-    return found
+        by_method[name] = together(each, sum(one.estimate for one in each))
+    return by_method
 
 
 def _on_scale(block: CaseScores, method: str, baseline: str, complete: np.ndarray) -> np.ndarray:
-    """(seeds, cases) how much better a method is than the baseline, in lengths of the axis."""
+    """(seeds, cases) how much better a method is than the baseline, in units of the axis length."""
     first, second = block.by_seed(method, baseline) * (1 if block.column.higher else -1)
     difference, size, span = first - second, np.abs(block.means[complete]).max(), np.ptp(block.means[complete])
     if span > EQUAL * size:
@@ -174,11 +174,11 @@ def _on_scale(block: CaseScores, method: str, baseline: str, complete: np.ndarra
     return np.where(np.abs(difference) <= EQUAL * size, 0.0, np.nan)  # an axis without length
 
 
-def _around(found: Crossed | None, score: float) -> dict[str, float]:
-    if found is None:
+def _around(interval: Crossed | None, score: float) -> dict[str, float]:
+    if interval is None:
         return {"low": np.nan, "high": np.nan, "detectable": np.nan, "seeds": 0}
-    ends = {"low": score + found.low - found.estimate, "high": score + found.high - found.estimate}
-    return {**ends, "detectable": found.detectable or np.nan, "seeds": found.seeds}
+    ends = {"low": score + interval.low - interval.estimate, "high": score + interval.high - interval.estimate}
+    return {**ends, "detectable": interval.detectable or np.nan, "seeds": interval.seeds}
 
 
 def _bars(table: pd.DataFrame, baseline: str) -> str:
@@ -188,7 +188,7 @@ def _bars(table: pd.DataFrame, baseline: str) -> str:
     cut = table.low.min() < -BEYOND or table.high.max() > 1 + BEYOND
     return (
         f", with 95 % intervals {over_what(table.seeds)} of the difference to {baseline}, paired by seed and patient, "
-        f"around them and on the same scale: one that holds {baseline}'s score does not tell the two apart"
+        f"around them and on the same scale: an interval that contains {baseline}'s score does not distinguish the two"
         f"{'; some are longer than the panel' * bool(cut)}"
     )
 
@@ -198,7 +198,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    found = style.looks(list(labels))
+    looks = style.looks(list(labels))
     shown = table[table.score.notna()]
     lanes = list(dict.fromkeys(shown.method))
     height = max(RADAR, 4.0 + len(METRICS) * max(10.0, 1.5 * len(lanes)))
@@ -213,16 +213,16 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
     square.remove()
     dots = place(figure, TWO_COLUMNS - DOTS - 5.0, HEAD, DOTS, height)
     panel_title(dots, "b", "")
-    _radar(radar, shown, found)
-    _dots(dots, shown, lanes, found)
+    _radar(radar, shown, looks)
+    _dots(dots, shown, lanes, looks)
     if shown.empty:
         say_missing(behind)
         say_missing(dots)
-    legend_below(figure, handles(found, labels, set(labels) - set(lanes), markers=True))
+    legend_below(figure, handles(looks, labels, set(labels) - set(lanes), markers=True))
     return figure
 
 
-def _radar(axes: Axes, table: pd.DataFrame, found: dict[str, Look]) -> None:
+def _radar(axes: Axes, table: pd.DataFrame, looks: dict[str, Look]) -> None:
     angles = 2 * np.pi * np.arange(len(METRICS)) / len(METRICS)
     axes.set_theta_offset(np.pi / 2)
     axes.set_theta_direction(-1)
@@ -238,9 +238,9 @@ def _radar(axes: Axes, table: pd.DataFrame, found: dict[str, Look]) -> None:
     for method, rows in table.groupby("method", sort=False):
         values = rows.set_index("metric").score.reindex(METRICS).to_numpy()
         if np.isfinite(values).all():
-            axes.plot(closed, np.append(values, values[0]), **line_style(found[method], markers=True), clip_on=False)
-            if found[method].order == 5:
-                axes.fill(closed, np.append(values, values[0]), color=found[method].color, alpha=0.1, zorder=1)
+            axes.plot(closed, np.append(values, values[0]), **line_style(looks[method], markers=True), clip_on=False)
+            if looks[method].order == 5:
+                axes.fill(closed, np.append(values, values[0]), color=looks[method].color, alpha=0.1, zorder=1)
     axes.set(ylim=(0, 1.0), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.grid(visible=False)
@@ -255,7 +255,7 @@ def _axis_name(table: pd.DataFrame, metric: str) -> str:
     return f"{metric}\n{row.worst.item():.{decimals}f} to\n{row.best.item():.{decimals}f} {row.unit.item()}"
 
 
-def _dots(axes: Axes, table: pd.DataFrame, lanes: Sequence[str], found: dict[str, Look]) -> None:
+def _dots(axes: Axes, table: pd.DataFrame, lanes: Sequence[str], looks: dict[str, Look]) -> None:
     """A row for each metric, a lane in it for each method."""
     beyond = min(np.nan_to_num([-table.low, table.high - 1]).max(initial=0.0) + 0.03, BEYOND)
     axes.set(xlim=(-beyond, 1 + beyond), ylim=(len(METRICS) - 0.5, -0.5), xticks=[0, 0.25, 0.5, 0.75, 1])
@@ -268,7 +268,7 @@ def _dots(axes: Axes, table: pd.DataFrame, lanes: Sequence[str], found: dict[str
         if row % 2 == 0:
             axes.axhspan(row - 0.5, row + 0.5, color=GRID, alpha=0.4, linewidth=0, zorder=0)
     for lane, method in enumerate(lanes):
-        look, rows = found[method], table[table.method == method]
+        look, rows = looks[method], table[table.method == method]
         place_in_row = (lane + 0.5) / len(lanes) * 0.86 - 0.43
         for row in rows.itertuples():
             y = METRICS.index(row.metric) + place_in_row

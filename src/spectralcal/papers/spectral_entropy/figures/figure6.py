@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TITLE = "Per-case distributions of Dice and calibration error"
 NEEDS = ()
 METRICS = ("DSC", "ECE")
-#: a density of fewer cases shows the kernel and not the cases
+#: with fewer cases a density shows the kernel, not the cases
 FEWEST = 10
 NUMBERS = ("case", "patient", "value", "low", "high", "sd", "ratio", "ratio_low", "ratio_high", "ratio_detectable",
            "cases", "seeds")  # fmt: skip
@@ -78,7 +78,7 @@ def figure6(
         "density; large: mean "
         f"with its 95 % interval {over_what(table.seeds)}; grey bar: one standard deviation over cases to either side "
         f"of the mean. Variance ratio: {mine} over {base}, of the variances over the same cases, each the mean over "
-        f"seeds, with its 95 % interval; below 1, {mine} varies less.{_detectable(table)}{density}{_holes(table)}"
+        f"seeds, with its 95 % interval; below 1, {mine} varies less.{_detectable(table)}{density}{_incomplete(table)}"
         f"{not_shown(results, experiment, pair)}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
@@ -110,9 +110,9 @@ def frame(
                 common |= {"status": status[method]}
                 cases = {"level": "case", "case": scores.cases, "patient": patients, "value": values}
                 parts.append(pd.DataFrame({**common, **cases}))
-                (by_seed,), found = scores.by_seed(method), scores.mean(method)
+                (by_seed,), interval = scores.by_seed(method), scores.mean(method)
                 known = by_seed[:, np.isfinite(by_seed).all(0)]
-                summary = {"level": "summary", "value": found.estimate, "low": found.low, "high": found.high}
+                summary = {"level": "summary", "value": interval.estimate, "low": interval.low, "high": interval.high}
                 summary |= {"cases": known.shape[1] * bool(known.size), "seeds": len(known)}
                 summary |= {"sd": np.sqrt(known.var(1, ddof=1).mean()) if summary["cases"] > 1 else np.nan}
                 if method == pair[1]:
@@ -139,7 +139,7 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
     import matplotlib.pyplot as plt
 
     labels = dict(zip(table.method, table.label, strict=True))
-    labels, found = {method: labels[method] for method in pair}, style.looks(pair)
+    labels, looks = {method: labels[method] for method in pair}, style.looks(pair)
     height = min(PAGE, 10.0 + (46.0 if len(names) == 1 else 38.0) * len(names))
     figure, grid = plt.subplots(
         len(names), len(METRICS), figsize=size(TWO_COLUMNS, height), layout="constrained", squeeze=False
@@ -149,18 +149,18 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
         for column, metric in enumerate(METRICS):
             axes, shown = grid[row, column], table[(table.dataset == dataset) & (table.metric == metric)]
             panel_title(axes, next(letters), metric if len(names) == 1 else f"{name}, {metric}")
-            _panel(axes, shown, pair, found, labels)
+            _panel(axes, shown, pair, looks, labels)
             better = "higher" if COLUMNS[metric].higher else "lower"
             axes.set_xlabel(f"{metric_label(COLUMNS[metric])}, {better} is better")
     missing = {method for method in pair if (table[table.method == method].status == "missing").all()}
-    legend_below(figure, handles(found, labels, missing, markers=True))
+    legend_below(figure, handles(looks, labels, missing, markers=True))
     return figure
 
 
 def _panel(
-    axes: Axes, table: pd.DataFrame, pair: tuple[str, str], found: dict[str, Look], labels: Mapping[str, str]
+    axes: Axes, table: pd.DataFrame, pair: tuple[str, str], looks: dict[str, Look], labels: Mapping[str, str]
 ) -> None:
-    """Two rows of dots, joined case by case, with densities and means on the outer sides."""
+    """Two rows of dots, joined case by case, with densities and means on their outer sides."""
     axes.set(ylim=(2.0, -1.0), yticks=[0, 1], yticklabels=[plain(labels[method]) for method in pair])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -173,7 +173,7 @@ def _panel(
     for values in cases.dropna().to_numpy():
         axes.plot(values, [0, 1], color=FAINT, linewidth=0.4, alpha=0.5, zorder=1)
     for place, outwards, method in zip((0, 1), (-1, 1), pair, strict=True):
-        values, look = cases[method].dropna().to_numpy(), found[method]
+        values, look = cases[method].dropna().to_numpy(), looks[method]
         summary = table[(table.level == "summary") & (table.method == method)].iloc[0]
         if not values.size:
             axes.text(0.5, place, "missing", transform=axes.get_yaxis_transform(), ha="center", va="center",
@@ -225,7 +225,7 @@ def _short(ratio: float) -> str:
 
 
 def _detectable(table: pd.DataFrame) -> str:
-    """Sentence on what could have been seen, where an interval has 1 in it."""
+    """Sentence on what could have been detected, where an interval contains 1."""
     rows = table[(table.ratio_low <= 1) & (table.ratio_high >= 1) & table.ratio_detectable.notna()]
     if rows.empty:
         return ""
@@ -234,7 +234,7 @@ def _detectable(table: pd.DataFrame) -> str:
     return f" Smallest detectable ratio (power 80 %), or its inverse: {' to '.join(span)}."
 
 
-def _holes(table: pd.DataFrame) -> str:
+def _incomplete(table: pd.DataFrame) -> str:
     summary = table[table.level == "summary"]
     statuses = {method: overall_status(list(rows.status)) for method, rows in summary.groupby("method", sort=False)}
     return hole_sentences(statuses, dict(zip(summary.method, summary.label, strict=True)))

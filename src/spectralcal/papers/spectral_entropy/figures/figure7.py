@@ -38,7 +38,7 @@ GAP, ROW, HEAD, FOOT = 6.0, 5.5, 6.0, 11.0
 #: mm: a cell of the heatmap beside the aggregate ranks, and the fewest columns that put it below them
 CELL, MANY = 7.5, 9
 NUMBERS = ("rank", "low", "high", "behind", "behind_low", "behind_high", "detectable", "seeds", "patients", "shortage")
-#: dark for good ranks; lightness alone tells them apart, so that greyscale does too
+#: dark for good ranks; lightness alone distinguishes them, also in greyscale
 SHADES = ("#0b2a52", "#5f83aa", "#f3f3ef")
 
 
@@ -66,7 +66,7 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
         if not counts.all()
     ]
     columns = counted(int(ranked.sum()), "column")
-    hole = f" Not counted, because a method has no result there: {', '.join(left_out)}." if left_out else ""
+    uncounted = f" Not counted, because a method has no result there: {', '.join(left_out)}." if left_out else ""
     caption = (
         f"{opening(results, experiment, datasets, architecture)} Calibration under protocol '{protocol}'; "
         f"{cases_named(results, blocks)}. Rank 1 is best; means that tables print alike share the average "
@@ -74,7 +74,7 @@ def figure7(results: Results, experiment: str, *, architecture: str = "", protoc
         f"interval {over_what(methods.seeds)}; hollow: not distinguishable from the first (paired difference, "
         f"Bonferroni's correction for all others).{_undecided(methods)} (b) Ranks of the means; darker is better; –: "
         "no result."
-        f"{hole}{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
+        f"{uncounted}{hole_sentences(statuses, dict(zip(methods.method, methods.label, strict=True)))}"
     )
     names = {dataset: results.title(dataset) for dataset in datasets}
     return Drawn(draw(table, results.style, names), table, caption)
@@ -87,9 +87,9 @@ def frame(results: Results, experiment: str, architecture: str, protocol: str) -
         level (``rank``: of the means of a data set and metric; ``aggregate``: within seeds and patients, mean over
         these and the counted columns), architecture, method, label, dataset, metric, value (mean in the printed unit),
         rank, counted (the column enters the mean rank), status; and of the aggregate low, high (95 %), behind (mean
-        rank less that of the first) with its interval behind_low and behind_high and its smallest value that would be
-        found with 80 % power (detectable), distinct (behind the first beyond doubt), seeds, patients (fewest of a data
-        set), shortage (why none is distinct); and the scores that they were computed from.
+        rank minus that of the first) with its interval behind_low and behind_high and its smallest value that would be
+        detected with 80 % power (detectable), distinct (distinguishable from the first), seeds, patients
+        (fewest of a data set), shortage (why none is distinct); and the scores that they were computed from.
     """
     grid = results.config.experiments[experiment]
     blocks = [
@@ -97,25 +97,25 @@ def frame(results: Results, experiment: str, architecture: str, protocol: str) -
         for dataset in grid.datasets
         for metric in METRICS
     ]
-    found, rows = rank_blocks(blocks), []
+    ranking, rows = rank_blocks(blocks), []
     for index, method in enumerate(blocks[0].methods):
         common = {"architecture": architecture, "method": method, "label": results.label(method)}
         for row, block in enumerate(blocks):
             rows.append(
                 {"level": "rank", **common, "dataset": block.dataset, "metric": block.column.metric,
-                 "value": block.means[index], "rank": found.ranks[row, index], "counted": bool(found.counted[row]),
+                 "value": block.means[index], "rank": ranking.ranks[row, index], "counted": bool(ranking.counted[row]),
                  "status": block.status[method]}
             )  # fmt: skip
         status = overall_status([block.status[method] for block in blocks])
-        rows.append({"level": "aggregate", **common, **_aggregated(found, method), "status": status})
+        rows.append({"level": "aggregate", **common, **_aggregated(ranking, method), "status": status})
     table = pd.DataFrame(rows)
     return table.assign(**{name: np.nan for name in NUMBERS if name not in table}), blocks
 
 
-def _aggregated(found: Ranking, method: str) -> dict[str, Any]:
-    if method not in found.mean:
+def _aggregated(ranking: Ranking, method: str) -> dict[str, Any]:
+    if method not in ranking.mean:
         return {"distinct": False}
-    mean, behind = found.mean[method], found.behind.get(method)
+    mean, behind = ranking.mean[method], ranking.behind.get(method)
     numbers = {"rank": mean.estimate, "low": mean.low, "high": mean.high, "seeds": mean.seeds}
     numbers |= {"patients": mean.patients, "shortage": mean.shortage, "distinct": False}
     if behind is not None:
@@ -125,10 +125,12 @@ def _aggregated(found: Ranking, method: str) -> dict[str, Any]:
 
 
 def _undecided(methods: pd.DataFrame) -> str:
-    """Sentences on hollow markers: what is too few, or what could have been seen."""
+    """Sentences on hollow markers: what is too few, or what could have been detected."""
     short = [reason for reason in methods.shortage.dropna() if reason]
     hollow = methods[methods.behind.notna() & ~methods.distinct.astype(bool)]
-    said = undecided(dict.fromkeys(["all"], short[0]), "No method is distinguished from it") if short else ""
+    said = (
+        undecided(dict.fromkeys(["all"], short[0]), "No method is marked as distinguishable from it") if short else ""
+    )
     return said + detectable_sentence({"mean rank": (hollow.detectable, "")})
 
 
@@ -142,7 +144,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    aggregate = table[table.level == "aggregate"].sort_values("rank", kind="stable")  # holes come last
+    aggregate = table[table.level == "aggregate"].sort_values("rank", kind="stable")  # missing values come last
     methods, labels = list(aggregate.method), list(aggregate.label)
     columns, body = len(names) * len(METRICS), ROW * len(aggregate)
     wide = columns >= MANY
@@ -170,13 +172,13 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     return figure
 
 
-def _aggregate(axes: Axes, aggregate: pd.DataFrame, found: Mapping[str, Look]) -> None:
+def _aggregate(axes: Axes, aggregate: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     for row, one in enumerate(aggregate.itertuples()):
         if not np.isfinite(one.rank):
             middle = axes.get_yaxis_transform()
             axes.text(0.5, row, "no result", transform=middle, ha="center", va="center", color=FAINT, style="italic")
             continue
-        look = found[one.method]
+        look = looks[one.method]
         axes.plot([one.low, one.high], [row, row], color=look.color, linewidth=1.1, zorder=2)
         filled = row == 0 or one.distinct
         axes.plot(one.rank, row, marker=look.marker, color=look.color, markersize=8 if look.marker == "*" else 5,
@@ -195,7 +197,7 @@ def _aggregate(axes: Axes, aggregate: pd.DataFrame, found: Mapping[str, Look]) -
 def _heatmap(
     axes: Axes, table: pd.DataFrame, methods: Sequence[str], names: Mapping[str, str], wide: bool
 ) -> None:  # fmt: skip
-    """Ranks as shades and numbers; a hole is hatched."""
+    """Ranks as shades and numbers; a missing one is hatched."""
     keys = [(dataset, metric) for dataset in names for metric in METRICS]
     ranks = table.set_index(["method", "dataset", "metric"])["rank"]
     grid = np.array([[ranks[method, *key] for key in keys] for method in methods], dtype=float)
@@ -216,7 +218,7 @@ def _heatmap(
 
 
 def _shades(axes: Axes, grid: np.ndarray, highest: float, numbers: Sequence[Sequence[str]]) -> None:
-    """Cells as shades with their numbers, one high and one wide each; holes stay empty."""
+    """Cells as shades with their numbers, one high and one wide each; missing ones stay empty."""
     import seaborn
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -228,7 +230,7 @@ def _shades(axes: Axes, grid: np.ndarray, highest: float, numbers: Sequence[Sequ
 
 
 def _rank_text(rank: float) -> str:
-    """``4``, ``4½``: narrower than a decimal; ties share whole or half ranks. A hole has a dash."""
+    """``4``, ``4½``: narrower than a decimal; ties share whole or half ranks. A missing rank is a dash."""
     if not np.isfinite(rank):
         return "–"
     return f"{int(rank)}" + ("½" if rank % 1 else "")

@@ -70,14 +70,14 @@ def figure8(
     text = (
         f"{opening(results, experiment, [dataset], architecture)} {_shown(view, arrays)} (a) Power of the maximum "
         f"logit's high frequencies; grey: removed. (b) The map reconstructed from them, in logits: hotspots. (c) "
-        f"Confidence of CE minus {label}. (d) Voxels of {counted(cases, f'{results.side} case')} by "
-        "strength of the hotspot (in "
-        f"root mean squares of the case) and confidence difference of CE and {label}: line and band, mean with 95 % "
-        f"interval {over_what(table[table.level != 'case'].seeds)}; dashed, its expectation if voxels at one distance "
-        f"to the boundary change places. (e), (f) {COEFFICIENTS[coefficient]} of difference and strength, signed and "
-        "in magnitude: small, cases; large, mean with its 95 % interval; bar, the null's mean. CE's own noise is in "
-        "both maps, so that (e) is expected to be positive for any other network, and less so for one that shares CE's "
-        "initial weights and batches, as those of the same seed do: of another seed, methods and CE can be compared."
+        f"Confidence of CE minus {label}. (d) Voxels of {counted(cases, f'{results.side} case')} by strength of the "
+        f"hotspot (in root mean squares of the case) and confidence difference of CE and {label}; line and band: "
+        f"mean with 95 % interval {over_what(table[table.level != 'case'].seeds)}; dashed: its expectation if voxels "
+        f"at the same distance to the boundary change places. (e), (f) {COEFFICIENTS[coefficient]} of difference and "
+        "strength, signed and in magnitude; small: cases; large: mean with its 95 % interval; bar: the null's mean. "
+        "CE's own noise is in both maps, so (e) is expected to be positive for any other network, and less so for one "
+        "of the same seed, which shares CE's initial weights and batches: compare methods with CE where both are of "
+        "another seed."
         f"{_errors(table)}{missing_note(missing)}"
     )
     return Drawn(draw(table, results.style, view, arrays, label), table, text)
@@ -132,11 +132,11 @@ def _shown(view: SliceView | None, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _errors(table: pd.DataFrame) -> str:
-    """What the hotspots' magnitude has to do with CE's errors, in a sentence."""
-    found = table[(table.level == "mean") & (table.target == "error") & (table.strength == "magnitude")]
-    if found.empty or found.status.iloc[0] != "ok":
+    """How the hotspots' magnitude relates to CE's errors, in a sentence."""
+    rows = table[(table.level == "mean") & (table.target == "error") & (table.strength == "magnitude")]
+    if rows.empty or rows.status.iloc[0] != "ok":
         return ""
-    row = found.iloc[0]
+    row = rows.iloc[0]
     interval = f" ({row.excess_low:.3f} to {row.excess_high:.3f})" if np.isfinite(row.excess_low) else ""
     return f" Magnitude and CE's errors correlate with {row.value:.3f}, {row.excess:.3f}{interval} above the null."
 

@@ -1,4 +1,4 @@
-"""Does a higher spectral entropy mean a better calibration? Paths away from a posterior that is perfectly calibrated.
+"""Does a higher spectral entropy mean better calibration? Paths away from a posterior that is perfectly calibrated.
 
 Each path changes one thing of a phantom's true posterior by growing strengths and shows where entropy and true
 calibration error go. A construction: it reads no results.
@@ -71,12 +71,12 @@ def views(side: int, seed: int = 0) -> list[tuple[str, str, np.ndarray]]:
     logits = transformed.log_posterior(posterior)
     index = int((posterior[0] < 0.5).sum((0, 1)).argmax())
     known = {each.name: each for each in transformed.TRANSFORMATIONS}
-    found = [("true posterior", INK, transformed.softmax(logits).max(0)[..., index].T)]
+    maps = [("true posterior", INK, transformed.softmax(logits).max(0)[..., index].T)]
     for name, strength in SHOWN:
         each = known[name]
         changed = transformed.softmax(each.change(logits, strength, np.random.default_rng([seed, 0])))
-        found.append((each.short.format(strength), COLORS[name], changed.max(0)[..., index].T))
-    return found
+        maps.append((each.short.format(strength), COLORS[name], changed.max(0)[..., index].T))
+    return maps
 
 
 def draw(table: pd.DataFrame, images: list[tuple[str, str, np.ndarray]]) -> Figure:
@@ -162,7 +162,7 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
 
 
 def _reading(table: pd.DataFrame) -> str:
-    """One sentence a map: what a higher entropy goes with on each path."""
+    """One sentence per map: what a higher entropy goes with on each path."""
     legs = transformed.legs(table)
     said = []
     for name, label in MAPS.items():

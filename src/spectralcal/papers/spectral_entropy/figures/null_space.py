@@ -115,10 +115,10 @@ def frame(probabilities: np.ndarray, bands: int = 5, seed: int = 0) -> pd.DataFr
     for kind in NOISES:
         noise = shared_noise(kind, probabilities.shape[1:], bands, seed)
         for strength in STRENGTHS:
-            found = confidence(logits + strength * noise)
-            change = np.abs(found["probabilities"] - probabilities).max()
+            changed = confidence(logits + strength * noise)
+            change = np.abs(changed["probabilities"] - probabilities).max()
             for name in MAPS:
-                power = band_power(found[name], bands)
+                power = band_power(changed[name], bands)
                 shares = {f"band_{band + 1}": share for band, share in enumerate(power / power.sum())}
                 entropy = spectral_entropy(power)
                 rows.append(

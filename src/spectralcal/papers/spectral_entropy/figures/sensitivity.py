@@ -34,7 +34,7 @@ WIDE = 5.0
 def sensitivity(
     results: Results, experiment: str, *, experiments: tuple[str, ...] = (), dataset: str = "", architecture: str = ""
 ) -> Drawn:
-    """Dice and ECE over the value of the option that each experiment varies, a column each.
+    """Dice and ECE over the value of the option that each experiment varies, one column per experiment.
 
     Args:
         results: the study's results.
@@ -68,15 +68,15 @@ def sensitivity(
 
 
 def _key(table: pd.DataFrame, seeds: str) -> str:
-    """Sentences on what is drawn, each with a blank before it; only on what there is.
+    """Sentences on what is drawn, each after a space, and nothing else.
 
     Args:
         table: the numbers.
         seeds: their names.
     """
-    found, said = table[table["mean"].notna()], []
-    others = bool(found.position.isna().any())
-    if found.default.any():
+    scored, said = table[table["mean"].notna()], []
+    others = bool(scored.position.isna().any())
+    if scored.default.any():
         said.append("Star and dotted line: the default, the same cell in every column.")
     if table.difference_low.notna().any():
         rows = table[table.difference_low.notna()]
@@ -86,8 +86,9 @@ def _key(table: pd.DataFrame, seeds: str) -> str:
         said.append(
             f"Bars{' and bands' * others}: 95 % intervals {over_what(rows.seeds)}, "
             f"{counted(int(table.patients.max()), 'patient')} and {seeds}, of the paired "
-            "difference from the default in the unit of the axis, drawn around the mean; the intervals of the means "
-            f"themselves, which hold how patients differ too, are in the CSV.{detectable_sentence(sizes)}"
+            "difference from the default in the unit of the axis, drawn around the mean; the intervals of the "
+            "means themselves, which also contain the variation between patients, are in the CSV."
+            f"{detectable_sentence(sizes)}"
         )
     if others:
         said.append("Grey: methods that do not have the option.")
@@ -105,7 +106,7 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
         experiment, option (the one that varies; empty unless there is exactly one), setting (its value as text),
         position (its value, or a running number if it is none), default (the loss without options), difference,
         difference_low and difference_high (paired by seed and patient, from the default), difference_detectable (the
-        smallest that would be found with 80 % power), and the summary's columns; methods without the option have no
+        smallest that would be detected with 80 % power), and the summary's columns; methods without the option have no
         setting.
     """
     for kind, name in (("datasets", dataset), ("architectures", architecture)):
@@ -133,11 +134,11 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
 
 
 def _difference(scores: CaseScores, method: str, default: str | None) -> tuple[float, float, float, float]:
-    """Paired difference of a method from the default, its interval and what could be seen; NaN where there is none."""
+    """Paired difference of a method from the default, its interval and what is detectable; NaN where there is none."""
     if default is None or method == default:
         return (np.nan,) * 4
-    found = scores.difference(method, default)
-    return found.estimate, found.low, found.high, found.detectable
+    interval = scores.difference(method, default)
+    return interval.estimate, interval.low, interval.high, interval.detectable
 
 
 def draw(table: pd.DataFrame, style: Style) -> Figure:
@@ -187,18 +188,18 @@ def _title(rows: pd.DataFrame) -> str:
 
 def _panel(axes: Axes, rows: pd.DataFrame, color: str) -> None:
     swept = rows[rows.position.notna()].sort_values("position")
-    found = swept[swept["mean"].notna()]
+    scored = swept[swept["mean"].notna()]
     for _, other in rows[rows.position.isna() & rows["mean"].notna()].iterrows():
         if np.isfinite(other.difference_low):
             axes.axhspan(*_around(other), color=FAINT, alpha=0.2, linewidth=0, zorder=0)
         axes.axhline(other["mean"], color=FAINT, linewidth=0.9, zorder=1)
     printed = swept[swept.paper_value.notna()]
     axes.plot(printed.position, printed.paper_value, color=INK, zorder=2, **_PAPER)
-    axes.plot(found.position, found["mean"], color=color, linewidth=1.2, zorder=3)
-    for _, row in found[found.difference_low.notna()].iterrows():
+    axes.plot(scored.position, scored["mean"], color=color, linewidth=1.2, zorder=3)
+    for _, row in scored[scored.difference_low.notna()].iterrows():
         axes.plot([row.position] * 2, _around(row), color=color, linewidth=0.9, zorder=4)
-    axes.plot(found.position, found["mean"], "o", color=color, markersize=3.5, zorder=4)
-    default = found[found.default]
+    axes.plot(scored.position, scored["mean"], "o", color=color, markersize=3.5, zorder=4)
+    default = scored[scored.default]
     axes.plot(
         default.position, default["mean"], "*", color=color, markersize=8, markeredgecolor="white", mew=0.4, zorder=5
     )

@@ -77,13 +77,13 @@ def _readings(results: Results, scores: pd.DataFrame, wanted: Iterable[tuple[str
         parsed = method_of(results.config, method)
         if parsed.loss != LOSS or not parsed.is_trained or not parsed.options:
             continue
-        found = [points.get(option, ("-", option)) for option, _ in parsed.options]
+        open_points = [points.get(option, ("-", option)) for option, _ in parsed.options]
         about = {
             "dataset": dataset,
             "architecture": architecture,
             "method": method,
-            "point": ", ".join(point for point, _ in found),
-            "question": "; ".join(question for _, question in found),
+            "point": ", ".join(point for point, _ in open_points),
+            "question": "; ".join(question for _, question in open_points),
             "reading": ", ".join(f"{option}={value}" for option, value in parsed.options),
             "protocol": PROTOCOL,
         }
@@ -115,10 +115,10 @@ def _protocols(scores: pd.DataFrame) -> list[dict]:
                 if not len(ours):
                     continue
                 pooled = set(ours.case) == {POOL}
-                found = _pooled(ours, base, column) if pooled else _paired(ours, base, column)
+                difference = _pooled(ours, base, column) if pooled else _paired(ours, base, column)
                 rows.append({"dataset": dataset, "architecture": architecture, "method": LOSS, "point": point,
                              "question": question, "reading": f"protocol {name}", "metric": column.metric,
-                             "protocol": name, "unit": column.unit, **found})  # fmt: skip
+                             "protocol": name, "unit": column.unit, **difference})  # fmt: skip
     return rows
 
 
@@ -131,13 +131,13 @@ def _paired(ours: pd.DataFrame, base: pd.DataFrame, column: Column) -> dict:
         return _nothing(len(seeds))
     both = both.assign(method="difference", value=(both.value - both.value_default) * column.scale)
     by_method, patients = tables(case_means(both), ["difference"])
-    found = crossed(by_method["difference"], patients)
-    return {"difference": found.estimate, "low": found.low, "high": found.high, "patients": found.patients,
-            "seeds": len(seeds), "shortage": found.shortage, "status": "ok"}  # fmt: skip
+    interval = crossed(by_method["difference"], patients)
+    return {"difference": interval.estimate, "low": interval.low, "high": interval.high, "patients": interval.patients,
+            "seeds": len(seeds), "shortage": interval.shortage, "status": "ok"}  # fmt: skip
 
 
 def _pooled(ours: pd.DataFrame, base: pd.DataFrame, column: Column) -> dict:
-    """One value a seed against the mean of the cases: a difference without an interval."""
+    """One value per seed against the mean of the cases: a difference without an interval."""
     seeds = sorted(set(ours.seed) & set(base.seed))
     if not seeds:
         return _nothing(0)
@@ -185,7 +185,7 @@ def _caption(results: Results, names: tuple[str, ...], frame: pd.DataFrame) -> s
         f"Study {results.config.study}, experiment{'s' * (len(names) > 1)} {', '.join(names)}; {shown}. "
         f"Difference to the default reading of the spectral loss (rows M) or to the protocol '{PROTOCOL}' (rows E), "
         f"mean and 95 % interval over {counted} seed{plural} and patients (over patients alone with one seed), not "
-        f"corrected for the number of rows; *: it is without 0, of at least {FEWEST_SEEDS} seeds and "
+        f"corrected for the number of rows; *: it excludes 0, with at least {FEWEST_SEEDS} seeds and "
         f"{FEWEST_PATIENTS} patients. Points as in docs/ambiguities.md."
     )
 

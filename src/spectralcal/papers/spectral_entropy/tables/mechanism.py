@@ -1,4 +1,4 @@
-"""Does a higher spectral entropy mean a better calibration? Transformations of a true posterior, path by path.
+"""Does a higher spectral entropy mean better calibration? Transformations of a true posterior, path by path.
 
 A construction from first principles: it reads no results (:mod:`spectralcal.papers.spectral_entropy.transformed`).
 """

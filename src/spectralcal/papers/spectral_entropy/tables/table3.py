@@ -15,7 +15,7 @@ TITLE = "Ablation of the spectral term and its window"
 
 
 def table3(results: Results, experiment: str) -> Table:
-    """Dice, HD95, ASD, ECE, SCE and TACE of an experiment, a row a method in the order of the configuration.
+    """Dice, HD95, ASD, ECE, SCE and TACE of an experiment, one row per method in the order of the configuration.
 
     The paper prints fractions here; its numbers stand below ours in the units of Tables 1 and 2. A window of one batch
     is its row "w/o W" (docs/ambiguities.md, M16).

@@ -22,7 +22,7 @@ COLUMNS = tuple(column for column in (*SEGMENTATION, *CALIBRATION) if column.met
 
 
 def table4(results: Results, experiment: str, experiments: tuple[str, ...] = ()) -> Table:
-    """Dice and ECE of several experiments that each vary one option of a loss, a block each.
+    """Dice and ECE of several experiments that each vary one option of a loss, one block per experiment.
 
     Which option an experiment varies is read from its methods (``spectral@weight=0.1`` and ``spectral`` vary the
     weight); rows are in the order of its values. The default stands in every block and is one training.
@@ -64,7 +64,7 @@ def _block(results: Results, experiment: str) -> tuple[str, pd.DataFrame]:
 
 
 def _title(results: Results, experiment: str, option: str, method: str) -> str:
-    """``weight λ (W = 50, K = 5)``: the option, and what the others are meanwhile."""
+    """``weight λ (W = 50, K = 5)``: the option, and the values of the others."""
     if option not in SYMBOLS:
         return option or experiment
     options = loss_options(results.config, method)
