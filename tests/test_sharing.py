@@ -98,7 +98,7 @@ def test_images_go_along_only_if_asked_for(home, away, tmp_path):
     export_study(config, tmp_path / "images.zip", images=True)
     import_study(tmp_path / "images.zip", away, away.results_root)
     for seed in (0, 1):
-        files = [StudyPaths(c).maps("phantom", "unet", seed) for c in (config, away)]
+        files = [StudyPaths(c).probe("maps", "phantom", "unet", seed) for c in (config, away)]
         assert files[0].read_bytes() == files[1].read_bytes()
     assert not any("maps" in line for line in rebuild_study(away).missing)
 

@@ -53,7 +53,8 @@ def hotspot_frame(
     """
     baseline, patients = results.baseline(experiment), patients_of(results, experiment, dataset)
     seeds = results.config.experiments[experiment].seeds
-    files = {seed: found for seed in seeds if (found := results.hotspots(dataset, architecture, seed)) is not None}
+    place = ("hotspots", dataset, architecture)
+    files = {seed: found for seed in seeds if (found := results.probe_numbers(*place, seed)) is not None}
     files = {seed: found for seed, found in files.items() if found["methods"].size}
     cases = [str(name) for name in next(iter(files.values()))["cases"]] if files else []
     orders = {seed: in_order(cases, found["cases"], f"hotspots of seed {seed}") for seed, found in files.items()}
