@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from spectralcal.base.errors import ResultError
+from spectralcal.probes.maps import NEAR
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
     INCONCLUSIVE,
@@ -22,7 +23,6 @@ from spectralcal.report.claims.finding import (
 )
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ECE, Study
-from spectralcal.scoring.imageless import NEAR
 
 TITLE = "Hotspots and boundaries"
 NEEDS = {"maps": "main", "hotspots": "main"}
