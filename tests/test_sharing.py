@@ -71,7 +71,7 @@ def test_no_image_no_weight_and_no_path_leaves(home):
     assert len(images) == 4  # maps and hotspots of two seeds
     for name, content in images.items():
         kind, seed = name.split("/")[1], int(name[-5])
-        original = getattr(StudyPaths(config), kind)("phantom", "unet", seed)
+        original = StudyPaths(config).probe(kind, "phantom", "unet", seed)
         with np.load(original) as whole, np.load(BytesIO(content)) as shared:
             assert "methods" in shared.files
             assert set(whole.files) - set(shared.files) >= VOXELS[kind]
