@@ -31,7 +31,9 @@ def predicted(who: str, shape: tuple[int, ...], window: int, network: str, devic
     """
     job = {"who": who, "shape": shape, "window": window, "network": network, "device": device, **blending}
     command = [sys.executable, __file__, json.dumps(job)]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    found = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, env=os.environ
+    )
     if found.returncode:
         raise RuntimeError(found.stderr.strip().splitlines()[-1] if found.stderr else f"exit {found.returncode}")
     return json.loads(found.stdout.splitlines()[-1])
@@ -87,7 +89,7 @@ def _child(job: dict[str, Any]) -> dict[str, float]:
 
 def _status(name: str) -> float:
     """GiB of this process, from Linux's record of it."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 2**20
     return float("nan")

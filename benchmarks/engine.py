@@ -160,7 +160,8 @@ def packed(options: argparse.Namespace, count: int) -> float:
     job = {name: getattr(options, name) for name in ("patch", "device", "architecture", "network", "steps")}
     command = [sys.executable, __file__, "--child", json.dumps(job)]
     children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", errors="replace")
+        for _ in range(count)
     ]
     for child in children:
         child.stdout.readline()  # its first steps are done

@@ -137,7 +137,7 @@ def timings(options: argparse.Namespace) -> dict[str, list[float]]:
 
 def high_water_mark() -> float:
     """Largest resident size of this process since the last reset, in MiB."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
@@ -151,7 +151,7 @@ def extra_peak_mib(name: str, options: argparse.Namespace) -> float:
         torch.cuda.reset_peak_memory_stats()
         step(loss, logits, target)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = high_water_mark()
     step(loss, logits, target)
     return high_water_mark() - before
@@ -166,7 +166,9 @@ def memory(options: argparse.Namespace) -> dict[str, float]:
     found = {}
     for name in contestants():
         command = [sys.executable, __file__, *sys.argv[1:], "--peak-of", name]
-        result = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        result = subprocess.run(
+            command, env=environment, check=True, capture_output=True, encoding="utf-8", errors="replace"
+        )
         found[name] = float(result.stdout)
     return found
 

@@ -191,7 +191,9 @@ def child(function: str, *arguments: object) -> dict:
     """Run one of the functions above in a process of its own."""
     command = [sys.executable, __file__, "--child", function, json.dumps([str(argument) for argument in arguments])]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         raise SystemExit(f"{function}: failed\n{done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -167,7 +167,9 @@ def extra_memory_mib(call: Callable) -> str:
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
     def read(field: str) -> int:
-        return int(next(line for line in status.read_text().splitlines() if line.startswith(field)).split()[1])
+        return int(
+            next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith(field)).split()[1]
+        )
 
     if not status.exists() or not hasattr(os, "fork"):
         return "not measured"
@@ -176,7 +178,7 @@ def extra_memory_mib(call: Callable) -> str:
         try:
             torch.set_num_threads(1)  # a forked process has none of its parent's threads to wait for
             before = read("VmRSS")
-            reset.write_text("5")
+            reset.write_text("5", encoding="utf-8")
             call()
             os.write(child, str(max(read("VmHWM") - before, 0)).encode())
         finally:
@@ -272,7 +274,9 @@ def compile_table() -> str:
         for name, limit in (("NumPy", "1 << 60"), ("compile", "0"), ("load from disk", "0")):
             call = [sys.executable, "-c", code.format(limit=limit)]
             environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-            result = subprocess.run(call, env=environment, check=True, capture_output=True, text=True)
+            result = subprocess.run(
+                call, env=environment, check=True, capture_output=True, encoding="utf-8", errors="replace"
+            )
             rows.append((name, *(f"{float(x):.2f}" for x in result.stdout.split())))
     head = "first call in a process|calibration, s|then surface distances, s"
     return f"### First call\n\n{table(head, rows)}"
@@ -306,7 +310,7 @@ def volume_table(millions: int) -> str:
 
 def processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

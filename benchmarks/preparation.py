@@ -151,7 +151,7 @@ def bench_memory(shape: tuple[int, ...], folder: Path) -> list[str]:
     write_ct(folder, shape)
     found = subprocess.run(
         [sys.executable, "-c", CHILD, str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, encoding="utf-8", errors="replace", check=True,
     )  # fmt: skip
     peak, seconds = map(float, found.stdout.split())
     return [
@@ -193,7 +193,9 @@ def write_raw(folder: Path, shape: tuple[int, ...], channels: int, cases: int) -
         save(folder / f"labelsTr/case{case}.nii.gz", label)
     names = {"background": 0, **{f"organ {value}": value for value in range(1, 5)}}
     described = {"channel_names": {str(channel): "CT" for channel in range(channels)}, "labels": names}
-    (folder / "dataset.json").write_text(json.dumps({**described, "numTraining": cases, "file_ending": ".nii.gz"}))
+    (folder / "dataset.json").write_text(
+        json.dumps({**described, "numTraining": cases, "file_ending": ".nii.gz"}), encoding="utf-8"
+    )
 
 
 def save(path: Path, array: np.ndarray) -> None:

@@ -94,7 +94,7 @@ def write_config(folder: Path, cells: int) -> None:
         "experiments": {"main": grid, "part": {**grid, "architectures": ["unet"], "seeds": seeds[:3]}},
         "tables": {"table1": {"experiment": "main"}, "table2": {"experiment": "main"}},
     }
-    (folder / "scale.yaml").write_text(yaml.safe_dump(content))
+    (folder / "scale.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def write_cells(folder: Path, size: argparse.Namespace) -> None:
@@ -119,15 +119,17 @@ def write_cells(folder: Path, size: argparse.Namespace) -> None:
             for i, row in enumerate(values)
             for j, value in enumerate(row)
         ]
-        files.cases.write_text(header + "".join(lines))
-        files.evaluation.write_text(json.dumps({"fingerprint": "0" * 16}))
+        files.cases.write_text(header + "".join(lines), encoding="utf-8")
+        files.evaluation.write_text(json.dumps({"fingerprint": "0" * 16}), encoding="utf-8")
 
 
 def measure(title: str, command: list[str], folder: Path) -> None:
     """Run a process; print its wall time, its CPU time and its peak memory."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"{title}: failed\n{done.stdout}{done.stderr}")

@@ -87,7 +87,7 @@ def protocols(results: Path, data_set: str) -> str:
 
 def verdicts(results: Path, data_set: str) -> str:
     """The ledger's verdicts on a data set, with the effect that each rests on first."""
-    with (results / "claims.csv").open() as stream:
+    with (results / "claims.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["where"] == data_set and row["verdict"] in VERDICTS]
     lines = [f"| | claim | on {TITLES[data_set]} | effect |", "|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: (VERDICTS.index(row["verdict"]), row["id"])):
@@ -120,7 +120,7 @@ def cells(results: Path, study: str) -> str:
 def architectures(results: Path, data_set: str) -> str:
     """Dice (%) and ECE (x 10^-3) of cross-entropy, the proposed loss and their paired difference on each network."""
     found: dict[str, list[str]] = {}
-    with (results.parents[1] / "figures" / results.name / "figure4.csv").open() as stream:
+    with (results.parents[1] / "figures" / results.name / "figure4.csv").open(encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             if row["dataset"] != data_set or row["level"] == "seed":
                 continue
@@ -139,7 +139,7 @@ def variants(results: Path, which: str) -> str:
     suffix, data_set = VARIANTS[which]
     found: dict[str, dict[str, str]] = {}
     for name in (f"table1{suffix}", f"protocols{suffix}", f"proper_scores{suffix}"):
-        with (results / f"tables/{name}.csv").open() as stream:
+        with (results / f"tables/{name}.csv").open(encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
                 if row["dataset"] != data_set:
                     continue
@@ -152,7 +152,7 @@ def variants(results: Path, which: str) -> str:
 
 
 def _rows(file: Path) -> Iterator[list[str]]:
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith("|"):
             yield [cell.strip() for cell in line.strip("|").split("|")]
 
@@ -171,4 +171,4 @@ MAKERS: dict[str, Callable[[Path, str], str]] = {
 }
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text()))
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

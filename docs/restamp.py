@@ -60,7 +60,9 @@ def old_recipes() -> dict[str, dict[str, dict[str, str]]]:
             archive.extractall(folder, filter="data")
         environment = {**os.environ, "PYTHONPATH": str(Path(folder) / "src")}
         command = [sys.executable, "-c", OLD, *STUDIES]
-        found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True
+        )
     return json.loads(found.stdout)
 
 
@@ -92,7 +94,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a record would change")
     check = parser.parse_args().check
     os.chdir(ROOT)
-    commit = subprocess.run(["git", "rev-parse", BASE], capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", BASE], capture_output=True, encoding="utf-8", errors="replace", check=True
+    ).stdout.strip()
     changed = 0
     for name, recipes in old_recipes().items():
         config = load_config(Path(name))

@@ -52,7 +52,7 @@ def test_what_is_fetched_is_listed_with_tls_and_a_checksum():
     fetching = []
     for name in registry.names("datasets"):
         module = importlib.import_module(f"spectralcal.datasets.{name}")
-        source = Path(module.__file__).read_text()
+        source = Path(module.__file__).read_text(encoding="utf-8")
         if "download_and_unpack" in source:
             fetching.append(name)
             assert re.fullmatch(r"https://[\w./?=-]+", module.URL), name

@@ -106,7 +106,7 @@ def use(options: argparse.Namespace) -> dict[str, float] | str:
             run = loop(work_of(architecture, options, Path(folder)))
             run(10)
             command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "100"]
-            watch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            watch = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace")
             run(5 * options.steps)
             watch.terminate()
             samples = [int(line) for line in watch.communicate()[0].split() if line.isdigit()]
@@ -235,7 +235,9 @@ def main() -> None:
     found: dict[str, Any] = {"machine": machine(options), "options": {k: str(v) for k, v in vars(options).items()}}
     for name in options.only:
         found[name] = parts[name](options)
-        options.out.write_text(json.dumps(found, indent=1))  # what is done is kept if a later part fails
+        options.out.write_text(
+            json.dumps(found, indent=1), encoding="utf-8"
+        )  # what is done is kept if a later part fails
     print(markdown(found))
 
 

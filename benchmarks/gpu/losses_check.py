@@ -226,7 +226,7 @@ def main() -> None:
         "milliseconds": {str(classes): timings(classes, options) for classes in options.classes},
         "graph": graph(options),
     }
-    options.out.write_text(json.dumps(found, indent=1))
+    options.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
     print(markdown(found))
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from spectralcal.base import registry
+from spectralcal.losses.targets import Common
 from spectralcal.study.config import read_paper
 
 NAMES = registry.names("losses")
@@ -31,7 +32,7 @@ def batch(shape, seed=0, dtype=torch.float32):
 def test_the_methods_of_the_grid_are_there():
     assert set(NAMES) == {
         "ce", "focal", "ls", "mbls", "svls", "crac", "spectral", "nacl", "mace", "scc", "squared_dice",
-        "spectral_labelled",
+        "spectral_labelled", "ce_dice",
     }  # fmt: skip
     modules = [importlib.import_module(f"spectralcal.losses.{name}") for name in NAMES]
     printed = [method.printed for method in read_paper("spectral_entropy").methods.values()]
@@ -154,17 +155,26 @@ def test_evaluation_mode_changes_no_state(name):
 
 
 BAD = {
-    "one class": (torch.zeros(2, 1, 12, 12), torch.zeros(2, 12, 12).long(), "2 classes"),
     "no class axis": (torch.zeros(2, 12, 12), torch.zeros(2, 12, 12).long(), "logits"),
     "integer logits": (torch.zeros(2, 3, 12, 12).long(), torch.zeros(2, 12, 12).long(), "floating"),
     "empty batch": (torch.zeros(0, 3, 12, 12), torch.zeros(0, 12, 12).long(), "non-empty"),
-    "float target": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 12, 12), "integer"),
-    "boolean target": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 12, 12).bool(), "integer"),
-    "one-hot target": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 3, 12, 12).long(), "one-hot"),
+    "fraction": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), 0.5), r"whole.*float32.*\(2, 12, 12\).*0\.5"),
+    "not a number": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), math.nan), "whole values.*nan"),
+    "infinite": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), math.inf), "whole values.*inf"),
+    "complex": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 12, 12, dtype=torch.complex64), "target.*complex64"),
+    "an array": (torch.zeros(2, 3, 12, 12), [0, 1], "target.*list"),
+    "one-hot of nothing": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 3, 12, 12).long(), "one-hot.*ignore_index"),
+    "one-hot twice": (torch.zeros(2, 3, 12, 12), torch.ones(2, 3, 12, 12), "summing to 1.*multilabel"),
+    "negative soft label": (torch.zeros(2, 2, 12, 12), torch.tensor([1.5, -0.5])[:, None, None].expand(2, 2, 12, 12),
+                            r"in \[0, 1\].*-0\.5"),
+    "one-hot of other classes": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 4, 12, 12).long(), r"\(2, 3, 12, 12\)"),
     "other size": (torch.zeros(2, 3, 12, 12), torch.zeros(2, 12, 10).long(), r"\(2, 12, 12\)"),
     "label too high": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), 3), "0 to 2"),
     "label negative": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), -1), "0 to 2"),
-}
+    "float label too high": (torch.zeros(2, 3, 12, 12), torch.full((2, 12, 12), 255.0), "0 to 2.*ignore_index"),
+    "binary label too high": (torch.zeros(2, 1, 12, 12), torch.full((2, 12, 12), 2), "0 to 1"),
+    "binary share too high": (torch.zeros(2, 1, 12, 12), torch.full((2, 12, 12), 1.5), r"share.*\[0, 1\].*1\.5"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,7 +191,7 @@ def test_options_in_the_configuration_are_those_of_the_class(name):
         for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
             if parameter.kind is parameter.VAR_KEYWORD:
                 forwards = True
-            elif parameter.kind is not parameter.VAR_POSITIONAL:
+            elif parameter.kind is not parameter.VAR_POSITIONAL and parameter.name not in Common.__annotations__:
                 found[parameter.name] = parameter
         return found, forwards
 
@@ -192,9 +202,9 @@ def test_options_in_the_configuration_are_those_of_the_class(name):
             "spectral": "SpectralEntropyLoss",
             "spectral_labelled": "LabelledSpectralEntropyLoss",
             "mace": "AverageCalibrationErrorLoss",
-        }[name]
+        }.get(name)
         module = importlib.import_module(f"spectralcal.losses.{name}")
-        found |= signature(getattr(module, part))[0]
+        found |= signature(getattr(module, part))[0] if part else {}
     model = registry.options_model("losses", name)
     assert set(model.model_fields) == set(found)
     for option, field in model.model_fields.items():

@@ -28,7 +28,12 @@ TINY = {
     "unetpp": {"channels": (4, 4, 4, 8, 8)},
     "attention_unet": {"channels": (4, 8, 8)},
     "transunet": {"channels": (4, 4, 8, 8), "blocks": 1, "width": 16, "depth": 2, "heads": 2},
-}
+    "unet_resnet": {"encoder": "resnet10", "decoder": (8, 8, 8, 8, 4)},
+    "transunet_resnet": {"encoder": "resnet10", "decoder": (8, 8, 8, 8, 4), "width": 16, "depth": 1, "heads": 2},
+    # without dropout: draws of two runs would be compared
+    "transunet_r50": {"dropout": 0.0, "stem": 32, "blocks": (1, 1, 1), "width": 16, "depth": 1, "heads": 2, "mlp": 16,
+                      "decoder": (8, 8, 8, 4)},
+}  # fmt: skip
 #: trainable parameters with default options, one image channel and four classes: (2-D, 3-D)
 PARAMETERS = {
     "slice_unet": (482_388, 482_388),

@@ -148,5 +148,46 @@ def test_waiting_costs_no_processor_time(tmp_path, holder):
 
 
 def _cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_lock_has_the_mode_that_the_umask_gives(tmp_path):
+    before = os.umask(0o002)
+    try:
+        assert Lock(tmp_path / "lock").acquire()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user takes root")
+@pytest.mark.parametrize(("mode", "answer"), [(0o664, "taken"), (0o640, "taken"), (0o600, "one of")])
+def test_another_user_of_the_group_takes_a_lock_or_learns_whose_it_is(tmp_path, mode, answer):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    lock = tmp_path / "shared/lock"
+    first = Lock(lock)
+    assert first.acquire()
+    first.release()
+    os.chown(lock.parent, 1001, 2000)
+    lock.parent.chmod(0o2775)
+    os.chown(lock, 1001, 2000)
+    lock.chmod(mode)
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.setgroups([2000])
+        os.setgid(2000)
+        os.setuid(1002)
+        try:
+            said = "taken" if Lock(lock).acquire() else "held"
+        except ResultError as error:
+            said = str(error)
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        said = stream.read()
+    assert answer in said
+    assert mode != 0o600 or str(lock) in said

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from spectralcal.machine.user_cache import cache_folder, keep, recall
+from spectralcal.base.user_cache import cache_folder, keep, recall
 
 QUESTION = {"shape": [2, 1, 16], "threads": 1}
 ANSWER = {"failure": None, "deviation": 1.25}

@@ -34,6 +34,12 @@ def test_the_top_folder_becomes_the_folder(tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == ["X"]
 
 
+def test_what_macos_adds_to_an_archive_is_left_behind(tmp_path):
+    names = ("top/a.txt", "__MACOSX/top/._a.txt", "__MACOSX/._top", ".DS_Store", "top/.DS_Store", "top/Thumbs.db")
+    folder = unpack(tar(tmp_path / "x.tar", [(name, b"a") for name in names]), tmp_path / "X", 1000)
+    assert [path.name for path in folder.rglob("*")] == ["a.txt"]
+
+
 def test_several_top_entries_stay_as_they_are(tmp_path):
     folder = unpack(tar(tmp_path / "x.tar", [("a.txt", b"a"), ("b/c.txt", b"c")]), tmp_path / "X", 1000)
     assert (folder / "a.txt").read_bytes() == b"a"

@@ -14,7 +14,7 @@ from spectralcal.doctor.timing import RandomCase
 from spectralcal.engine.finite import FiniteWatch
 from spectralcal.engine.patches import PatchSampler
 from spectralcal.engine.train import train
-from spectralcal.losses._base import checked_target
+from spectralcal.losses.targets import checked_target
 from spectralcal.models import build_model
 from spectralcal.spectral.power import _masked_sums
 from spectralcal.study.config import AugmentationConfig, TrainingConfig
@@ -42,7 +42,7 @@ def test_a_step_without_log_never_waits(name, tmp_path, monkeypatch):
         finally:
             waits.watching = before
 
-    monkeypatch.setattr("spectralcal.losses._base.checked_target", unwatched)
+    monkeypatch.setattr("spectralcal.losses.targets.checked_target", unwatched)
     monkeypatch.setattr("spectralcal.spectral.power._group_sums", _masked_sums)  # as on a GPU
     logged = []
 

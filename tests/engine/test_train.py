@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from spectralcal.base.errors import ResultError
-from spectralcal.engine.checkpoint import set_aside
 from spectralcal.engine.history import history_text
 from spectralcal.engine.optimization import learning_rate
 from spectralcal.engine.patches import PatchSampler
+from spectralcal.engine.set_aside import set_aside
 from spectralcal.engine.train import Diverged, Interrupted, train
 from spectralcal.losses import SegmentationLoss
 from spectralcal.machine.memory import OutOfMemory

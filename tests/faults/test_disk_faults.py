@@ -139,7 +139,9 @@ def _first_worker(verb):
     end = time.monotonic() + 60
     while time.monotonic() < end:
         assert verb.running(), verb.text()
-        children = Path(f"/proc/{verb.process.pid}/task/{verb.process.pid}/children").read_text().split()
+        children = (
+            Path(f"/proc/{verb.process.pid}/task/{verb.process.pid}/children").read_text(encoding="utf-8").split()
+        )
         for child in children:
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return int(child)

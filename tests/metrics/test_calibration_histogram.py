@@ -369,7 +369,7 @@ P, Y = volume((6, 5))
         (P * 0.9, Y, None, "sum to 1"),
         (P, np.where(Y == 3, 4, Y), None, r"0\.\.3"),
         (P, Y - 1, None, r"0\.\.3"),
-        (P, Y.astype(np.float32), None, "integer labels"),
+        (P, Y + np.float32(0.5), None, "integer labels"),
         (P[:3], Y, None, "expected probabilities"),
         (P, Y[:-1], None, "expected probabilities"),
         (P[:, :0], Y[:0], None, "at least one voxel"),

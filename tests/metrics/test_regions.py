@@ -57,7 +57,9 @@ def test_bad_input_is_refused():
         with pytest.raises(ValueError, match="spacing_mm"):
             region_mask("boundary", TARGET, PREDICTION, spacing)
     with pytest.raises(ValueError, match="integer label maps"):
-        region_mask("all", TARGET.astype(float), PREDICTION, (1, 1))
+        region_mask("all", TARGET, PREDICTION.astype(float), (1, 1))
+    with pytest.raises(ValueError, match="whole values"):
+        region_mask("all", TARGET + 0.5, PREDICTION, (1, 1))
     with pytest.raises(ValueError, match="spacing_mm"):
         region_mask("boundary", TARGET, PREDICTION, (1,))
     with pytest.raises(ValueError, match="radius_mm"):

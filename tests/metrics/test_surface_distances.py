@@ -1,6 +1,7 @@
 """Against MONAI, against all pairs of boundary voxels, and against values worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,6 +150,25 @@ def test_without_a_reference_there_is_no_distance():
         assert d.status == expected
         assert all(math.isnan(getattr(d, name)) for name in NUMBERS)
         assert math.isnan(d.nsd(1))
+
+
+@pytest.mark.parametrize("by_label", [False, True])
+def test_a_false_structure_costs_what_a_missed_one_does_if_asked(by_label):
+    full, empty = np.ones((240, 240, 1), np.uint8), np.zeros((240, 240, 1), np.uint8)
+
+    def distances(p, r):
+        found = (
+            surface_distances_by_label(p, r, [1], (1, 1, 155))[1] if by_label else surface_distances(p, r, (1, 1, 155))
+        )
+        return replace(found, price_spurious=True)
+
+    spurious, missed, absent = distances(full, empty), distances(empty, full), distances(empty, empty)
+    assert [d.status for d in (spurious, missed, absent)] == ["spurious", "missed", "absent"]
+    for name in NUMBERS:
+        assert getattr(spurious, name) == getattr(missed, name) == pytest.approx(373.13, abs=0.01)  # as BraTS prints it
+        assert math.isnan(getattr(absent, name))
+    assert spurious.nsd(100) == missed.nsd(100) == 0
+    assert distances(full, full).hd95 == surface_distances(full, full, (1, 1, 155)).hd95 == 0
 
 
 def test_the_penalty_is_above_every_distance_in_the_image():

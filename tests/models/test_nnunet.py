@@ -66,14 +66,16 @@ def test_at_the_papers_patch_it_is_the_plain_unet():
     torch.testing.assert_close(network(x), unet(x), rtol=0, atol=0)
 
 
-def test_heads_are_those_of_the_body_at_their_own_resolution():
+def test_heads_are_those_of_the_levels_at_their_own_resolution():
     torch.manual_seed(0)
     model = build_model("nnunet", 1, 2, patch=(64, 64), spatial_dims=2, base_channels=4, deep_supervision=True).train()
     x = torch.randn(2, 1, 64, 64)
-    heads, stacked = model(x), model.body(x).unbind(1)
+    features = model.body.levels(x)[::-1]
+    heads = model(x)
     assert [head.shape[-1] for head in heads] == [64, 32, 16]  # the levels of 8 and 4 voxels have none
-    for head, stretched in zip(heads, stacked, strict=True):
-        assert torch.equal(torch.nn.functional.interpolate(head, (64, 64)), stretched)
+    assert torch.equal(heads[0], model.body.output_block(features[0]))
+    for logits, head, level in zip(heads[1:], model.body.deep_supervision_heads, features[1:], strict=False):
+        assert torch.equal(logits, head(level))
 
 
 @pytest.mark.parametrize(

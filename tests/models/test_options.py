@@ -13,7 +13,7 @@ def test_only_options_that_an_architecture_has_are_filled(name):
     known = registry.defaults("models", name)
     assert set(filled) == {"patch", "spacing_mm"} & set(known)
     assert {"patch": takes(name, "patch"), "spacing_mm": takes(name, "spacing_mm")} == {
-        "patch": name in ("nnunet", "transunet"),
+        "patch": name in ("nnunet", "transunet", "transunet_resnet", "transunet_r50"),
         "spacing_mm": name == "nnunet",
     }
 

@@ -1,6 +1,7 @@
 """Splits that others published: three parts, folds of nnU-Net, names of cases or of patients."""
 
 import json
+import unicodedata
 from dataclasses import dataclass
 
 import pytest
@@ -33,6 +34,22 @@ def test_three_parts_are_taken_as_they_are(tmp_path):
     cases = items(12)
     ours = split_patients(cases)
     assert published_split(store(tmp_path, {**ours, "origin": "a paper"}), cases, seed=9) == ours
+
+
+@pytest.mark.parametrize("entry", [None, True, ["p00"], {"case": "p00"}])
+def test_entries_of_another_type_are_refused(tmp_path, entry):
+    cases = items(12)
+    split = split_patients(cases)
+    content = split | {"train": [entry, *split["train"]]}
+    with pytest.raises(DataError, match=r"split\.json: .*train"):
+        published_split(store(tmp_path, content), cases)
+
+
+def test_entries_may_be_in_another_unicode_form(tmp_path):
+    cases = [Item(unicodedata.normalize("NFC", f"Jürgen {number}"), f"é{number}") for number in range(6)]
+    split = split_patients(cases)
+    content = {part: [unicodedata.normalize("NFD", case) for case in ids] for part, ids in split.items()}
+    assert published_split(store(tmp_path, content), cases) == split
 
 
 @pytest.mark.parametrize("form", ["{}", "{}.nii.gz", "imagesTr/{}.nii.gz"])

@@ -129,6 +129,17 @@ def test_a_damaged_split_is_refused(tmp_path, text):
         read_split(path, items(6))
 
 
+@pytest.mark.parametrize("value", [None, 3, "p0", {"p0": 1}, [None], [["p0"]], [1]])
+@pytest.mark.parametrize("part", ["train", "test", "left_out"])
+def test_a_split_with_values_of_another_type_is_refused(tmp_path, part, value):
+    cases = items(12)
+    path = write_split(tmp_path / "x.json", split_patients(cases), dataset="x", seed=0)
+    content = json.loads(path.read_text()) | {part: value}
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=rf"x\.json: '{part}': expected a list of case ids"):
+        read_split(path, cases)
+
+
 def test_a_missing_split_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"none\.json: expected a split"):
         read_split(tmp_path / "none.json", items(6))

@@ -7,9 +7,11 @@ import nibabel
 import numpy as np
 import pytest
 
+from spectralcal.base.errors import DataError
 from spectralcal.datasets.acdc import Acdc
 from spectralcal.datasets.hippocampus import Hippocampus
 from spectralcal.datasets.phantom import Phantom
+from spectralcal.preparation import prepare_dataset
 from spectralcal.preparation.survey import UNEXPLAINED, survey_dataset
 from spectralcal.preparation.survey_text import survey_content, survey_text
 
@@ -104,18 +106,19 @@ def test_a_duplicate_within_a_patient_is_a_warning(tmp_path):
     assert any("the same scan counts twice" in text for text in survey.warnings)
 
 
-def test_empty_labels_and_constant_images_are_warnings(make_set):
+def test_an_empty_label_is_a_warning_and_a_constant_image_an_error_as_in_prepare(make_set, tmp_path):
     dataset, root = make_set(count=3)
     rewrite(root / "labelsTr" / "hippocampus_001.nii.gz", filled(0))
     for number in (2, 3):
         rewrite(root / "imagesTr" / f"hippocampus_{number:03d}.nii.gz", filled(7))
     survey = survey_dataset(dataset, root)
-    assert survey.errors == ()
-    assert survey.warnings[1:] == (
-        "hippocampus_001: no voxel has a label",
-        "hippocampus_002: channel T1 has a single value",
-        "hippocampus_003: channel T1 has a single value",
-    )
+    assert survey.warnings[1:] == ("hippocampus_001: no voxel has a label",)
+    assert len(survey.errors) == 2
+    with pytest.raises(DataError) as caught:
+        prepare_dataset(dataset, root, tmp_path / "out")
+    for number, text in zip((2, 3), survey.errors, strict=True):
+        assert f"hippocampus_{number:03d}.nii.gz: channel 0 is constant (7 everywhere)" in text
+        assert text.removeprefix("hippocampus: ") in str(caught.value)
 
 
 def test_what_is_left_out_has_a_reason(make_set):

@@ -109,3 +109,43 @@ def test_nested_regions_are_scored_beside_the_classes(reference):
     assert value(rows, "DSC", "nested", "whole tumour")[0] == pytest.approx(2 * 216 / (216 + 224))
     rows = score_case(one_hot(labels * 0, 4), labels, (1, 1, 2), names, EvaluationConfig(), nested=nested).rows
     assert value(rows, "HD95", "nested", "tumour core")[1] == "missed"
+
+
+def false_structure(reference):
+    """Probabilities of a prediction with a structure that the reference, given back, has not."""
+    return one_hot(reference, 3), np.where(reference == 2, 0, reference)
+
+
+@pytest.mark.parametrize(("spurious", "priced"), [("left_out", False), ("priced", True)])
+def test_a_false_structure_costs_what_the_settings_say(reference, spurious, priced):
+    probabilities, without = false_structure(reference)
+    diagonal = np.linalg.norm([12, 12, 24])
+    nested = {"whole": (1, 2), "small": (2,)}
+    rows = score_case(
+        probabilities, without, (1, 1, 2), ("a", "b"), EvaluationConfig(spurious=spurious), nested=nested
+    ).rows
+    for protocol, name in (("paper", "b"), ("nested", "small")):
+        for metric in ("HD95", "ASD"):
+            number, status = value(rows, metric, protocol, name)
+            assert status == "spurious"
+            assert number == pytest.approx(diagonal) if priced else np.isnan(number)
+        assert value(rows, "DSC", protocol, name) == (0, "spurious")
+    assert value(rows, "HD95", "paper", "a") == (0, "ok")
+
+
+def test_brats_prices_a_false_structure_whatever_the_settings_say(reference):
+    probabilities, without = false_structure(reference)
+    settings = EvaluationConfig(scorers=("segmentation", "brats"))
+    nested = {"whole": (1, 2)}
+    rows = score_case(probabilities, without, (1, 1, 2), ("a", "b"), settings, nested=nested).rows
+    assert value(rows, "HD95", "brats", "b") == (pytest.approx(np.linalg.norm([12, 12, 24])), "spurious")
+    assert np.isnan(value(rows, "HD95", "paper", "b")[0])
+    assert {row["class"] for row in rows if row["protocol"] == "brats"} == {"a", "b", "whole"}
+    same = score_case(probabilities, reference, (1, 1, 2), ("a", "b"), settings).rows
+    for metric in ("DSC", "HD95", "ASD", "NSD"):
+        assert value(same, metric, "brats", "b") == value(same, metric, "paper", "b")
+
+
+def test_the_price_enters_the_identity_only_where_it_is_asked_for():
+    assert "spurious" not in EvaluationConfig().model_dump()
+    assert EvaluationConfig(spurious="priced").model_dump()["spurious"] == "priced"

@@ -205,7 +205,7 @@ class Project:
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("*.egg-info"))
             else:
                 shutil.copy(source, folder / part)
         content = tiny(".", compute={"device": "cpu"}, tables={"table1": {"experiment": "main"}})

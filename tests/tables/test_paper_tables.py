@@ -135,6 +135,25 @@ def test_metric_without_any_value_is_undefined(study):
     assert "| undefined |" in table.markdown
 
 
+@pytest.mark.parametrize(("price", "said"), [
+    (np.nan, "2 predicted structures that no reference has have no distance and are left out of HD95 and ASD"),
+    (55.0, "2 predicted structures that no reference has are priced with the image diagonal, too."),
+])  # fmt: skip
+def test_what_false_structures_cost_is_said(study, price, said):
+    def false(frame):
+        one = (frame.case == "phantom_001") & (frame["class"] == "vessel") & (frame.method == "ce")
+        distance = one & frame.metric.isin(["HD95", "ASD"])
+        return frame.assign(value=frame.value.mask(distance, price), status=frame.status.mask(one, "spurious"))
+
+    results = study(methods=("ce", "spectral"), seeds=(0, 1), edit=false)
+    table = table1(results, "main")
+    assert said in table.markdown
+    assert (
+        "structures that no reference has" not in table1(study(methods=("ce", "spectral"), seeds=(0,)), "main").markdown
+    )
+    assert (row_of(table, "ce", "HD95")["mean"] > row_of(table, "spectral", "HD95")["mean"]) == np.isfinite(price)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_undefined_score_that_claims_to_be_ok_is_refused(study, value):
     def broken(frame):

@@ -9,7 +9,7 @@ from small_study import SCORED
 
 from spectralcal.metrics import protocols as known
 from spectralcal.papers.spectral_entropy.tables.table2 import table2
-from spectralcal.report.summary import POOL
+from spectralcal.report.results import POOL, WRITTEN_POOL
 from spectralcal.report.tables.protocols import protocols
 
 PROTOCOLS = {name: known.PROTOCOLS[name] for name in SCORED}
@@ -17,7 +17,7 @@ PROTOCOLS = {name: known.PROTOCOLS[name] for name in SCORED}
 
 def pooled_value(results, method, metric, seed):
     rows = results.scores("main").to_dict("records")
-    keys = (method, metric, "nixon", seed, "pooled")
+    keys = (method, metric, "nixon", seed, POOL)
     found = [r["value"] for r in rows if (r["method"], r["metric"], r["protocol"], r["seed"], r["case"]) == keys]
     assert len(found) == 1
     return found[0]
@@ -50,7 +50,7 @@ def test_missing_cells_of_a_pool_are_shown(study):
 def test_the_name_of_the_pool_is_that_of_the_evaluation():
     from spectralcal.scoring import evaluate
 
-    assert evaluate.POOL == POOL
+    assert evaluate.POOL == WRITTEN_POOL
 
 
 def test_protocols_side_by_side_are_those_of_table2(study):

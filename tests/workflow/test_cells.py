@@ -238,6 +238,21 @@ def test_a_planned_network_takes_the_cells_patch_and_spacing(finished):
     assert networks.network_options(resolve(named, cell))["patch"] == [32, 32, 32]
 
 
+def test_weights_to_start_from_are_needed_for_training_alone(finished):
+    """A trained cell is scored on another machine, where that file may not be."""
+    options = {"encoder": "resnet10", "weights": "elsewhere/resnet10.pth", "weights_sha256": "0123456789"}
+    experiments = {"main": {**tiny("")["experiments"]["main"], "architectures": ["unet_resnet"]}}
+    other = study(
+        finished.results_root.parent, architectures={"unet_resnet": {"options": options}}, experiments=experiments
+    )
+    cell = resolve(other, Cell("phantom", "unet_resnet", "ce", 0))
+    with pytest.raises(ConfigError, match=r"weights: elsewhere/resnet10\.pth: no such file"):
+        networks.build_network(cell, 1)
+    assert networks.network_options(cell)["weights_sha256"] == "0123456789"
+    place = networks.build_network(cell, 1, to_train=False)
+    assert len(place.encoder.state_dict()) == 72
+
+
 @pytest.mark.parametrize(("key", "value"), [("architecture", "unetpp"), ("num_classes", 7), ("in_channels", 4)])
 def test_weights_of_another_network_are_named(finished, key, value):
     files = StudyPaths(finished).cell(SPECTRAL)

@@ -260,7 +260,7 @@ def test_snakemake_plans_it_and_says_in_one_line_what_is_wrong(tmp_path):
     for part in ("Snakefile", "workflow", "src", "profiles", "config.yaml", "environment.yml", "notebooks"):
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(source, tmp_path / part, ignore=shutil.ignore_patterns("*.egg-info"))
         else:
             shutil.copy(source, tmp_path / part)
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(content(".")))

@@ -48,7 +48,7 @@ class Place:
         self.folder = folder
         folder.mkdir()
         for part in PARTS:
-            source, ignored = ROOT / part, shutil.ignore_patterns("__pycache__", "*.egg-info")
+            source, ignored = ROOT / part, shutil.ignore_patterns("*.egg-info")
             shutil.copytree(source, folder / part, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
         self.write()
 

@@ -73,6 +73,7 @@ THREADS = study.compute.threads
 # A shell that is asked to stop waits for its verb, which writes a checkpoint first.
 PREFIX = (
     f"set -euo pipefail; trap : TERM; export OMP_NUM_THREADS={THREADS} MKL_NUM_THREADS={THREADS}; "
+    "export PYTHONUTF8=1; "  # names of files, too, are UTF-8 whatever the locale
     f"export PYTHONPATH={shlex.quote(str(SOURCE))}${{PYTHONPATH:+:$PYTHONPATH}}; "
     f"export SPECTRALCAL_CONFIG={shlex.quote(str(write_resolved(study)))}; {PYTHON}"
 )
@@ -252,7 +253,7 @@ PREDICTED = {(cell.dataset, cell.architecture, cell.seed) for cell in CELLS} - {
 def in_report(caption):
     """The text of a figure's caption for the report, which reads it as reStructuredText; empty before there is one."""
     file = Path(caption)
-    text = file.read_text() if file.is_file() else ""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
     return re.sub(r"([\\*`_|])", r"\\\1", text).strip()
 
 

@@ -53,3 +53,10 @@ def progress(title: str, total: int) -> Iterator[Progress]:
 def say(message: str) -> None:
     """One line to the log (standard error; standard output is for what a verb prints)."""
     print(message, file=sys.stderr, flush=True)
+
+
+def show_any_sign() -> None:
+    """Let standard output replace signs that the locale lacks, such as ``×`` in ASCII, by their codes; standard error
+    does so by itself."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -6,8 +6,11 @@ import ast
 import functools
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+from spectralcal.base.user_cache import keep, recall
 
 PACKAGE = Path(__file__).parents[1]
 #: packages and modules that steer or name but draw nothing; what they decide is in the digest of an output as settings
@@ -42,7 +45,7 @@ def file_digest(path: Path) -> str:
 
 def source_digest(path: Path) -> str:
     """Digest of what a Python file means: comments, docstrings, layout and annotations of arguments do not count."""
-    return digest(_read(path.read_text(encoding="utf-8"))[0])
+    return _parsed(path.read_text(encoding="utf-8"))[0]
 
 
 @functools.cache
@@ -84,10 +87,38 @@ def _within(module: str, names: frozenset[str]) -> bool:
 # A plan asks for the code of hundreds of outputs, which share nearly all modules.
 @functools.cache
 def _read(source: str) -> tuple[str, tuple[str, ...]]:
-    """What the source of a module means, as text, and what it imports."""
+    """:func:`_parsed`, without parsing where it is the text of a module of the package."""
+    meaning, imports = _known().get(_key(source)) or _parsed(source)
+    return meaning, tuple(imports)
+
+
+@functools.cache
+def _known() -> dict[str, tuple[str, list[str]]]:
+    """:func:`_parsed` of every module of the package, by its text's key.
+
+    Parsing them takes a second or two, and every process of a study needs them: it is done once for every state of the
+    code, whichever process comes first, and the user's cache folder keeps the answer.
+    """
+    sources = {_key(text): text for text in (file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))}
+    reader = _key(Path(__file__).read_text(encoding="utf-8"))
+    question = {"sources": digest(sorted(sources)), "reader": reader, "python": sys.version}
+    answer = recall("sources", question)
+    if answer is None or answer.keys() != sources.keys():
+        answer = {key: _parsed(text) for key, text in sources.items()}
+        keep("sources", question, answer)
+    return answer
+
+
+def _key(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+@functools.cache
+def _parsed(source: str) -> tuple[str, list[str]]:
+    """Digest of what the source of a module means, and what it imports."""
     tree = ast.parse(source)
-    imports = tuple(_imports(tree))
-    return _text(_Meaning().visit(tree)), imports
+    imports = sorted(set(_imports(tree)))
+    return digest(_text(_Meaning().visit(tree))), imports
 
 
 def _text(node: Any) -> str:

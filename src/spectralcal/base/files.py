@@ -25,11 +25,20 @@ _JSON_NAMES = {dict: "an object", list: "a list", str: "a text", bool: "a truth 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary name to write to: it becomes `path` when the block ends well, and is removed when it does not."""
+    """A temporary name to write to: it becomes `path` when the block ends well, and is removed when it does not.
+
+    The file may be read and written by whom the user's umask lets in, however the block makes it: some libraries make
+    theirs for the user alone, and a group that shares a folder could not go on from there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
+        temporary.unlink(missing_ok=True)  # of a process that was killed, with whatever mode
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        if temporary.stat().st_mode != mode:
+            temporary.chmod(mode)
         _flush(temporary)
         move(temporary, path)
     finally:

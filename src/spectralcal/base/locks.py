@@ -11,10 +11,12 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import socket
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,16 +48,9 @@ class Lock:
         On a file system without locks it is always granted, with a warning: a study must be able to run there.
 
         Raises:
-            ResultError: the file cannot be made, for example in a folder that is read-only.
+            ResultError: the file cannot be made, for example in a folder that is read-only, or not be opened.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ResultError(
-                f"{self.path.parent}: expected a folder that can be written to, got: {error.strerror}; "
-                "make it writable or choose another results_root"
-            ) from error
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,7 +68,9 @@ class Lock:
     def is_free(self) -> bool:
         """Whether nobody holds the lock; takes nothing and makes nothing."""
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = _opened(self.path)
+        except PermissionError:
+            return False  # not known
         except OSError:
             return True
         try:
@@ -101,6 +98,27 @@ class Lock:
         who = self.holder()
         return f"process {who['pid']} on {who['host']} since {who['since']}" if "since" in who else "another process"
 
+    def _open(self) -> int:
+        """A descriptor of the file, which is made if needed, for whoever the user's umask lets in: a group may share a
+        folder of results."""
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            reason = error
+        with suppress(OSError):
+            return _opened(self.path)
+        if isinstance(reason, PermissionError) and os.path.lexists(self.path):
+            raise ResultError(
+                f"{self.path}: expected a lock that this user may open, found one of {_owner(self.path)}; let them run "
+                f"`chmod g+rw {self.path}`, or choose another results_root"
+            ) from reason
+        raise ResultError(
+            f"{folder}: expected a folder that can be written to, got: {reason.strerror}; "
+            "make it writable or choose another results_root"
+        ) from reason
+
     def _sign(self) -> None:
         who = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
         try:
@@ -108,6 +126,27 @@ class Lock:
             os.pwrite(self._descriptor, json.dumps(who).encode(), 0)
         except OSError:
             pass  # a full disk takes the name from a message, not the lock from its holder
+
+
+def _opened(path: Path) -> int:
+    """A descriptor of an existing file; of one that only others may write, to read: it can be locked all the same."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _owner(path: Path) -> str:
+    """Whose file it is, and its mode, for a message."""
+    try:
+        status = path.stat()
+    except OSError:
+        return "another user's"
+    try:
+        name = pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        name = f"user {status.st_uid}"
+    return f"{name} with mode {stat.S_IMODE(status.st_mode):04o}"
 
 
 @contextmanager

@@ -21,6 +21,7 @@ MOVED = {
     "figures.style": "report.style",
     "grid": "study.grid",
     "locks": "base.locks",
+    "machine.user_cache": "base.user_cache",
     "notebook": "report.notebook",
     "paths": "study.paths",
     "registry": "base.registry",

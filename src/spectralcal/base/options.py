@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import typing
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model
 
 #: arguments that the program supplies; they are not options of a configuration
 SUPPLIED = frozenset({"self", "in_channels", "num_classes", "spatial_dims", "results", "experiment"})
@@ -15,11 +16,26 @@ SUPPLIED = frozenset({"self", "in_channels", "num_classes", "spatial_dims", "res
 Fields = dict[str, tuple[Any, Any]]
 _PLAIN = {"Any": Any, "int": int, "float": float, "bool": bool, "str": str, "tuple": tuple, "list": list, "dict": dict,
           "Sequence": typing.Sequence, "None": None}  # fmt: skip
+#: a number to people and to YAML 1.2, a text to the YAML 1.1 that is read here: it wants a point and a signed exponent
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+def as_numbers(value: Any) -> Any:
+    """A value with texts such as ``1e-3`` as the numbers they are, within lists and mappings too."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    if isinstance(value, list | tuple):
+        return type(value)(as_numbers(item) for item in value)
+    return {key: as_numbers(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def model(name: str, fields: Fields) -> type[BaseModel]:
     """A strict model of these options."""
-    given = {key: value for key, value in fields.items() if key not in SUPPLIED}
+    given = {
+        key: (Annotated[kind, BeforeValidator(as_numbers)] if _is_open(kind) else kind, default)
+        for key, (kind, default) in fields.items()
+        if key not in SUPPLIED
+    }
     return create_model(name, __config__=ConfigDict(extra="forbid"), **given)
 
 
@@ -55,6 +71,14 @@ def from_object(entry: Any) -> Fields:
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             fields[parameter.name] = (Any, ... if parameter.default is parameter.empty else parameter.default)
     return fields
+
+
+def _is_open(kind: Any) -> bool:
+    """Whether a type takes texts that could be meant as numbers: any value, bare collections, text or a number."""
+    if kind in (Any, dict, list, tuple, typing.Sequence):
+        return True
+    members = typing.get_args(kind) if typing.get_origin(kind) is not Literal else ()
+    return (str in members and float in members) or any(_is_open(member) for member in members)
 
 
 def _function(tree: ast.Module, name: str) -> ast.FunctionDef | None:

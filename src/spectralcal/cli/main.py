@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spectralcal.base.console import show_any_sign
 from spectralcal.base.errors import ConfigError, SpectralcalError, choices
 
 app = typer.Typer(
@@ -378,6 +379,7 @@ def _cell(study: Any, dataset: str, architecture: str, method: str, seed: int) -
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: run a verb, turn errors into one line and an exit code."""
+    show_any_sign()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments or bool(os.environ.get("SPECTRALCAL_DEBUG"))
     arguments = [argument for argument in arguments if argument != "--debug"]

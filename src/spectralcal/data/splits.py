@@ -97,6 +97,10 @@ def read_split(path: Path, cases: Iterable[HasPatient]) -> dict[str, Any]:
     keys = {"dataset", "seed", "ratio", *PARTS, "hash"}
     if set(split) - {"origin", LEFT_OUT} != keys:
         raise DataError(f"{path}: expected the keys {', '.join(sorted(keys))}; {remedy}")
+    for part in (*PARTS, LEFT_OUT):
+        ids = split.get(part, [])
+        if not isinstance(ids, list) or not all(isinstance(case, str) for case in ids):
+            raise DataError(f"{path}: '{part}': expected a list of case ids; {remedy}")
     if split["hash"] != split_hash(split):
         raise DataError(f"{path}: expected hash {split_hash(split)} over its ids, found {split['hash']}; {remedy}")
     check_split(split, cases, str(path))

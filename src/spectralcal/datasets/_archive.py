@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import flush_all, move
+from spectralcal.datasets.listing import is_rubbish
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -57,7 +58,8 @@ def _not_an_archive(archive: Path, error: Exception) -> str:
 def _unpack_atomically(archive: Path, folder: Path, max_bytes: int) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        target = Path(temporary)
+        target = Path(temporary) / "content"  # whose mode is the user's; the temporary folder itself is nobody else's
+        target.mkdir()
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 _unpack(archive, _zip_members(archive, opened), target, max_bytes)
@@ -69,9 +71,7 @@ def _unpack_atomically(archive: Path, folder: Path, max_bytes: int) -> Path:
         flush_all()  # a folder that is there is taken for complete
         if folder.exists():
             shutil.rmtree(folder)
-        # Moved out of the temporary folder; if that itself is the content, an empty one is left to be removed.
         move(top, folder)
-        target.mkdir(exist_ok=True)
     return folder
 
 
@@ -102,7 +102,7 @@ def _unpack(archive: Path, members: Iterator[tuple[str, int, object]], target: P
         left -= size
         if left < 0:
             raise DataError(f"{archive}: expected at most {max_bytes} bytes unpacked, found more; wrong file?")
-        if path.name.startswith("._"):  # resource forks that macOS adds; they look like volumes
+        if is_rubbish(path):  # such as resource forks that macOS adds, which look like volumes
             continue
         destination = target.joinpath(*path.parts)
         destination.parent.mkdir(parents=True, exist_ok=True)

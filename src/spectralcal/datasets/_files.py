@@ -1,17 +1,17 @@
-"""Reading medical volumes into RAS order: NIfTI and Analyze through nibabel, MetaImage through SimpleITK."""
+"""Reading medical volumes into RAS order: NIfTI and Analyze through nibabel, MetaImage and NRRD through SimpleITK."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from spectralcal.datasets._checks import BadFile, Grid, brief, finite, positive_spacing
+from spectralcal.datasets._checks import BadFile, Grid, finite, positive_spacing
+from spectralcal.datasets._companions import ITK
+from spectralcal.datasets._unreadable import missing, unreadable
 
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, RuntimeError)
-_DAMAGED = "truncated or damaged: restore the file from its source"
+#: a plane that is thicker than this many of its pixels has no thickness: nnU-Net's converter writes 999 mm
+_THICKEST = 10
 
 
 def read_image(path: Path) -> Grid:
@@ -61,63 +61,41 @@ def _read(path: Path, dtype: type | None, voxels: bool = True, channels: int = 1
     array, affine = _to_ras(array, affine)
     if voxels:
         array = np.ascontiguousarray(array, dtype=dtype)
+    affine = _of_one_plane(array.shape[:3], affine)
     return Grid(array, positive_spacing(path, affine), affine)
+
+
+def _of_one_plane(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """The affine, along an axis of one voxel with a spacing that is none: the largest of the other axes stands there.
+
+    Distances are not between such voxels, but the size of the image prices a missed structure.
+    """
+    if 1 not in shape:
+        return affine
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    pixel = max((value for size, value in zip(shape, spacing, strict=True) if size > 1), default=None)
+    if pixel is None:
+        return affine
+    stated = [size > 1 or value <= _THICKEST * pixel for size, value in zip(shape, spacing, strict=True)]
+    return affine if all(stated) else affine @ np.diag([*np.where(stated, 1.0, pixel / spacing), 1.0])
 
 
 def _open(path: Path, dtype: type | None, voxels: bool, channels: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Array and affine as stored; with several channels they are the array's fourth axis. None: any number of them."""
     if not path.is_file():
-        raise BadFile(path, "a file", "nothing")
-    reader = _itk if path.suffix in (".mhd", ".mha", ".nrrd") else _nibabel
+        raise missing(path)
+    from spectralcal.datasets._read_itk import read_itk
+    from spectralcal.datasets._read_nibabel import read_nibabel
+
+    reader = read_itk if path.suffix.lower() in ITK else read_nibabel
     try:
         array, affine = reader(path, dtype, voxels, channels)
-    except _UNREADABLE as error:
-        raise BadFile(path, "a readable volume", brief(error), _DAMAGED) from error
+    except BadFile:
+        raise
+    except Exception as error:  # a damaged file makes readers raise nearly anything
+        raise unreadable(path, error) from error
     positive_spacing(path, affine)
     return array, affine
-
-
-def _nibabel(path: Path, dtype: type | None, voxels: bool, channels: int | None) -> tuple[np.ndarray, np.ndarray]:
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-
-    try:
-        image = nibabel.load(path)
-    except ImageFileError as error:
-        raise BadFile(path, "a readable volume", brief(error), _DAMAGED) from error
-    shape = image.shape[:3]
-    stored = int(np.prod(image.shape[3:]))
-    if image.ndim < 3 or 0 in image.shape or stored != (channels or stored):
-        expected = "a three-dimensional volume" if channels in (1, None) else f"a volume of {channels} channels"
-        raise BadFile(path, expected, f"shape {image.shape}", "wrong file for this case")
-    shape = shape if stored == 1 else (*shape, stored)
-    affine = np.asarray(image.affine, np.float64)
-    positive_spacing(path, affine, tuple(float(zoom) for zoom in image.header.get_zooms()[:3]))
-    if not voxels:
-        return _placeholder(shape), affine
-    if path.suffix == ".gz" and hasattr(image, "from_bytes"):
-        # nibabel stops at the last voxel and so never compares gzip's checksum: a flipped bit would go unseen
-        image = type(image).from_bytes(gzip.decompress(path.read_bytes()))
-    array = image.get_fdata(dtype=dtype, caching="unchanged") if dtype else np.asanyarray(image.dataobj)
-    return array.reshape(shape), affine
-
-
-def _itk(path: Path, dtype: type | None, voxels: bool, channels: int | None) -> tuple[np.ndarray, np.ndarray]:
-    import SimpleITK
-
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
-        kind = f"{reader.GetDimension()} dimensions, {reader.GetNumberOfComponents()} components"
-        raise BadFile(path, "a three-dimensional volume", kind, "wrong file for this case")
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) * np.array(reader.GetSpacing())
-    affine[:3, 3] = reader.GetOrigin()
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # ITK's axes point to left and posterior
-    if not voxels:
-        return _placeholder(reader.GetSize()), affine
-    return SimpleITK.GetArrayFromImage(reader.Execute()).transpose(2, 1, 0), affine
 
 
 def _to_ras(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,8 +105,3 @@ def _to_ras(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarr
     orientation = nibabel.io_orientation(affine)
     moved = nibabel.apply_orientation(array, orientation)
     return moved, affine @ nibabel.orientations.inv_ornt_aff(orientation, array.shape)
-
-
-def _placeholder(shape: tuple[int, ...]) -> np.ndarray:
-    """An array of that shape that takes no memory."""
-    return np.broadcast_to(np.uint8(0), shape)

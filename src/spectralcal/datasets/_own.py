@@ -11,10 +11,12 @@ from spectralcal.base.errors import DataError
 from spectralcal.base.files import require_json
 from spectralcal.datasets.base import Dataset
 from spectralcal.datasets.facts import Unit
+from spectralcal.datasets.json_values import integer_of, name_of, shown
+from spectralcal.datasets.listing import has_word, nfc, on_disk
 from spectralcal.datasets.pictures import PictureReader
 
 #: endings of volumes that the readers know
-ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
+ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Facts:
     modality: str
     pictures: PictureReader | None = None
     unit: Unit = "mm"
+    modalities: tuple[str, ...] | None = None
+    expected_cases: int | None = None
 
 
 class OwnData(Dataset):
@@ -44,6 +48,7 @@ class OwnData(Dataset):
     citation = "the user's own"
     layout: ClassVar[str]
     path: str | None
+    modality_stated: Any = None
 
     def describe(self, facts: Facts | None) -> None:
         """Take over the facts of a description; None: it is not in place.
@@ -56,6 +61,7 @@ class OwnData(Dataset):
             self.channels, self.classes = facts.channels, facts.classes
             self.label_map, self.modality = facts.label_map, facts.modality
             self.pictures, self.unit = facts.pictures, facts.unit
+            self.modalities, self.expected_cases = facts.modalities, facts.expected_cases
             self.spatial_dims = 3 if facts.pictures is None else 2
 
     def __getattr__(self, attribute: str) -> Any:
@@ -68,8 +74,18 @@ class OwnData(Dataset):
 
     @property
     def place(self) -> Path | None:
-        """The `path` of the configuration, ``~`` expanded; None if it gives none."""
-        return None if self.path is None else Path(self.path).expanduser()
+        """The `path` of the configuration, ``~`` expanded, as the disk spells it; None if it gives none."""
+        return None if self.path is None else on_disk(Path(self.path).expanduser())
+
+    def remarks(self, root: Path) -> list[str]:
+        """Channels whose name speaks of CT and that are not taken for it."""
+        names = [name for name, kind in zip(self.channels, self.channel_modalities, strict=True) if kind != "ct"]
+        return [
+            f"channel '{name}' is normalised as {self.channel_modalities[self.channels.index(name)].upper()}: only a "
+            "channel called CT counts as CT by itself; state options.modality"
+            for name in names
+            if self.modality_stated == "auto" and has_word(name, "ct")
+        ]
 
     def locate(self, data_root: Path) -> Path | None:
         """The configured folder, if it is there with its dataset.json."""
@@ -100,14 +116,15 @@ def read_description(name: str, path: Path) -> dict[str, Any]:
     return require_json(path, "a JSON object", "restore the file", where=f"{name}: ")
 
 
-def parse_facts(name: str, path: Path, content: dict[str, Any], modality: str) -> Facts:
+def parse_facts(name: str, path: Path, content: dict[str, Any], modality: str | tuple[str, ...]) -> Facts:
     """Channels and labels as ``dataset.json`` of nnU-Net (either version) and of the Decathlon states them.
 
     Args:
         name: data set, for messages.
         path: the file, for messages.
         content: of the file.
-        modality: ``"mr"`` or ``"ct"``; ``"auto"``: CT if every channel is called so, else MR.
+        modality: ``"mr"`` or ``"ct"``, of all channels or of each; ``"auto"``: of each channel CT if it is called so,
+            as stored if it is called noNorm, else MR, as nnU-Net decides.
 
     Raises:
         DataError: no channel, labels that are not a numbered list with a background, or regions of several labels.
@@ -115,15 +132,52 @@ def parse_facts(name: str, path: Path, content: dict[str, Any], modality: str) -
     channels = content.get("channel_names", content.get("modality"))
     if isinstance(channels, str):
         channels = {"0": channels}
-    if not isinstance(channels, dict) or not channels or not all(key.isdigit() for key in map(str, channels)):
+    if not isinstance(channels, dict) or not channels or not all(str(key).isdecimal() for key in channels):
         raise DataError(f'{name}: {path}: expected channel_names (or modality) such as {{"0": "T2"}}; add them')
-    names = tuple(str(channels[key]) for key in sorted(channels, key=int))
+    numbers = sorted(map(int, channels))
+    if numbers != list(range(len(numbers))):
+        raise DataError(
+            f"{name}: {path}: channel_names: expected the numbers 0 to {len(numbers) - 1}, found "
+            f"{', '.join(map(str, numbers))}; correct them"
+        )
+    names = tuple(
+        name_of(channels[key], f"{name}: {path}", f"channel_names: {key}") for key in sorted(channels, key=int)
+    )
+    if not all(names):
+        raise DataError(f"{name}: {path}: channel_names: expected a name for each channel, found none; add it")
+    kind, kinds = _modalities(name, path, names, modality)
     if len(set(names)) < len(names):
         names = tuple(f"{text} {index}" for index, text in enumerate(names))
     classes, label_map = parse_labels(name, path, content.get("labels"))
+    expected = _expected(content.get("numTraining"))
+    return Facts(names, classes, label_map, kind, modalities=kinds, expected_cases=expected)
+
+
+def split_modality(modality: str | tuple[str, ...]) -> tuple[str, tuple[str, ...] | None]:
+    """The modality of a whole data set and, where channels differ, that of each."""
+    if isinstance(modality, str):
+        return modality, None
+    different = len(set(modality)) > 1
+    return modality[0], tuple(modality) if different else None
+
+
+def _modalities(
+    name: str, path: Path, channels: tuple[str, ...], modality: str | tuple[str, ...]
+) -> tuple[str, tuple[str, ...] | None]:
     if modality == "auto":
-        modality = "ct" if all(text.lower() == "ct" for text in map(str, channels.values())) else "mr"
-    return Facts(names, classes, label_map, modality)
+        called = {"ct": "ct", "nonorm": "stored"}
+        modality = tuple(called.get(text.casefold(), "mr") for text in channels)
+    if not isinstance(modality, str) and len(modality) != len(channels):
+        raise DataError(
+            f"{name}: options.modality: expected one or {len(channels)} (for {', '.join(channels)}), found "
+            f"{len(modality)}; correct it"
+        )
+    return split_modality(modality)
+
+
+def _expected(count: Any) -> int | None:
+    number = integer_of(count)
+    return number if number is not None and number > 0 else None
 
 
 def parse_labels(name: str, path: Path, labels: Any) -> tuple[tuple[str, ...], dict[int, int] | None]:
@@ -134,8 +188,8 @@ def parse_labels(name: str, path: Path, labels: Any) -> tuple[tuple[str, ...], d
     hint = 'such as {"background": 0, "organ": 1}'
     if not isinstance(labels, dict) or not labels:
         raise DataError(f"{name}: {path}: expected labels {hint}; add them")
-    if all(key.isdigit() for key in map(str, labels)):
-        labels = {str(text): value for value, text in labels.items()}
+    if all(str(key).isdecimal() for key in labels):
+        labels = {_label_name(name, path, value, text): value for value, text in _once(name, path, labels)}
     values: dict[int, str] = {}
     for text, value in labels.items():
         if isinstance(value, list | tuple) or text.lower() == "ignore":
@@ -143,12 +197,9 @@ def parse_labels(name: str, path: Path, labels: Any) -> tuple[tuple[str, ...], d
                 f"{name}: {path}: label '{text}': expected one value per class, found {value!r}; regions and ignored "
                 "voxels are not supported: store disjoint labels"
             )
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{name}: {path}: label '{text}': expected an integer, found {value!r}; correct it"
-            ) from None
+        number = integer_of(value)
+        if number is None:
+            raise DataError(f"{name}: {path}: label '{text}': expected an integer, found {value!r}; correct it")
         if number in values:
             raise DataError(f"{name}: {path}: labels '{values[number]}' and '{text}' are both {number}; correct one")
         values[number] = text
@@ -160,6 +211,20 @@ def parse_labels(name: str, path: Path, labels: Any) -> tuple[tuple[str, ...], d
     return tuple(values[value] for value in foreground), label_map
 
 
+def _once(name: str, path: Path, labels: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Values with their names, each name once."""
+    texts = [text for text in labels.values() if isinstance(text, str)]
+    if double := next((text for text in texts if texts.count(text) > 1), None):
+        raise DataError(f"{name}: {path}: two labels are called '{double}'; rename one")
+    return list(labels.items())
+
+
+def _label_name(name: str, path: Path, value: str, text: Any) -> str:
+    if isinstance(text, str) and text.strip():
+        return text
+    raise DataError(f"{name}: {path}: label {value}: expected a name, found {shown(text)}; correct it")
+
+
 def patient_of(name: str, case: str, pattern: str | None) -> str:
     """The patient of a case: the first group of the regular expression `pattern` (or all that it matches), else the id.
 
@@ -169,7 +234,7 @@ def patient_of(name: str, case: str, pattern: str | None) -> str:
     if not pattern:
         return case
     try:
-        match = re.search(pattern, case)
+        match = re.search(nfc(pattern), case)
     except re.error as error:
         raise DataError(f"{name}: options.patient: expected a regular expression, found '{pattern}': {error}") from None
     if match is None:
@@ -178,6 +243,6 @@ def patient_of(name: str, case: str, pattern: str | None) -> str:
 
 
 def stem(path: Path) -> str:
-    """The file's name without the ending of its format."""
+    """The file's name without the ending of its format, in Unicode's composed form."""
     ending = next((ending for ending in ENDINGS if path.name.endswith(ending)), path.suffix)
-    return path.name.removesuffix(ending)
+    return nfc(path.name.removesuffix(ending))

@@ -40,7 +40,7 @@ class Acdc(Dataset):
     )
     left_out = (
         ("*_4d.nii*", "whole cine series: only two frames have labels"),
-        ("*testing/*", "patients 101 to 150 of the challenge's test part: the study splits the 100 training patients"),
+        ("testing", "patients 101 to 150 of the challenge's test part: the study splits the 100 training patients"),
     )
     expected_cases = 200
     open_access = True

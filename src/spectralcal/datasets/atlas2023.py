@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_below
 
 _LAYOUT = "imagesTr/imN.nii.gz with labelsTr/lbN.nii.gz"
 
@@ -35,8 +36,9 @@ class Atlas2023(Dataset):
     def cases(self, root: Path) -> list[Case]:
         """Pairs by number: ``im7`` belongs to ``lb7``, whatever the order of the lists."""
         root = Path(root)
-        images, labels = _numbered(root, "imagesTr", "im"), _numbered(root, "labelsTr", "lb")
-        problems = [f"im{number} has no label" for number in sorted(images.keys() - labels)]
+        (images, copies), (labels, further) = _numbered(root, "imagesTr", "im"), _numbered(root, "labelsTr", "lb")
+        problems = [*copies, *further]
+        problems += [f"im{number} has no label" for number in sorted(images.keys() - labels)]
         problems += [f"lb{number} has no image" for number in sorted(labels.keys() - images)]
         cases = [
             Case(f"patient{number:02d}", f"patient{number:02d}", (images[number],), labels[number])
@@ -45,13 +47,15 @@ class Atlas2023(Dataset):
         return paired_cases(self.name, cases, problems, root, _LAYOUT)
 
 
-def _numbered(root: Path, folder: str, prefix: str) -> dict[int, Path]:
-    numbered = {}
-    for path in sorted(root.rglob(f"{folder}/{prefix}*.nii*")):
-        match = re.fullmatch(rf"{prefix}(\d+)\.nii(\.gz)?", path.name)
-        if match:
-            numbered[int(match[1])] = path
-    return numbered
+def _numbered(root: Path, folder: str, prefix: str) -> tuple[dict[int, Path], list[str]]:
+    """The file of each number, and a text for each further copy."""
+    paths = [path for path in files_below(root, rf"{prefix}\d+\.nii(\.gz)?") if path.parent.name == folder]
+    chosen, problems = by_key(((f"{prefix}{_number(path)}", path) for path in paths), root)
+    return {_number(path): path for path in chosen.values()}, problems
+
+
+def _number(path: Path) -> int:
+    return int(re.search(r"\d+", path.name)[0])
 
 
 DATASET = Atlas2023

@@ -14,10 +14,12 @@ import numpy as np
 
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
+from spectralcal.datasets._companions import companions
 from spectralcal.datasets.facts import DataFacts, Unit
+from spectralcal.datasets.listing import walk
 from spectralcal.datasets.pictures import PICTURES, PictureReader
 
-_VOLUMES = (".nii", ".nii.gz", ".hdr", ".img", ".mhd", ".mha", ".raw", ".zraw", ".nrrd")
+_VOLUMES = (".nii", ".nii.gz", ".hdr", ".img", ".mhd", ".mha", ".raw", ".zraw", ".nrrd", ".nhdr")
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,10 @@ class Dataset(ABC):
         source: how to get the data, printed when they are missing; may have several lines.
         expected_cases: labelled cases of a complete copy, None if it varies.
         open_access: :meth:`fetch` can download it without an account.
+        modalities: of each channel, where they differ; None: :attr:`modality` is that of all.
         left_out: volumes of the folder that are no case: (pattern of the path below the folder, why). Patterns are
-            those of :mod:`fnmatch`, in lower case, and the first that fits counts.
+            those of :mod:`fnmatch`, in lower case; one without ``*`` is a word that names of the path are made of.
+            The first that fits counts.
         label_remedy: what a user can do about label values that are not among the known ones.
 
     The facts of a data set of the user's own come from its files: there they are attributes of the instance. What a
@@ -91,6 +95,7 @@ class Dataset(ABC):
     title: str
     folder: str
     modality: str
+    modalities: tuple[str, ...] | None = None
     channels: tuple[str, ...]
     classes: tuple[str, ...]
     spatial_dims: int = 3
@@ -126,6 +131,11 @@ class Dataset(ABC):
         )
 
     @property
+    def channel_modalities(self) -> tuple[str, ...]:
+        """The modality of each channel."""
+        return self.modalities or (self.modality,) * len(self.channels)
+
+    @property
     def num_classes(self) -> int:
         """Number of classes with the background."""
         return len(self.classes) + 1
@@ -151,8 +161,25 @@ class Dataset(ABC):
         """
 
     def files(self, case: Case) -> tuple[Path, ...]:
-        """Every file that the case is read from."""
-        return case.images if case.label is None else (*case.images, case.label)
+        """Every file that the case is read from: of a volume in several files, each of them.
+
+        Raises:
+            DataError: a header that names them cannot be read.
+        """
+        stated = case.images if case.label is None else (*case.images, case.label)
+        if self.pictures is not None:
+            return stated
+        files: dict[Path, None] = {}
+        for path in stated:
+            try:
+                files |= dict.fromkeys((path, *companions(path)))
+            except OSError as error:
+                raise _checks.bad_file(self.name, case.id, path, "a readable file", _checks.brief(error)) from error
+        return tuple(files)
+
+    def remarks(self, root: Path) -> list[str]:
+        """What a person should know of the description under `root` before a study runs on it."""
+        return []
 
     def fingerprint(self, case: Case) -> str:
         """SHA-256 of what the case is made from: the bytes of its files, in order."""
@@ -162,7 +189,8 @@ class Dataset(ABC):
                 with path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
             except OSError as error:
-                raise _checks.bad_file(self.name, case.id, path, "a readable file", _checks.brief(error)) from error
+                reason = error.strerror or _checks.brief(error)
+                raise _checks.bad_file(self.name, case.id, path, "a readable file", reason) from error
         return digest.hexdigest()
 
     def geometry(self, case: Case) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -252,9 +280,12 @@ class Dataset(ABC):
 
 
 def image_files(root: Path, pictures: bool = False) -> Iterator[Path]:
-    """Every file of a volume below `root`, in order (a header or its voxels both count), or every picture."""
+    """Every file of a volume below `root`, in order (a header or its voxels both count), or every picture.
+
+    Rubbish is among them: a survey says that it is left out.
+    """
     endings = PICTURES if pictures else _VOLUMES
-    for path in sorted(root.rglob("*")):
+    for path in sorted(walk(root, rubbish=True)):
         if path.name.lower().endswith(endings) and path.is_file():
             yield path
 

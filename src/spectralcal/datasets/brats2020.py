@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import files_in, walk
 
+_CASE = re.compile(r"BraTS20_Training_\d+")
 _LAYOUT = "BraTS20_Training_NNN/BraTS20_Training_NNN_{t1,t1ce,t2,flair,seg}.nii.gz (or .nii)"
 
 
@@ -33,14 +36,16 @@ class Brats2020(Dataset):
         "(369 labelled cases; the validation cases have no public labels)."
     )
     expected_cases = 369
-    left_out = (("*validation*", "validation cases: they have no public labels"),)
+    left_out = (("validation", "validation cases: they have no public labels"),)
 
     def cases(self, root: Path) -> list[Case]:
         """One case a folder ``BraTS20_Training_NNN``, at any depth below `root`."""
         root = Path(root)
         cases, problems = [], []
-        for folder in sorted(path for path in root.rglob("BraTS20_Training_*") if path.is_dir()):
-            files = [path for path in sorted(folder.glob("[!.]*.nii*")) if path.is_file()]
+        for folder in sorted(path for path in walk(root) if _CASE.fullmatch(path.name) and path.is_dir()):
+            files = [path for path in files_in(folder) if path.name.endswith((".nii", ".nii.gz"))]
+            if not files and (folder / folder.name).is_dir():
+                continue  # an archive that was unpacked into a folder of its own name
             images = [_first(files, f"{folder.name}_{channel}") for channel in self.channels]
             label = _first(files, f"{folder.name}_seg") or _lone(files, images)
             missing = [name for name, path in zip((*self.channels, "seg"), (*images, label), strict=True) if not path]

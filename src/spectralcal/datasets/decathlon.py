@@ -11,7 +11,10 @@ from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
 from spectralcal.datasets._own import OwnData, parse_facts, patient_of, read_description, stem
 from spectralcal.datasets.base import Case, paired_cases
+from spectralcal.datasets.json_values import entries_of, path_of
+from spectralcal.datasets.listing import lies_inside
 
+_ENTRIES = "a list of {image: path, label: path}"
 _LAYOUT = "dataset.json with modality, labels and the list training: [{image, label}, ...]"
 
 
@@ -20,7 +23,8 @@ class Decathlon(OwnData):
 
     Args:
         path: the folder.
-        modality: ``"auto"``: CT if dataset.json calls the channel so, else MR.
+        modality: of all channels, or a list with that of each; ``"auto"``: of each channel CT if dataset.json calls it
+            so, as stored if it is called noNorm, else MR.
         patient: regular expression whose first group, found in a case id, is the patient; None: every case is one.
 
     Raises:
@@ -35,9 +39,12 @@ class Decathlon(OwnData):
     left_out = (("*imagests/*", "test images: their labels are withheld"),)
 
     def __init__(
-        self, path: str | None = None, modality: Literal["auto", "mr", "ct"] = "auto", patient: str | None = None
+        self,
+        path: str | None = None,
+        modality: Literal["auto", "mr", "ct", "stored"] | tuple[Literal["mr", "ct", "stored"], ...] = "auto",
+        patient: str | None = None,
     ):
-        self.path, self.patient = path, patient
+        self.path, self.patient, self.modality_stated = path, patient, modality
         described = self.place is not None and (self.place / "dataset.json").is_file()
         self.describe(self._facts(self.place, modality) if described else None)
 
@@ -45,15 +52,15 @@ class Decathlon(OwnData):
         """The pairs under ``training``; ids are the names of the image files."""
         root = Path(root)
         listing = root / "dataset.json"
-        try:
-            entries = self._description(root)["training"]
-            pairs = [(root / entry["image"], root / entry["label"]) for entry in entries]
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"{self.name}: {listing}: expected {_LAYOUT}, found {type(error).__name__}: {error}; correct it"
-            ) from None
+        where = f"{self.name}: {listing}"
+        pairs = [
+            tuple(path_of(entry[key], root, where, f"training[{number}].{key}") for key in ("image", "label"))
+            for number, entry in enumerate(
+                entries_of(self._description(root), "training", where, ("image", "label"), _ENTRIES)
+            )
+        ]
         for path in (path for pair in pairs for path in pair):
-            if not path.resolve().is_relative_to(root.resolve()):
+            if not lies_inside(path, root):
                 raise DataError(f"{self.name}: {listing}: expected paths inside {root}, found {path}; correct it")
         problems = [
             f"{path.parent.name}/{path.name} is missing" for pair in pairs for path in pair if not path.is_file()
@@ -78,7 +85,7 @@ class Decathlon(OwnData):
             return super()._read_image(case)
         return _files.read_channels(case.images[0], len(self.channels))
 
-    def _facts(self, root: Path, modality: str) -> Any:
+    def _facts(self, root: Path, modality: str | tuple[str, ...]) -> Any:
         return parse_facts(self.name, root / "dataset.json", self._description(root), modality)
 
     def _description(self, root: Path) -> dict[str, Any]:

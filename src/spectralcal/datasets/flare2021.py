@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_in
 
 _LAYOUT = "TrainingImg/train_NNN_0000.nii.gz with TrainingMask/train_NNN.nii.gz"
 _IMAGES, _LABELS = ("TrainingImg", "imagesTr"), ("TrainingMask", "labelsTr")
@@ -29,22 +30,24 @@ class Flare2021(Dataset):
         "and unpack them as TrainingImg/ and TrainingMask/."
     )
     expected_cases = 361
-    left_out = (("*validation*", "validation images: their labels are withheld"),
+    left_out = (("validation", "validation images: their labels are withheld"),
                 ("*imagests/*", "test images: their labels are withheld"))  # fmt: skip
 
     def cases(self, root: Path) -> list[Case]:
         """Pairs by name; the image's channel number ``_0000`` may be there or not."""
         root = Path(root)
-        images = {_stem(path).removesuffix("_0000"): path for path in _volumes(root, _IMAGES)}
-        labels = {_stem(path): path for path in _volumes(root, _LABELS)}
-        problems = [f"{name} has no label" for name in sorted(images.keys() - labels)]
+        images, copies = by_key(((_stem(path).removesuffix("_0000"), path) for path in _volumes(root, _IMAGES)), root)
+        labels, further = by_key(((_stem(path), path) for path in _volumes(root, _LABELS)), root)
+        problems = [*copies, *further]
+        problems += [f"{name} has no label" for name in sorted(images.keys() - labels)]
         problems += [f"{name} has no image" for name in sorted(labels.keys() - images)]
         cases = [Case(name, name, (images[name],), labels[name]) for name in images.keys() & labels]
         return paired_cases(self.name, cases, problems, root, _LAYOUT)
 
 
 def _volumes(root: Path, folders: tuple[str, ...]) -> list[Path]:
-    return [path for folder in folders for path in sorted(root.glob(f"{folder}/[!.]*.nii*"))]
+    files = [path for folder in folders for path in files_in(root / folder)]
+    return [path for path in files if path.name.endswith((".nii", ".nii.gz"))]
 
 
 def _stem(path: Path) -> str:

@@ -10,6 +10,7 @@ from spectralcal.base.errors import DataError
 from spectralcal.datasets import _checks
 from spectralcal.datasets._own import Facts, OwnData, patient_of
 from spectralcal.datasets.base import Case, paired_cases
+from spectralcal.datasets.listing import files_in, nfc, on_disk
 from spectralcal.datasets.pictures import COLOURS, PictureReader, is_picture
 
 #: images that are looked at to tell grey from colour, if the first ones are damaged
@@ -96,8 +97,8 @@ class FolderPair(OwnData):
     def cases(self, root: Path) -> list[Case]:
         """The pairs of files with a common name, which is the case's id."""
         root = Path(root)
-        images = self._named(root / self.images, self.image_suffix, self.mask_suffix)
-        masks = self._named(root / self.masks, self.mask_suffix, self.image_suffix)
+        images = self._named(on_disk(root / self.images), self.image_suffix, self.mask_suffix)
+        masks = self._named(on_disk(root / self.masks), self.mask_suffix, self.image_suffix)
         problems = [f"{name} lacks a mask" for name in sorted(images.keys() - masks.keys())]
         problems += [f"{name} lacks an image" for name in sorted(masks.keys() - images.keys())]
         cases = [
@@ -113,12 +114,12 @@ class FolderPair(OwnData):
         """The pictures of a folder by their common name; in a shared folder those with the `other` suffix are left."""
         shared = self.images == self.masks
         paths: dict[str, Path] = {}
-        for path in sorted(folder.glob("[!.]*")):
+        for path in files_in(folder):
             # Where one suffix ends with the other, the longer one tells.
-            others = shared and len(other) > len(suffix) and path.stem.endswith(other)
-            if not is_picture(path) or not path.stem.endswith(suffix) or others or not path.is_file():
+            others = shared and len(other) > len(suffix) and nfc(path.stem).endswith(nfc(other))
+            if not is_picture(path) or not nfc(path.stem).endswith(nfc(suffix)) or others:
                 continue
-            name = path.stem.removesuffix(suffix)
+            name = nfc(path.stem).removesuffix(nfc(suffix))
             if name in paths:
                 raise DataError(
                     f"{self.name}: {folder}: expected one file per name, found {paths[name].name} and {path.name}; "

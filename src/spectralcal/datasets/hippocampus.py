@@ -7,6 +7,8 @@ from pathlib import Path
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import require_json
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.json_values import entries_of, path_of
+from spectralcal.datasets.listing import files_in, lies_inside
 
 URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
 HASH = "md5:9d24dba78a72977dbd1d2e110310f31b"
@@ -57,15 +59,18 @@ class Hippocampus(Dataset):
         listing = root / "dataset.json"
         expected = "a 'training' list of image and label"
         remedy = "restore the file, or remove it to pair by file name"
-        content = require_json(listing, expected, remedy, where=f"{self.name}: ")
-        try:
-            pairs = [(root / entry["image"], root / entry["label"]) for entry in content["training"]]
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"{self.name}: {listing}: expected {expected}, got {type(error).__name__}: {error}; {remedy}"
-            ) from error
+        where = f"{self.name}: "
+        content = require_json(listing, expected, remedy, where=where)
+        entries = entries_of(content, "training", f"{where}{listing}", ("image", "label"), expected)
+        pairs = [
+            tuple(
+                path_of(entry[key], root, f"{where}{listing}", f"training[{number}].{key}")
+                for key in ("image", "label")
+            )
+            for number, entry in enumerate(entries)
+        ]
         for path in (path for pair in pairs for path in pair):
-            if not path.resolve().is_relative_to(root.resolve()):
+            if not lies_inside(path, root):
                 raise DataError(f"{self.name}: {listing}: expected paths inside {root}, found {path}; restore the file")
         return pairs
 
@@ -73,7 +78,8 @@ class Hippocampus(Dataset):
         names = {
             path.name
             for folder in ("imagesTr", "labelsTr")
-            for path in (root / folder).glob("[!.]*.nii*")  # names with a leading dot are macOS resource forks
+            for path in files_in(root / folder)
+            if path.name.endswith((".nii", ".nii.gz"))
         }
         return [(root / "imagesTr" / name, root / "labelsTr" / name) for name in sorted(names)]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_below, has_word
 
 _LAYOUT = "subject-N-{T1,T2,label}.hdr with .img, N = 1 to 10"
 
@@ -29,13 +30,19 @@ class Iseg2017(Dataset):
     citation = "Wang et al., IEEE TMI 38(9):2219-2230, 2019, doi:10.1109/TMI.2019.2901712"
     source = "Register at https://iseg2017.web.unc.edu/ and download iSeg-2017-Training (10 labelled subjects)."
     expected_cases = 10
-    left_out = (("*test*", "test subjects: they have no public labels"),)
+    left_out = (("test", "test subjects: they have no public labels"),)
 
     def cases(self, root: Path) -> list[Case]:
         """Subjects 1 to 10 in numeric order; unlabelled test folders are left aside."""
         root = Path(root)
         cases, problems = [], []
-        headers = {path.name: path for path in sorted(root.rglob("subject-*.hdr")) if "test" not in _folder(path, root)}
+        found = [
+            (path.name, path)
+            for path in files_below(root, r"subject-.*\.hdr")
+            if not has_word(path.parent.relative_to(root), "test")
+        ]
+        headers, copies = by_key(found, root)
+        problems += copies
         for subject in sorted({name.rpartition("-")[0] for name in headers}):
             paths = [headers.get(f"{subject}-{part}.hdr") for part in (*self.channels, "label")]
             missing = [
@@ -48,14 +55,6 @@ class Iseg2017(Dataset):
             else:
                 cases.append(Case(subject, subject, tuple(paths[:-1]), paths[-1]))
         return paired_cases(self.name, cases, problems, root, _LAYOUT)
-
-    def files(self, case: Case) -> tuple[Path, ...]:
-        """Headers and their image files."""
-        return tuple(path for header in super().files(case) for path in (header, header.with_suffix(".img")))
-
-
-def _folder(path: Path, root: Path) -> str:
-    return str(path.parent.relative_to(root)).lower()
 
 
 DATASET = Iseg2017

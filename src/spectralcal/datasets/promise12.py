@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from spectralcal.datasets._companions import companions
 from spectralcal.datasets.base import Case, Dataset, paired_cases
+from spectralcal.datasets.listing import by_key, files_below, has_word
 
 URL = "https://zenodo.org/records/8026660/files/training_data.zip?download=1"
 HASH = "sha256:150287d0c74cd0105d8b70b43af4a7bf4f1fd3e1748829779177a0ccaf948f45"
@@ -32,18 +34,20 @@ class Promise12(Dataset):
         "https://zenodo.org/records/8026660"
     )
     expected_cases = 50
-    left_out = (("*test*", "test images: their masks are withheld"),)
+    left_out = (("test", "test images: their masks are withheld"),)
     open_access = True
 
     def cases(self, root: Path) -> list[Case]:
         """Cases 00 to 49, at any depth below `root`; test folders, which have no masks, are left aside."""
         root = Path(root)
         cases, problems = [], []
-        headers = {
-            path.name: path
-            for path in sorted(root.rglob("Case*.mhd"))
-            if "test" not in str(path.parent.relative_to(root)).lower()
-        }
+        found = [
+            (path.name, path)
+            for path in files_below(root, r"Case.*\.mhd")
+            if not has_word(path.parent.relative_to(root), "test")
+        ]
+        headers, copies = by_key(found, root)
+        problems += copies
         for name in sorted({path.stem.removesuffix("_segmentation") for path in headers.values()}):
             pair = (headers.get(f"{name}.mhd"), headers.get(f"{name}_segmentation.mhd"))
             missing = [
@@ -51,16 +55,13 @@ class Promise12(Dataset):
                 for part, path in zip((f"{name}.mhd", f"{name}_segmentation.mhd"), pair, strict=True)
                 if path is None
             ]
-            missing += [f"{path.stem}.raw" for path in pair if path and not _raw(path).is_file()]
+            voxels = [file for path in pair if path for file in _voxels(path)]
+            missing += [file.name for file in voxels if not file.is_file()]
             if missing:
                 problems.append(f"{name} lacks {', '.join(missing)}")
             else:
                 cases.append(Case(name, name, (pair[0],), pair[1], _stratum(name)))
         return paired_cases(self.name, cases, problems, root, _LAYOUT)
-
-    def files(self, case: Case) -> tuple[Path, ...]:
-        """Headers and their voxel files."""
-        return tuple(path for header in super().files(case) for path in (header, _raw(header)))
 
     def fetch(self, data_root: Path) -> Path:
         """Download the training archive (324 MB) and unpack it."""
@@ -70,10 +71,12 @@ class Promise12(Dataset):
         return download_and_unpack(self.name, URL, HASH, folder, 5 * 10**9, self.recipe(data_root))
 
 
-def _raw(header: Path) -> Path:
-    """The voxel file beside a header: ``.raw``, or ``.zraw`` where it is compressed."""
-    compressed = header.with_suffix(".zraw")
-    return compressed if compressed.is_file() else header.with_suffix(".raw")
+def _voxels(header: Path) -> tuple[Path, ...]:
+    """Files that a header names; none of one that cannot be read, which is said when the case is."""
+    try:
+        return companions(header)
+    except OSError:
+        return ()
 
 
 def _stratum(name: str) -> str:

@@ -134,6 +134,8 @@ def check_dataset(config: StudyConfig, name: str, as_json: bool = False, workers
     if root is None:
         place = dataset.expected_at(config.raw_root)
         raise DataError(f"{name}: expected at {place}, found nothing; {' '.join(dataset.source.split())}")
+    plan = config.preparation_of(name) if name in config.datasets else config.preparation
+    rules = {"spacing": plan.spacing, "ct_clip": plan.ct_clip, "crop_nonzero": plan.crop_nonzero}
     with ExitStack() as stack:
         bar: Progress | None = None
 
@@ -142,7 +144,7 @@ def check_dataset(config: StudyConfig, name: str, as_json: bool = False, workers
             bar = bar or stack.enter_context(progress(f"{name}: reading", total))
             bar.advance(done - bar.done)
 
-        survey = survey_dataset(dataset, root, workers or min(os.cpu_count() or 1, 8), advance)
+        survey = survey_dataset(dataset, root, workers or min(os.cpu_count() or 1, 8), advance, **rules)
     content = survey_content(survey)
     text = json.dumps(content, indent=1) if as_json else survey_text(content)
     return Report(text=text, errors=survey.errors)

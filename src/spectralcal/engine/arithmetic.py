@@ -1,6 +1,6 @@
 """In which arithmetic a cell trains and is scored: bfloat16 where the device computes its network right in it.
 
-What is found out is kept for this processor, torch, network and shape (:mod:`spectralcal.machine.user_cache`): a study
+What is found out is kept for this processor, torch, network and shape (:mod:`spectralcal.base.user_cache`): a study
 asks once, not once for each of its cells.
 
 Where a network fails, all of it computes in float32. Only its deepest level is known to go wrong, but which operations
@@ -21,12 +21,12 @@ from torch import nn
 from spectralcal.base.console import say
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ConfigError
+from spectralcal.base.user_cache import keep, recall
 from spectralcal.engine import bfloat16
 from spectralcal.engine.bfloat16 import Verdict, probe
 from spectralcal.machine.device import memory_format, native_precision
 from spectralcal.machine.memory import forget_peak, is_out_of_memory, smaller_steps
 from spectralcal.machine.processor import arithmetic_facts, processor_name
-from spectralcal.machine.user_cache import keep, recall
 
 if TYPE_CHECKING:
     from spectralcal.study.config import InferenceConfig, TrainingConfig

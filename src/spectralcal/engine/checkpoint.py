@@ -127,11 +127,6 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
     return Checkpoint(header["fingerprint"], header["step"], tensors, header["state"])
 
 
-def set_aside(path: Path) -> Path:
-    """Where a checkpoint goes that belongs to another run: beside its own name, replaced by the next such."""
-    return path.with_name(f"{path.stem}.foreign{path.suffix}")
-
-
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Per-parameter state of an optimiser as named tensors (``"3/momentum_buffer"``)."""
     tensors: dict[str, Tensor] = {}

@@ -24,7 +24,6 @@ from spectralcal.engine.checkpoint import (
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
-    set_aside,
 )
 from spectralcal.engine.finite import FiniteWatch
 from spectralcal.engine.objective import Batch, NotFinite, Objective, Step
@@ -32,6 +31,7 @@ from spectralcal.engine.optimization import build_optimizer, learning_rate
 from spectralcal.engine.outcome import Diverged, Interrupted, Progress, TrainingResult
 from spectralcal.engine.patches import PatchSampler
 from spectralcal.engine.run import Hooks, Run
+from spectralcal.engine.set_aside import set_aside
 from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.engine.stop import stop_requests
 from spectralcal.machine.device import autocast, in_layout, memory_format

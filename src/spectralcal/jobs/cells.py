@@ -8,6 +8,7 @@ would compute the same. If anything differs, it computes them itself.
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 from spectralcal.base.console import say
@@ -70,26 +71,33 @@ def evaluate_cell(config: StudyConfig, cell: Cell, condition: str = TEST, *, sta
         condition: name of what it is tested on.
         stage: leave the scores for a later evaluation step instead of making them final.
     """
-    from spectralcal.jobs.scoring import score_network
-    from spectralcal.jobs.tested import under_condition
-
     resolved, data = resolve(config, cell, condition), load_data(config, cell.dataset)
     for training in resolved.trainings:
         _check_weights(training, data)
-    data = under_condition(resolved, data)
+    if condition != TEST:  # others may corrupt images, which takes torch
+        from spectralcal.jobs.tested import under_condition
+
+        data = under_condition(resolved, data)
     files, stamp = resolved.files, _stamp(resolved, data)
     if stage:
         shutil.rmtree(files.staged, ignore_errors=True)
         files.staged.mkdir(parents=True)
-        score_network(resolved, data, stamp, files.staged)
+        _score(resolved, data, stamp, files.staged)
         return
     if adopt_staged(files, stamp):
         say(f"{resolved}: scored in the training process")
     else:
         files.folder.mkdir(parents=True, exist_ok=True)
-        score_network(resolved, data, stamp, files.folder)
+        _score(resolved, data, stamp, files.folder)
     if condition == TEST:
         _tidy(resolved)
+
+
+def _score(cell: ResolvedCell, data: CellData, stamp: dict[str, Any], folder: Path) -> None:
+    # Here and not above: most jobs that evaluate adopt scores, for which importing torch would take most of their time.
+    from spectralcal.jobs.scoring import score_network
+
+    score_network(cell, data, stamp, folder)
 
 
 def _stamp(cell: ResolvedCell, data: CellData) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def _tidy(cell: ResolvedCell) -> None:
     Until a cell is scored, its workflow may die and delete the weights with the other outputs of an unfinished job; the
     checkpoint then gives them back in a moment.
     """
-    from spectralcal.engine.checkpoint import set_aside
+    from spectralcal.engine.set_aside import set_aside
 
     if not cell.evaluation.further_scorers:
         cell.files.scorers.unlink(missing_ok=True)  # of scorers that the study named before

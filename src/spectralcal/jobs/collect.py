@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,21 +67,25 @@ def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]
     return done, len(status)
 
 
-def read_scores(path: Path) -> pa.Table:
+def read_scores(path: Path, columns: Sequence[str] = CASE_COLUMNS) -> pa.Table:
     """cases.csv of one cell; an empty value is null, and every other text stands for itself ("NA" may be a name).
+
+    Args:
+        path: the file.
+        columns: those to read.
 
     Raises:
         OSError: there is no such file.
         ValueError: it is not a table of scores.
     """
-    return _parsed(path.read_bytes())
+    return _parsed(path.read_bytes(), columns)
 
 
-def _parsed(content: bytes) -> pa.Table:
+def _parsed(content: bytes, columns: Sequence[str] = CASE_COLUMNS) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    schema = _schema()
+    schema = _schema(columns)
     options = arrow_csv.ConvertOptions(column_types=schema, null_values=[""], include_columns=schema.names)
     return arrow_csv.read_csv(pa.BufferReader(content), convert_options=options).cast(schema)
 
@@ -172,8 +176,8 @@ def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _schema() -> pa.Schema:
+def _schema(columns: Sequence[str] = CASE_COLUMNS) -> pa.Schema:
     import pyarrow as pa
 
     types = {"seed": pa.int64(), "value": pa.float64()}
-    return pa.schema([(name, types.get(name, pa.string())) for name in CASE_COLUMNS])
+    return pa.schema([(name, types.get(name, pa.string())) for name in columns])

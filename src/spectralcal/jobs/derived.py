@@ -44,7 +44,8 @@ def derived_scores(table: pa.Table, path: Path) -> list[dict[str, Any]]:
     if arrays is None or any(f"{region}/cases/count" not in arrays for region in NEEDS):
         return []
     derived = derive(_cases(arrays), _curves(arrays))
-    patients = dict(zip(table["case"].to_pylist(), table["patient"].to_pylist(), strict=True))
+    # Backwards: of a case that is called what the pool of all cases is called, its own rows stand first.
+    patients = dict(zip(table["case"].to_pylist()[::-1], table["patient"].to_pylist()[::-1], strict=True))
     cell = {name: table[name][0].as_py() for name in ("dataset", "architecture", "method", "seed")}
     rows = []
     for place, case in enumerate(arrays["cases"].tolist()):

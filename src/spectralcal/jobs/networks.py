@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 
-def build_network(cell: ResolvedCell, in_channels: int) -> torch.nn.Module:
+#: options of networks that name a file to start training from
+STARTING = ("weights", "weights_sha256")
+
+
+def build_network(cell: ResolvedCell, in_channels: int, *, to_train: bool = True) -> torch.nn.Module:
     """The untrained network of a cell; equal for all methods of one data set, architecture and seed.
+
+    Args:
+        to_train: read the file of weights that the configuration names. Without it the network only gives other
+            weights a place, and the file need not be on this machine.
 
     Raises:
         ConfigError: an option, or the patch that stands in for one, is nothing that the architecture can take.
@@ -34,6 +42,8 @@ def build_network(cell: ResolvedCell, in_channels: int) -> torch.nn.Module:
         raise ConfigError(f"training.patch of '{cell.dataset}' with '{architecture}': {error}") from error
     torch.manual_seed(stream_seed("weights", cell.dataset, cell.network, cell.seed))
     options = network_options(cell)
+    if not to_train:
+        options = {name: value for name, value in options.items() if name not in STARTING}
     try:
         return build_model(
             cell.network, in_channels, len(facts.classes) + 1, spatial_dims=facts.spatial_dims, **options
@@ -79,7 +89,7 @@ def load_trained(cell: ResolvedCell, in_channels: int) -> torch.nn.Module:
 
     from spectralcal.engine.state import load_unique_state
 
-    files, model = cell.files, build_network(cell, in_channels)
+    files, model = cell.files, build_network(cell, in_channels, to_train=False)
     recorded = read_json(files.model)
     for name, value in network_facts(cell, in_channels).items():
         if recorded.get(name, value) != value:

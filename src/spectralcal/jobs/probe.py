@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spectralcal.base.console import say
-from spectralcal.base.errors import ConfigError, choices
+from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.base.files import write_arrays
 from spectralcal.engine.predict import predict_probabilities
 from spectralcal.jobs.cell_data import CellData, load_data
+from spectralcal.jobs.collect import read_scores
 from spectralcal.jobs.networks import load_network
 from spectralcal.jobs.trained import trained_network
 from spectralcal.machine.device import choose_device
@@ -22,6 +24,9 @@ from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, cells_trained_on, other_seed
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.resolved import ResolvedCell, resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def probe_step(config: StudyConfig, name: str, dataset: str, architecture: str, seed: int) -> None:
@@ -83,11 +88,26 @@ def _probed(config: StudyConfig, dataset: str, architecture: str, seed: int) -> 
         baseline=config.baseline_among([key.method for key in keys]),
         device=choose_device(config.compute.device),
         load_cases=lambda: data().scored,
+        scores=_scores,
         network=network,
         predictor=predictor,
         next_seed=next_seed,
         cell_of=lambda method: resolve(config, Cell(dataset, architecture, method, seed)),
     )
+
+
+def _scores(cell: ResolvedCell) -> pd.DataFrame:
+    """Scores of a cell's cases.
+
+    Raises:
+        ResultError: the file is no table of scores.
+    """
+    path = cell.files.cases
+    try:
+        return read_scores(path, ("case", "class", "metric", "protocol", "value")).to_pandas()
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ResultError(f"{path}: expected scores of cases, got: {reason}; evaluate the cell again") from None
 
 
 def _nothing_trained(config: StudyConfig, dataset: str, architecture: str, seed: int) -> ConfigError:

@@ -1,9 +1,12 @@
 """Training losses for calibrated segmentation, in 2-D and 3-D; torch only.
 
-Every loss takes logits (B, C, *spatial) and integer labels (B, *spatial) or (B, 1, *spatial) and returns a scalar::
+Every loss takes logits (B, C, *spatial) and labels (B, *spatial) or (B, 1, *spatial) and returns a scalar::
 
     loss = SpectralEntropyCELoss(weight=0.01)
     loss(logits, target).backward()
+
+Labels may have any type with whole values, or be one-hot or soft; ``ignore_index``, a weight per voxel, one sigmoid
+channel, multi-label channels and ``reduction`` are the same for all (:mod:`spectralcal.losses.targets`).
 
 They compute in float32 under autocast, and ``loss.terms(logits, target)`` gives the parts that add up. Two learn while
 they train and belong in the checkpoint (``loss.state_dict()``): the spectral loss keeps a window of band powers, and
@@ -15,9 +18,10 @@ A file here is a method of the grid when it names its class: ``LOSS``, with ``LA
 a paper calls it is in the paper's folder.
 """
 
-from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._base import SegmentationLoss, cross_entropies, cross_entropy
 from spectralcal.losses._plain import PlainLoss, as_segmentation_loss
 from spectralcal.losses.ce import CrossEntropyLoss
+from spectralcal.losses.ce_dice import CrossEntropyDiceLoss
 from spectralcal.losses.crac import CRaCLoss
 from spectralcal.losses.focal import FocalLoss
 from spectralcal.losses.ged import GEDLoss
@@ -35,6 +39,7 @@ __all__ = [
     "AverageCalibrationErrorCELoss",
     "AverageCalibrationErrorLoss",
     "CRaCLoss",
+    "CrossEntropyDiceLoss",
     "CrossEntropyLoss",
     "FocalLoss",
     "GEDLoss",
@@ -51,5 +56,6 @@ __all__ = [
     "SpectralEntropyLoss",
     "SquaredDiceLoss",
     "as_segmentation_loss",
+    "cross_entropies",
     "cross_entropy",
 ]

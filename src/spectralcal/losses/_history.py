@@ -11,8 +11,9 @@ from spectralcal.losses._validation import at_least, between, choice
 class BandHistory(nn.Module):
     """Mean band powers over a window of batches, or their exponential moving average.
 
-    Each call appends the batch and then returns the reference, as Algorithm 1 orders it. In training mode the batch is
-    kept; in evaluation mode the reference is what training would have used and nothing is kept. A batch with a NaN or
+    Each call appends the batch and then returns the reference, as Algorithm 1 orders it. The batch is kept in training
+    mode where gradients are recorded: validation loops that forget ``eval()`` run under ``no_grad``. Otherwise the
+    reference is what training would have used and nothing is kept. A batch with a NaN or
     inf is never kept, since it would spoil the reference for a full window.
 
     Args:
@@ -73,7 +74,7 @@ class BandHistory(nn.Module):
                 rows = rows * filled.unsqueeze(1)
                 window = (self.count + 1).clamp_max(window)
             reference = rows.sum(0) / window
-        if self.training:
+        if self.training and torch.is_grad_enabled():
             self._keep(rows.detach())
         return reference
 
@@ -91,7 +92,7 @@ class SizedHistory(nn.Module):
     several sizes) have no common mean. The state of every size is in ``state_dict`` under ``sizes.<size>``.
 
     Args:
-        options: of :class:`BandHistory`.
+        options: of :class:`BandHistory`, `bands` included; a batch of fewer bands gets a history of fewer.
     """
 
     def __init__(self, **options: object) -> None:
@@ -107,8 +108,8 @@ class SizedHistory(nn.Module):
     def _of(self, key: str, batch: Tensor) -> BandHistory:
         if key in self.sizes:
             return self.sizes[key]
-        history = BandHistory(**self.options).train(self.training).to(batch)
-        if self.training:
+        history = BandHistory(**self.options | {"bands": len(batch)}).train(self.training).to(batch)
+        if self.training and torch.is_grad_enabled():
             self.sizes[key] = history
         return history
 
@@ -118,5 +119,7 @@ class SizedHistory(nn.Module):
         }
         for key in sorted(known - set(self.sizes)):
             stored = state_dict[f"{prefix}sizes.{key}.values"]
-            self.sizes[key] = BandHistory(**self.options).train(self.training).to(dtype=stored.dtype)
+            # A map too small for all bands has a history of fewer.
+            bands = min(stored.shape[-1], self.options["bands"])
+            self.sizes[key] = BandHistory(**self.options | {"bands": bands}).train(self.training).to(dtype=stored.dtype)
         super()._load_from_state_dict(state_dict, prefix, *rest)

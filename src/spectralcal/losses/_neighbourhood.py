@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from spectralcal.losses._base import one_hot
+from spectralcal.losses.targets import Inputs
 
 Border = Literal["background", "zero", "replicate"]
 BORDERS = ("background", "zero", "replicate")
@@ -49,6 +50,24 @@ def class_counts(target: Tensor, num_classes: int, border: Border = "background"
     return counts
 
 
+@torch.no_grad()
+def class_shares(inputs: Inputs, border: Border = "background") -> Tensor:
+    """Mean label in the window around each voxel, ignored voxels left out: (B, C, *spatial) in the logits' type.
+
+    Without weights and with labels: :func:`class_counts` over :func:`window_size`. A window without any label is 0.
+    """
+    shares, counted = inputs.shares(), inputs.counted
+    known = torch.ones_like(shares[:, :1]) if counted is None else counted.unsqueeze(1).to(shares.dtype)
+    pad = "replicate" if border == "replicate" else "zero"
+    total, number = filter3(shares * known, 1, 1, pad), filter3(known, 1, 1, pad)
+    if border != "replicate":
+        outside = window_size(shares) - filter3(torch.ones_like(known), 1, 1, "zero")
+        number += outside
+        if border == "background":
+            total[:, :1] += outside
+    return total / number.clamp_min(1)
+
+
 def window_size(counts: Tensor) -> int:
     """Voxels in a window of (B, C, *spatial) counts: 9 or 27."""
     return 3 ** (counts.ndim - 2)
@@ -57,3 +76,8 @@ def window_size(counts: Tensor) -> int:
 def heterogeneous(counts: Tensor) -> Tensor:
     """Where the window contains more than one class: (B, C, *spatial) counts -> (B, *spatial) bool."""
     return counts.amax(1) < window_size(counts)
+
+
+def mixed(shares: Tensor) -> Tensor:
+    """:func:`heterogeneous` of (B, C, *spatial) shares, up to rounding."""
+    return shares.amax(1) < 1 - 1e-5

@@ -1,4 +1,4 @@
-"""What the losses accept: logits (B, C, *spatial) with integer targets (B, *spatial) or (B, 1, *spatial)."""
+"""Checks of arguments and options. How targets of other forms are read is in :mod:`spectralcal.losses.targets`."""
 
 from __future__ import annotations
 
@@ -7,33 +7,46 @@ import math
 import torch
 from torch import Tensor
 
+#: largest distance from 1 of a voxel's soft labels: half precision sums to one no better than this
+SUM_TOLERANCE = 5e-3
 
-def checked_logits(logits: Tensor) -> Tensor:
-    """`logits` as float32 or float64, after checking shape and type.
 
-    Values are not looked at: a NaN passes through to the loss, where a training loop meets it on every device alike.
+def received(value: object) -> str:
+    """What was passed, for messages: type and shape of a tensor, else the class."""
+    if isinstance(value, Tensor):
+        return f"received {value.dtype} of shape {tuple(value.shape)}"
+    return f"received {type(value).__name__}"
+
+
+def checked_logits(logits: Tensor, multilabel: bool = False) -> Tensor:
+    """`logits` as float32 or float64 with at least two classes, after checking shape and type.
+
+    A single channel becomes a pair of logits, and with `multilabel` each channel a sample with such a pair
+    (:mod:`spectralcal.losses.targets`). Values are not looked at: a NaN passes through to the loss, where a training
+    loop meets it on every device alike.
 
     Raises:
-        ValueError: not floating point, not (B, C, H, W) or (B, C, D, H, W), or fewer than two classes.
+        ValueError: not floating point, or not (B, C, H, W) or (B, C, D, H, W).
     """
     if not isinstance(logits, Tensor) or not logits.is_floating_point():
-        received = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"logits: expected a floating-point tensor, received {received}; pass the network's output")
+        raise ValueError(f"logits: expected a floating-point tensor, {received(logits)}; pass the network's output")
     if logits.ndim not in (4, 5) or 0 in logits.shape:
         raise ValueError(
             f"logits: expected non-empty (B, C, H, W) or (B, C, D, H, W), received {tuple(logits.shape)}; "
             "add the batch or class axis that is missing"
         )
-    if logits.shape[1] < 2:
-        raise ValueError(
-            f"logits: expected at least 2 classes on axis 1, received {tuple(logits.shape)}; "
-            "give a binary task a background and a foreground channel"
-        )
-    return logits if logits.dtype in (torch.float32, torch.float64) else logits.float()
+    if type(logits) is not Tensor:
+        logits = logits.as_subclass(Tensor)
+    if logits.dtype not in (torch.float32, torch.float64):
+        logits = logits.float()
+    if logits.shape[1] > 1 and not multilabel:
+        return logits
+    half = logits.reshape(-1, *logits.shape[2:]) / 2
+    return torch.stack([-half, half], 1)
 
 
 def checked_target(target: Tensor, logits: Tensor) -> Tensor:
-    """`target` as int64 (B, *spatial), after checking it against `logits`; on the CPU also the range of its values.
+    """Integer labels as int64 (B, *spatial), after checking them against `logits`; on the CPU also their range.
 
     A CUDA device is not made to wait for that; there an assertion of the kernel that reads the labels reports it.
 
@@ -42,18 +55,10 @@ def checked_target(target: Tensor, logits: Tensor) -> Tensor:
     """
     shape, classes = tuple(logits.shape), logits.shape[1]
     plain, channel = (shape[0], *shape[2:]), (shape[0], 1, *shape[2:])
-    if (
-        not isinstance(target, Tensor)
-        or target.is_floating_point()
-        or target.is_complex()
-        or target.dtype == torch.bool
-    ):
-        received = target.dtype if isinstance(target, Tensor) else type(target).__name__
-        raise ValueError(f"target: expected an integer tensor of labels, received {received}; convert it with .long()")
     if tuple(target.shape) not in (plain, channel):
         raise ValueError(
-            f"target: expected {plain} or {channel} for logits {shape}, received {tuple(target.shape)}; "
-            "pass labels, not one-hot channels, of the logits' spatial size"
+            f"target: expected labels {plain} or {channel}, or one-hot or soft labels {shape}, "
+            f"for logits of shape {shape}, received {tuple(target.shape)}"
         )
     if target.device != logits.device:
         raise ValueError(f"target: expected device {logits.device} as the logits, received {target.device}")
@@ -63,9 +68,28 @@ def checked_target(target: Tensor, logits: Tensor) -> Tensor:
         if low < 0 or high >= classes:
             raise ValueError(
                 f"target: expected labels 0 to {classes - 1} for {classes} classes, received {low} to {high}; "
-                "map the labels or give the network more output channels"
+                "map the labels, name that of voxels that do not count with ignore_index, or give the network more "
+                "output channels"
             )
     return target
+
+
+def whole_labels(values: Tensor) -> Tensor:
+    """Labels of any integer type, bool, or floats with whole values, as int64.
+
+    Raises:
+        ValueError: values with a fraction, or not finite.
+    """
+    if not values.is_floating_point():
+        return values.long()
+    odd = values != values.round()  # true for NaN, and infinity is caught by the range
+    if bool(odd.any()) or not bool(values.isfinite().all()):
+        example = float(values[odd | ~values.isfinite()][0])
+        raise ValueError(
+            f"target: expected labels with whole values, {received(values)} with {example:g}; soft labels have a "
+            "class axis, (B, C, *spatial)"
+        )
+    return values.long()
 
 
 def non_negative(name: str, value: float) -> float:

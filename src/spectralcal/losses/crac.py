@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._base import SegmentationLoss, cross_entropies, cross_entropy
 from spectralcal.losses._gradient import with_gradient
-from spectralcal.losses._neighbourhood import BORDERS, class_counts, heterogeneous, window_size
-from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
+from spectralcal.losses._neighbourhood import (
+    BORDERS,
+    class_counts,
+    class_shares,
+    heterogeneous,
+    mixed,
+    window_size,
+)
+from spectralcal.losses._validation import at_least, choice, non_negative
+from spectralcal.losses.targets import Common, Inputs, as_inputs
 from spectralcal.spectral.blocks import blocks
 
 #: multipliers and penalty weights have one row per region, in this order
@@ -36,6 +44,8 @@ class CRaCLoss(SegmentationLoss):
 
     The windows are 3x3x3 in 3-D, the natural extension of the authors' 2-D code. There the test for a boundary compares
     a rounded mean and misses part of the mixed windows; here it is exact, and :meth:`penalty` takes another mask.
+    With soft labels t is their mean in the window, and a window of several classes is one where no class has all of it;
+    ignored voxels are left out of windows and of v.
 
     Args:
         margin: logit of the true class inside a region; default 5.0.
@@ -46,6 +56,7 @@ class CRaCLoss(SegmentationLoss):
         rho_interval: refreshes (epochs) between two looks at rho; default 10.
         border: labels outside the image are "background" (the authors' code, default), no class ("zero"), or those of
             the outermost voxels ("replicate").
+        common: ignore_index, multilabel, reduction; see :class:`SegmentationLoss`.
 
     Attributes:
         multipliers, rho, violation: (2, C) buffers, rows in the order of :data:`REGIONS`; sized at the first batch and
@@ -70,8 +81,9 @@ class CRaCLoss(SegmentationLoss):
         rho_max: float = 10.0,
         rho_interval: int = 10,
         border: Literal["background", "zero", "replicate"] = "background",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__()
+        super().__init__(**common)
         self.margin = non_negative("margin", margin)
         self.gamma = non_negative("gamma", gamma)
         self.mu = non_negative("mu", mu)
@@ -86,12 +98,29 @@ class CRaCLoss(SegmentationLoss):
             self.register_buffer(name, torch.zeros(2, 0))
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
         self._sums: Tensor | None = None
-        self._voxels = 0
+        self._voxels: float = 0
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         terms = {"ce": cross_entropy(logits, target), "constraint": self.penalty(logits, target)}
         self.diagnostics = {"multiplier_mean": self.multipliers.mean(), "rho_mean": self.rho.mean()}
         return terms
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        self._size_for(inputs.logits)
+        excess, boundary = self._distances(inputs)
+        linear, square = (
+            torch.where(boundary.unsqueeze(1), *(row.reshape(-1, *[1] * (excess.ndim - 2)) for row in table))
+            for table in (self.multipliers.to(excess.dtype), self.rho.to(excess.dtype))
+        )
+        penalty = (linear * excess.abs() + square * excess.square() / 2).sum(1) / (2 * excess.shape[1])
+        self.diagnostics = {"multiplier_mean": self.multipliers.mean(), "rho_mean": self.rho.mean()}
+        return {"ce": cross_entropies(inputs), "constraint": penalty}
+
+    def _distances(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """As :meth:`_excess`: signed distances (B, C, *spatial), and (B, *spatial) True at boundaries."""
+        shares = class_shares(inputs, self.border)
+        boundary = mixed(shares)
+        return inputs.logits - shares * torch.where(boundary, 1.0, self.margin).unsqueeze(1), boundary
 
     def penalty(self, logits: Tensor, target: Tensor, boundary: Tensor | None = None) -> Tensor:
         """The second term of the loss as a scalar.
@@ -125,19 +154,29 @@ class CRaCLoss(SegmentationLoss):
         self._sums, self._voxels = None, 0
 
     @torch.no_grad()
-    def observe(self, logits: Tensor, target: Tensor) -> None:
-        """Add a validation batch: shapes as in :meth:`forward`, the network in evaluation mode."""
-        logits = checked_logits(logits)
-        target = checked_target(target, logits)
+    def observe(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+        """Add a validation batch: arguments as of :meth:`forward`, the network in evaluation mode."""
+        inputs = as_inputs(logits, target, weight, self.ignore_index, self.multilabel)
+        logits = inputs.logits
         self._size_for(logits)
         with torch.autocast(logits.device.type, enabled=False):
             sums = torch.zeros(2, logits.shape[1], dtype=torch.float64, device=logits.device)
-            for _, excess, at_boundary in self._excess(logits.flatten(2), target):
-                distance = excess.abs_()
-                total, border = distance.sum((0, 2)).double(), (distance * at_boundary).sum((0, 2)).double()
+            if not inputs.plain:
+                excess, boundary = self._distances(inputs)
+                distance = excess.abs().flatten(2) * (1 if inputs.weight is None else inputs.weight.flatten(1)[:, None])
+                total, border = (
+                    part.sum((0, 2)).double() for part in (distance, distance * boundary.flatten(1)[:, None])
+                )
                 sums += torch.stack([border, total - border])
+                voxels = boundary.numel() if inputs.weight is None else float(inputs.weight.sum())
+            else:
+                for _, excess, at_boundary in self._excess(logits.flatten(2), inputs.labels):
+                    distance = excess.abs_()
+                    total, border = distance.sum((0, 2)).double(), (distance * at_boundary).sum((0, 2)).double()
+                    sums += torch.stack([border, total - border])
+                voxels = inputs.labels.numel()
         self._sums = sums if self._sums is None else self._sums + sums
-        self._voxels += target.numel()
+        self._voxels += voxels
 
     @torch.no_grad()
     def finish_epoch_update(self) -> None:
@@ -150,7 +189,7 @@ class CRaCLoss(SegmentationLoss):
             raise ValueError(
                 "observe: expected at least one validation batch before finish_epoch_update, received none"
             )
-        violation = (self._sums / self._voxels).to(self.rho)
+        violation = (self._sums / (self._voxels or 1)).to(self.rho)
         self.multipliers.copy_((self.multipliers + self.rho * violation).clamp(1e-6, 1e6))
         self.updates.add_(1)
         due = (self.updates % self.rho_interval == 0) & (self.updates > 1)  # the first refresh has no epoch before it

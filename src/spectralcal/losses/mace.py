@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss, one_hot
+from spectralcal.losses._base import SegmentationLoss, cross_entropies, one_hot
 from spectralcal.losses._gradient import through_softmax, with_gradient
-from spectralcal.losses._validation import at_least, checked_logits, checked_target, choice, non_negative
+from spectralcal.losses._validation import at_least, choice, non_negative
+from spectralcal.losses.targets import Common, Inputs, taken_from
 from spectralcal.spectral.blocks import blocks
 
 #: partial sums of a histogram on a CPU
 LANES = 8
 
 
-class AverageCalibrationErrorLoss(torch.nn.Module):
+class AverageCalibrationErrorLoss(SegmentationLoss):
     """Marginal L1 average calibration error (Barfoot et al., 2024).
 
     Per image and class the probabilities are put into equal bins (lo, hi] of [0, 1], zero in the first; the error is
     the mean over non-empty bins of |mean probability - frequency of the class|, each bin counting the same; the loss is
-    its mean over images and classes.
+    its mean over images and classes. Weights weigh the sums of a bin. With soft labels the frequency of a class is
+    their mean, and a class is absent where they are 0 throughout.
 
     Args:
         bins: number of bins; default 20, the authors'.
@@ -32,6 +34,7 @@ class AverageCalibrationErrorLoss(torch.nn.Module):
             soft bin with a mass of less than one voxel counts with that share of its error.
         include_background: count class 0; default True, as the authors do in training.
         ignore_empty_classes: leave classes that are absent from the image's labels out of the mean; default True.
+        common: ignore_index, multilabel, reduction; see :class:`SegmentationLoss`.
 
     Raises:
         ValueError: `bins` below 1 or an unknown `binning`.
@@ -43,23 +46,39 @@ class AverageCalibrationErrorLoss(torch.nn.Module):
         binning: Literal["hard", "soft"] = "hard",
         include_background: bool = True,
         ignore_empty_classes: bool = True,
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__()
+        super().__init__(**common)
         self.bins = at_least("bins", bins, 1)
         choice("binning", binning, ("hard", "soft"))
         self.binning = binning
         self.include_background = include_background
         self.ignore_empty_classes = ignore_empty_classes
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss as a scalar from 0 to 1; arguments and errors as :meth:`SegmentationLoss.forward`."""
-        logits = checked_logits(logits)
-        target = checked_target(target, logits)
-        with torch.autocast(logits.device.type, enabled=False):
-            return self.measure(logits, target, logits.detach().log_softmax(1))
+    def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {"ace": self.measure(logits, target, logits.detach().log_softmax(1))}
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        return {"ace": self.measures(inputs)}
+
+    def measures(self, inputs: Inputs) -> Tensor:
+        """The loss of each image (B,), whose mean is :meth:`measure` where there are labels and no weights."""
+        p, y = inputs.logits.softmax(1).flatten(2), inputs.shares().flatten(2)
+        weight = p.new_ones(1, 1, 1)
+        if inputs.weight is not None:
+            weight = inputs.weight.flatten(1).unsqueeze(1)
+            # In units of the mean weight of an image: a bin's mass is then one in voxels.
+            weight = weight * (weight > 0).sum(2, keepdim=True) / weight.sum(2, keepdim=True).clamp_min(1e-30)
+        present = (weight * y).amax(2) > 0 if self.ignore_empty_classes else (weight > 0).any(2).expand(p.shape[:2])
+        counted = present.to(p.dtype)
+        if not self.include_background:
+            counted = counted.clone()
+            counted[:, 0] = 0
+        error = (_weighted_error if self.binning == "hard" else _soft_error)(p, y, self.bins, weight)
+        return (error * counted).sum(1) * len(p) / counted.sum().clamp_min(1)
 
     def measure(self, logits: Tensor, target: Tensor, log_probabilities: Tensor) -> Tensor:
-        """As :meth:`forward` for checked arguments with autocast off; the log-softmax of the logits is given."""
+        """The scalar from 0 to 1 for checked arguments with autocast off; the log-softmax of the logits is given."""
         labels = one_hot(target, logits.shape[1], torch.uint8).flatten(2)
         counted = labels.amax(2) if self.ignore_empty_classes else labels.new_ones(labels.shape[:2])
         if not self.include_background:
@@ -101,18 +120,34 @@ def _hard_error(log_p: Tensor, labels: Tensor, share: Tensor, bins: int, wanted:
     return value, probabilities
 
 
-def _soft_error(probabilities: Tensor, labels: Tensor, bins: int) -> Tensor:
-    """As :func:`_hard_error` with linear shares in the two nearest bins."""
+def _weighted_error(probabilities: Tensor, labels: Tensor, bins: int, weight: Tensor) -> Tensor:
+    """(B, C) errors of :func:`_hard_error`, of probabilities and soft labels (B, C, V) with weights (B, 1, V)."""
+    index = (probabilities.detach() * bins).ceil_().nan_to_num_(1).clamp_(1, bins).long() - 1
+    empty = torch.zeros(*probabilities.shape[:2], bins, dtype=torch.float64, device=probabilities.device)
+    weight = weight.double().expand(probabilities.shape)
+    count = empty.scatter_add(2, index, weight)
+    total = empty.scatter_add(2, index, weight * (probabilities - labels).double())
+    used = count > 0
+    gap = total.abs() / torch.where(used, count, 1.0)
+    return (gap.sum(2) / used.sum(2).clamp_min(1)).to(probabilities.dtype)
+
+
+def _soft_error(probabilities: Tensor, labels: Tensor, bins: int, weight: Tensor | None = None) -> Tensor:
+    """As :func:`_hard_error` with linear shares in the two nearest bins, and as :func:`_weighted_error` if weighted."""
     position = (probabilities * bins - 0.5).clamp(0, bins - 1)
     below = position.detach().floor().clamp_max(max(bins - 2, 0))
     upper_share = (position - below).double()
+    lower_share = 1 - upper_share
+    if weight is not None:
+        upper_share, lower_share = upper_share * weight, lower_share * weight
     index = below.long()
     gap = (probabilities - labels).double()
     mass = torch.zeros(*gap.shape[:2], bins + 1, dtype=torch.float64, device=gap.device)
-    lower_share = 1 - upper_share
     count = mass.scatter_add(2, index, lower_share).scatter_add(2, index + 1, upper_share)
     total = mass.scatter_add(2, index, lower_share * gap).scatter_add(2, index + 1, upper_share * gap)
     used = (count.detach() > 0).sum(2)
+    if weight is not None:
+        used = used.clamp_min(1)
     return ((total.abs() / count.clamp_min(1)).sum(2) / used).to(probabilities.dtype)
 
 
@@ -163,20 +198,23 @@ class AverageCalibrationErrorCELoss(SegmentationLoss):
     Args:
         weight: of the calibration term; default 1.0, the authors' equal weights without their Dice term, so that the
             base is the one of every other method here.
-        options: of :class:`AverageCalibrationErrorLoss`.
+        options: of :class:`AverageCalibrationErrorLoss`, those of :class:`SegmentationLoss` included.
 
     Raises:
         ValueError: a negative `weight`, or a bad option.
     """
 
     def __init__(self, weight: float = 1.0, **options: object) -> None:
-        super().__init__()
+        super().__init__(**taken_from(options))
         self.weight = non_negative("weight", weight)
         self.error = AverageCalibrationErrorLoss(**options)
 
     def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         log_p = logits.log_softmax(1)
         return {"ce": F.nll_loss(log_p, target), "ace": self.weight * self.error.measure(logits, target, log_p)}
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        return {"ce": cross_entropies(inputs), "ace": self.weight * self.error.measures(inputs)}
 
 
 LOSS = AverageCalibrationErrorCELoss

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._base import SegmentationLoss, cross_entropies, cross_entropy
 from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._validation import choice, non_negative
+from spectralcal.losses.targets import Common, Inputs
 from spectralcal.spectral.blocks import blocks
 
 
@@ -17,21 +18,27 @@ class MarginLabelSmoothingLoss(SegmentationLoss):
     """Cross-entropy plus a linear penalty on logit gaps beyond a margin (Liu et al., 2022).
 
     L = CE + weight * mean over voxels of sum_c or mean_c relu(max_j z_j - z_c - margin). The gap is to the voxel's own
-    largest logit, whether or not that is the true class, and the gradient reaches that logit too.
+    largest logit, whether or not that is the true class, and the gradient reaches that logit too. Labels, soft ones
+    too, are in the cross-entropy alone.
 
     Args:
         margin: allowed gap; default 5.0, as the paper states for its baselines. The authors' code has 10.
         weight: of the penalty; default 0.1, the authors'.
         class_reduction: "mean" over the classes, the authors' code (default), or "sum", their formula: C times as much.
+        common: ignore_index, multilabel, reduction; see :class:`SegmentationLoss`.
 
     Raises:
         ValueError: a negative `margin` or `weight`, or an unknown `class_reduction`.
     """
 
     def __init__(
-        self, margin: float = 5.0, weight: float = 0.1, class_reduction: Literal["mean", "sum"] = "mean"
+        self,
+        margin: float = 5.0,
+        weight: float = 0.1,
+        class_reduction: Literal["mean", "sum"] = "mean",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__()
+        super().__init__(**common)
         self.margin = non_negative("margin", margin)
         self.weight = non_negative("weight", weight)
         choice("class_reduction", class_reduction, ("mean", "sum"))
@@ -42,6 +49,14 @@ class MarginLabelSmoothingLoss(SegmentationLoss):
         if self.class_reduction == "sum":
             penalty = penalty * logits.shape[1]
         return {"ce": cross_entropy(logits, target), "margin": self.weight * penalty}
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        logits = inputs.logits
+        # One class per voxel takes the gradient of the largest logit, at ties too.
+        excess = (logits.max(1, keepdim=True).values - logits - self.margin).clamp_min(0)
+        penalty = excess.sum(1) if self.class_reduction == "sum" else excess.mean(1)
+        self.diagnostics = {"beyond_margin": (excess.detach() > 0).to(logits.dtype).mean()}
+        return {"ce": cross_entropies(inputs), "margin": self.weight * penalty}
 
     def _excess(self, logits: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
         """Mean excess over the margin of logits (B, C, V), and its gradient."""

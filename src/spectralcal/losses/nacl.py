@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss, cross_entropy
+from spectralcal.losses._base import SegmentationLoss, cross_entropies, cross_entropy
 from spectralcal.losses._gradient import with_gradient
-from spectralcal.losses._neighbourhood import BORDERS, class_counts, window_size
+from spectralcal.losses._neighbourhood import BORDERS, class_counts, class_shares, window_size
 from spectralcal.losses._validation import choice, non_negative
+from spectralcal.losses.targets import Common, Inputs
 from spectralcal.spectral.blocks import blocks
 
 
 class NACLLoss(SegmentationLoss):
     """Cross-entropy plus weight * mean over voxels and classes of |t_c - z_c| (Murugesan et al., 2023).
 
-    t_c is the share of class c in the 3-voxel-wide window, z the raw logits.
+    t_c is the share of class c in the 3-voxel-wide window, z the raw logits. With soft labels t is their mean in the
+    window; ignored voxels are left out of it.
 
     Args:
         weight: of the penalty; default 0.1, the authors'.
         border: labels outside the image are "background" (the authors' code, default), no class ("zero"), or those of
             the outermost voxels ("replicate").
+        common: ignore_index, multilabel, reduction; see :class:`SegmentationLoss`.
 
     Raises:
         ValueError: a negative `weight` or an unknown `border`.
     """
 
-    def __init__(self, weight: float = 0.1, border: Literal["background", "zero", "replicate"] = "background") -> None:
-        super().__init__()
+    def __init__(
+        self,
+        weight: float = 0.1,
+        border: Literal["background", "zero", "replicate"] = "background",
+        **common: Unpack[Common],
+    ) -> None:
+        super().__init__(**common)
         self.weight = non_negative("weight", weight)
         choice("border", border, BORDERS)
         self.border = border
@@ -52,6 +60,10 @@ class NACLLoss(SegmentationLoss):
             "ce": cross_entropy(logits, target),
             "neighbour": self.weight * with_gradient(logits, distance),
         }
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        distance = (class_shares(inputs, self.border) - inputs.logits).abs().mean(1)
+        return {"ce": cross_entropies(inputs), "neighbour": self.weight * distance}
 
 
 LOSS = NACLLoss

@@ -5,30 +5,38 @@ Every choice that the paper leaves open is an argument whose default is the read
 
 from __future__ import annotations
 
-from typing import Literal
+import warnings
+from typing import Literal, Unpack
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss
+from spectralcal.losses._base import SegmentationLoss, cross_entropies
 from spectralcal.losses._history import SizedHistory
 from spectralcal.losses._validation import at_least, checked_logits, choice, non_negative
+from spectralcal.losses.targets import Common, Inputs, taken_from
 from spectralcal.spectral.confidence import KINDS, confidence_map
 from spectralcal.spectral.entropy import band_shares, spectral_entropy
 from spectralcal.spectral.power import band_power
 from spectralcal.spectral.taper import tapered
 
 
-class SpectralEntropyLoss(nn.Module):
+class SpectralEntropyLoss(SegmentationLoss):
     """Squared hinge that pulls each sample's spectral entropy up to that of a moving reference (Eq. 9, Algorithm 1).
 
     With S_b the band powers of sample b's confidence map, S~ their mean over the batches of a window, P = S / sum S and
     H(P) = -sum_k P^(k) log(P^(k) + eps):  L = mean_b max(0, H(P~) - H(P_b))^2, in nats squared, at most (log K)^2.
 
-    In training mode each call appends its batch to the window before using it, as Algorithm 1 does. In evaluation mode
-    the loss is what that batch would give, and the window stays as it was. The window is in ``state_dict``, so that
+    In training mode each call appends its batch to the window before using it, as Algorithm 1 does. In evaluation mode,
+    and where no gradients are recorded, the loss is what that batch would give, and the window stays as it was. The
+    window is in ``state_dict``, so that
     training resumes where it stopped. With one sample a batch and ``window=1`` the loss is zero.
+
+    Labels enter by what they leave out alone: ignored voxels, and those of weight 0, have the mean of the sample's
+    other voxels in the map; other weights only say how much a sample counts in the mean. Once a loss has seen a map
+    with room for all `bands`, smaller ones (coarser heads of deep supervision) get as many as fit, with one warning,
+    and the term is 0 where a side has one voxel.
 
     Args:
         bands: shells K (Eq. 4); default 5, the paper's.
@@ -55,6 +63,7 @@ class SpectralEntropyLoss(nn.Module):
         sync: average the batch's powers over all processes of ``torch.distributed`` (no gradient passes between them);
             default False, one window per process.
         eps: in Eqs. 7 and 8; default 1e-6, as printed.
+        common: ignore_index, multilabel, reduction; see :class:`SegmentationLoss`.
 
     Attributes:
         diagnostics: detached scalars of the last call: target_entropy, sample_entropy (mean over the batch),
@@ -83,8 +92,9 @@ class SpectralEntropyLoss(nn.Module):
         detach_target: bool = True,
         sync: bool = False,
         eps: float = 1e-6,
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__()
+        super().__init__(**common)
         at_least("bands", bands, 1)
         choice("confidence", confidence, KINDS)
         choice("edges", edges, ("inscribed", "corner", "as_printed"))
@@ -107,41 +117,96 @@ class SpectralEntropyLoss(nn.Module):
             "reduce": reduce,
         }
         self.history = SizedHistory(bands=bands, window=window, kind=history, init=history_init, momentum=momentum)
-        self.diagnostics: dict[str, Tensor] = {}
+        self._warned = self._had_room = False
 
-    def forward(self, logits: Tensor) -> Tensor:
-        """The loss as a scalar.
+    def forward(self, logits: Tensor, target: Tensor | None = None, weight: Tensor | None = None) -> Tensor:
+        """The loss as a scalar, or (B, *spatial) for reduction "none".
 
         Args:
-            logits: (B, C, H, W) or (B, C, D, H, W) floating point, C >= 2; computed in float32 under autocast too.
+            logits: (B, C, H, W) or (B, C, D, H, W) floating point, computed in float32 under autocast too; C = 1 is
+                the foreground's logit.
+            target, weight: as for :meth:`SegmentationLoss.forward`; default None, every voxel counts.
 
         Raises:
-            ValueError: wrong shape or type, or more bands than the shortest side allows.
+            ValueError: wrong shape or type, or a first map with more bands than its shortest side allows.
         """
-        logits = checked_logits(logits)
+        if target is not None or weight is not None or self.reduction != "mean":
+            if target is None:
+                target = torch.zeros_like(logits if self.multilabel else logits[:, :1], dtype=torch.uint8)
+            return super().forward(logits, target, weight)
+        logits = checked_logits(logits, self.multilabel)
         with torch.autocast(logits.device.type, enabled=False):
-            power = self.power(confidence_map(logits, self.confidence))
-            entropy = spectral_entropy(power, self.eps)  # (B,)
-            goal = self._target_entropy(power, tuple(logits.shape[2:]))
-            gap = (goal - entropy).clamp_min(0)
+            return self.samples(logits).mean()
+
+    def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {"spectral": self.samples(logits).mean()}
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        return {"spectral": self.samples(inputs.logits, inputs.counted)}
+
+    def samples(self, logits: Tensor, counted: Tensor | None = None) -> Tensor:
+        """The loss of each sample (B,), for checked logits with autocast off.
+
+        Args:
+            logits: (B, C, *spatial), C >= 2.
+            counted: (B, *spatial) bool, the voxels that count; default None, all.
+        """
+        left_out = () if counted is None else (counted,)
+        power = self.power(confidence_map(logits, self.confidence), *left_out)
+        if power is None:
+            return logits.flatten(1).sum(1) * 0
+        entropy = spectral_entropy(power, self.eps)  # (B,)
+        goal = self._target_entropy(power, tuple(logits.shape[2:]), *(c.flatten(1).any(1) for c in left_out))
+        gap = (goal - entropy).clamp_min(0)
         self.diagnostics = {
             "target_entropy": goal.detach(),
             "sample_entropy": entropy.detach().mean(),
             "penalised_fraction": (gap.detach() > 0).to(entropy.dtype).mean(),
         }
-        return gap.square().mean()
+        return gap.square()
 
-    def power(self, field: Tensor) -> Tensor:
-        """Band powers (B, K) of a confidence map (B, *spatial), with this loss's taper and shells."""
-        return band_power(field if self.taper is None else tapered(field, self.taper), **self.shells)
+    def power(self, field: Tensor, counted: Tensor | None = None) -> Tensor | None:
+        """Band powers (B, K) of a confidence map (B, *spatial), with this loss's taper and shells.
 
-    def _target_entropy(self, power: Tensor, size: tuple[int, ...]) -> Tensor:
+        None for a map without room for a single band. Voxels that do not count have the mean of the others.
+        """
+        bands = self._bands(tuple(field.shape[1:]))
+        if bands == 0:
+            return None
+        if counted is not None:
+            field = _filled(field, counted)
+        field = field if self.taper is None else tapered(field, self.taper)
+        return band_power(field, **(self.shells if bands == self.bands else self.shells | {"bands": bands}))
+
+    def _bands(self, shape: tuple[int, ...]) -> int:
+        """How many bands a map of this shape gets."""
+        sides = list(shape)
+        if len(sides) == 3 and 1 in sides:
+            sides.remove(1)  # a single slice of a volume has the spectrum of a 2-D slice
+        room = min(sides) // 2
+        if room >= self.bands:
+            self._had_room = True
+        if room >= self.bands or not self._had_room:
+            return self.bands
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"bands: maps of {shape} have room for {room} of {self.bands}, and get {room}; so do others too small",
+                stacklevel=2,
+            )
+        return room
+
+    def _target_entropy(self, power: Tensor, size: tuple[int, ...], with_voxels: Tensor | None = None) -> Tensor:
         pooled = power if self.pool == "power" else band_shares(power, self.eps)
-        batch = pooled.mean(0)
+        if with_voxels is None:
+            batch = pooled.mean(0)
+        else:
+            # A batch without any voxel is not a number, which the history never keeps.
+            batch = torch.where(with_voxels.unsqueeze(1), pooled, 0).sum(0) / with_voxels.sum()
         if self.detach_target:
             batch = batch.detach()
         if self.sync:
-            batch = _across_processes(batch)
+            batch = _across_processes(batch if with_voxels is None else batch.nan_to_num())
         reference = self.history(batch, size)
         if self.target == "maximum":
             reference = torch.ones_like(reference)
@@ -156,7 +221,7 @@ class SpectralEntropyCELoss(SegmentationLoss):
         warmup_steps: training batches over which the weight rises linearly from 0; default 0, constant as in the paper.
         monitor: log the spectral entropy of the largest softmax probability too, "entropy_max_prob", which unlike that
             of the largest logit cannot change without a change of the prediction; default True.
-        options: of :class:`SpectralEntropyLoss`.
+        options: of :class:`SpectralEntropyLoss`, those of :class:`SegmentationLoss` included.
 
     Attributes:
         diagnostics: those of :class:`SpectralEntropyLoss` and entropy_max_prob (mean over the batch).
@@ -165,7 +230,7 @@ class SpectralEntropyCELoss(SegmentationLoss):
     steps: Tensor
 
     def __init__(self, weight: float = 0.01, warmup_steps: int = 0, monitor: bool = True, **options: object) -> None:
-        super().__init__()
+        super().__init__(**taken_from(options))
         self.weight = non_negative("weight", weight)
         self.warmup_steps = at_least("warmup_steps", warmup_steps, 0)
         self.monitor = monitor
@@ -178,12 +243,24 @@ class SpectralEntropyCELoss(SegmentationLoss):
             "ce": F.nll_loss(log_probabilities, target),
             "spectral": self._weight_now(logits) * self.spectral(logits),
         }
+        self._note(log_probabilities)
+        return terms
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        terms = {
+            "ce": cross_entropies(inputs),
+            "spectral": self._weight_now(inputs.logits) * self.spectral.samples(inputs.logits, inputs.counted),
+        }
+        self._note(inputs.logits.log_softmax(1), inputs.counted)
+        return terms
+
+    def _note(self, log_probabilities: Tensor, counted: Tensor | None = None) -> None:
         self.diagnostics = dict(self.spectral.diagnostics)
         if self.monitor and self.monitoring:
             with torch.no_grad():
-                power = self.spectral.power(log_probabilities.amax(1).exp())
-                self.diagnostics["entropy_max_prob"] = spectral_entropy(power, self.spectral.eps).mean()
-        return terms
+                power = self.spectral.power(log_probabilities.amax(1).exp(), counted)
+                if power is not None:
+                    self.diagnostics["entropy_max_prob"] = spectral_entropy(power, self.spectral.eps).mean()
 
     def _weight_now(self, logits: Tensor) -> float | Tensor:
         if self.warmup_steps == 0:
@@ -191,9 +268,17 @@ class SpectralEntropyCELoss(SegmentationLoss):
         if self.steps.device != logits.device:
             self.to(logits.device)
         share = (self.steps / self.warmup_steps).clamp_max(1).to(logits.dtype)
-        if self.training:
+        if self.training and torch.is_grad_enabled():
             self.steps.add_(1)
         return self.weight * share
+
+
+def _filled(field: Tensor, counted: Tensor) -> Tensor:
+    """(B, *spatial) with the mean of a sample's counted voxels where a voxel does not count."""
+    axes = tuple(range(1, field.ndim))
+    kept = torch.where(counted, field, 0)
+    mean = kept.sum(axes, keepdim=True) / counted.sum(axes, keepdim=True).clamp_min(1)
+    return torch.where(counted, field, mean)
 
 
 def _across_processes(batch: Tensor) -> Tensor:

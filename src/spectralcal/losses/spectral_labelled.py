@@ -5,21 +5,24 @@ The paper's map knows nothing of the truth: it can be rebalanced without being r
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spectralcal.losses._base import SegmentationLoss
+from spectralcal.losses._base import SegmentationLoss, cross_entropies
 from spectralcal.losses._validation import at_least, choice, non_negative
 from spectralcal.losses.spectral import SpectralEntropyLoss
+from spectralcal.losses.targets import Common, Inputs, taken_from
 
 MAPS = ("residual", "boundary")
 
 
 class LabelledSpectralEntropyLoss(SpectralEntropyLoss):
-    """:class:`SpectralEntropyLoss` of the largest probability, after `relate` has set it against the labels.
+    """:class:`SpectralEntropyLoss` of the largest probability set against the labels: of the call, or of `relate`.
+
+    With soft labels correctness is the share of the predicted class; "boundary" has none.
 
     Args:
         map: "residual" (default): confidence minus correctness (1 where the predicted label is right, else 0). A
@@ -29,6 +32,7 @@ class LabelledSpectralEntropyLoss(SpectralEntropyLoss):
         width: of "boundary", in voxels (a box); default 3.
         bands, window, reduce, target: as in :class:`SpectralEntropyLoss`. With reduce="mean" and target="maximum" the
             term asks for a white residual.
+        common: ignore_index, multilabel, reduction; see :class:`SegmentationLoss`.
 
     Raises:
         ValueError: an option outside its range.
@@ -42,8 +46,9 @@ class LabelledSpectralEntropyLoss(SpectralEntropyLoss):
         window: int = 50,
         reduce: Literal["sum", "mean"] = "sum",
         target: Literal["history", "maximum"] = "history",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(bands=bands, window=window, reduce=reduce, target=target, confidence="max_prob")
+        super().__init__(bands=bands, window=window, reduce=reduce, target=target, confidence="max_prob", **common)
         choice("map", map, MAPS)
         self.map, self.width = map, at_least("width", width, 1)
         self._shift: Tensor | None = None
@@ -58,12 +63,39 @@ class LabelledSpectralEntropyLoss(SpectralEntropyLoss):
                 self._shift, self._scale = torch.ones((), device=logits.device), near_boundary(target, self.width)
         return self
 
-    def power(self, field: Tensor) -> Tensor:
+    def related(self, inputs: Inputs) -> LabelledSpectralEntropyLoss:
+        """:meth:`relate` for labels that may be soft or unknown.
+
+        Raises:
+            ValueError: soft labels for the map "boundary".
+        """
+        if inputs.soft is None and inputs.weight is None:
+            return self.relate(inputs.logits, inputs.labels)
+        if self.map == "residual":
+            with torch.no_grad():
+                predicted = inputs.logits.argmax(1, keepdim=True)
+                self._shift, self._scale = inputs.shares().gather(1, predicted).squeeze(1), None
+            return self
+        if inputs.soft is not None:
+            raise ValueError("target: soft labels have no boundary; use map='residual', or labels")
+        self._shift = torch.ones((), device=inputs.logits.device)
+        self._scale = near_boundary(inputs.labels, self.width, inputs.counted)
+        return self
+
+    def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        self.relate(logits, target)
+        return super()._terms(logits, target)
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        self.related(inputs)
+        return super()._values(inputs)
+
+    def power(self, field: Tensor, counted: Tensor | None = None) -> Tensor | None:
         """Band powers (B, K) of the confidence (B, *spatial) set against the labels."""
         if self._shift is None:
             raise ValueError("labels: expected a call of relate(logits, target) before this one, found none")
         field = field - self._shift
-        return super().power(field if self._scale is None else field * self._scale)
+        return super().power(field if self._scale is None else field * self._scale, counted)
 
 
 class LabelledSpectralEntropyCELoss(SegmentationLoss):
@@ -72,14 +104,14 @@ class LabelledSpectralEntropyCELoss(SegmentationLoss):
     Args:
         weight: default 1.0, where the term's gradient is of cross-entropy's size; config/explore.yaml chose 0.3 on
             validation cases of hippocampus (docs/replication.md).
-        options: of :class:`LabelledSpectralEntropyLoss`.
+        options: of :class:`LabelledSpectralEntropyLoss`, those of :class:`SegmentationLoss` included.
 
     Attributes:
         diagnostics: those of :class:`SpectralEntropyLoss`.
     """
 
     def __init__(self, weight: float = 1.0, **options: object) -> None:
-        super().__init__()
+        super().__init__(**taken_from(options))
         self.weight = non_negative("weight", weight)
         self.spectral = LabelledSpectralEntropyLoss(**options)
 
@@ -91,13 +123,30 @@ class LabelledSpectralEntropyCELoss(SegmentationLoss):
         self.diagnostics = dict(self.spectral.diagnostics)
         return terms
 
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        terms = {
+            "ce": cross_entropies(inputs),
+            "spectral": self.weight * self.spectral.related(inputs).samples(inputs.logits, inputs.counted),
+        }
+        self.diagnostics = dict(self.spectral.diagnostics)
+        return terms
 
-def near_boundary(target: Tensor, width: int) -> Tensor:
-    """1.0 where another label lies within `width` voxels along the axes or diagonally, else 0.0: (B, *spatial)."""
+
+def near_boundary(target: Tensor, width: int, counted: Tensor | None = None) -> Tensor:
+    """1.0 where two labels lie within `width` voxels along the axes or diagonally, else 0.0: (B, *spatial).
+
+    Voxels outside `counted` (B, *spatial) have no label.
+    """
     pool = F.max_pool3d if target.ndim == 4 else F.max_pool2d
     labels = target.unsqueeze(1).float()
-    highest, lowest = (pool(sign * labels, 2 * width + 1, stride=1, padding=width) * sign for sign in (1, -1))
-    return (highest != lowest).squeeze(1).float()
+    known = None if counted is None else counted.unsqueeze(1)
+
+    def extreme(sign: int) -> Tensor:
+        field = sign * labels if known is None else torch.where(known, sign * labels, -torch.inf)
+        return pool(field, 2 * width + 1, stride=1, padding=width) * sign
+
+    highest, lowest = extreme(1), extreme(-1)
+    return (highest > lowest).squeeze(1).float() if known is not None else (highest != lowest).squeeze(1).float()
 
 
 LOSS = LabelledSpectralEntropyCELoss

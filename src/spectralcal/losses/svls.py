@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from spectralcal.losses._base import SegmentationLoss, one_hot
 from spectralcal.losses._gradient import with_gradient
 from spectralcal.losses._neighbourhood import filter3
+from spectralcal.losses.targets import Common, Inputs
 from spectralcal.spectral.blocks import blocks
 
 
@@ -18,18 +20,20 @@ class SVLSLoss(SegmentationLoss):
 
     A Gaussian of 3 voxels a side, normalised, has its centre set to the sum of its neighbours and is normalised again:
     the soft label is half the voxel's own label and half the weighted mean of its 8 (2-D) or 26 (3-D) neighbours, for
-    every sigma. Labels outside the image repeat the outermost ones. Away from borders nothing is smoothed.
+    every sigma. Labels outside the image repeat the outermost ones. Away from borders nothing is smoothed. Soft labels
+    are smoothed alike; ignored voxels are nobody's neighbours, and a voxel without neighbours keeps its own label.
 
     Args:
         sigma: of the Gaussian, in voxels; default 2.0, as the paper states for its baseline, where all neighbours weigh
             almost the same. The authors' code has 1.
+        common: ignore_index, multilabel, reduction; see :class:`SegmentationLoss`.
 
     Raises:
         ValueError: `sigma` is not positive.
     """
 
-    def __init__(self, sigma: float = 2.0) -> None:
-        super().__init__()
+    def __init__(self, sigma: float = 2.0, **common: Unpack[Common]) -> None:
+        super().__init__(**common)
         if not (sigma > 0 and math.isfinite(sigma)):
             raise ValueError(f"sigma: expected a positive number of voxels, received {sigma!r}")
         self.sigma = sigma
@@ -37,9 +41,7 @@ class SVLSLoss(SegmentationLoss):
     @torch.no_grad()
     def soft_labels(self, target: Tensor, num_classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """The smoothed labels: (B, *spatial) integer -> (B, C, *spatial), summing to 1 over the classes."""
-        side = math.exp(-1 / (2 * self.sigma**2))
-        total = 1 + 2 * side
-        side, centre = side / total, 1 / total
+        side, centre = self._kernel()
         peak = centre ** (target.ndim - 1)
         soft = one_hot(target, num_classes, dtype)
         # Half the neighbours' mean and half the voxel's own label: both are one linear map of the filtered label.
@@ -64,6 +66,27 @@ class SVLSLoss(SegmentationLoss):
             return (total / voxels).to(logits.dtype), soft if wanted else None
 
         return {"svls": with_gradient(logits, soft_cross_entropy)}
+
+    def _values(self, inputs: Inputs) -> dict[str, Tensor]:
+        return {"svls": -(self._smoothed(inputs) * inputs.logits.log_softmax(1)).sum(1)}
+
+    @torch.no_grad()
+    def _smoothed(self, inputs: Inputs) -> Tensor:
+        """:meth:`soft_labels` where labels may be soft or unknown."""
+        own, counted = inputs.shares(), inputs.counted
+        side, centre = self._kernel()
+        peak = centre ** (own.ndim - 2)
+        known = torch.ones_like(own[:, :1]) if counted is None else counted.unsqueeze(1).to(own.dtype)
+        own = own * known
+        around, number = (filter3(field, side, centre, "replicate") - peak * field for field in (own, known))
+        # Differences of equal numbers leave rounding behind.
+        return torch.where(number > 1e-6, (own + around / number.clamp_min(1e-6)) / 2, own)
+
+    def _kernel(self) -> tuple[float, float]:
+        """Side and centre of the normalised Gaussian along one axis."""
+        side = math.exp(-1 / (2 * self.sigma**2))
+        total = 1 + 2 * side
+        return side / total, 1 / total
 
 
 LOSS = SVLSLoss

@@ -54,7 +54,12 @@ def _git(folder: Path, *command: str) -> str | None:
     """What git prints; None where it cannot answer."""
     try:
         process = subprocess.run(
-            ["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=20, check=False
+            ["git", "-C", str(folder), *command],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

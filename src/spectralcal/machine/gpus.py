@@ -59,7 +59,9 @@ def visible_gpus() -> list[Gpu]:
 
 def why_no_cuda() -> str | None:
     """Why torch cannot use CUDA here, in one line; None if it can. Asks in a process of its own (torch is heavy)."""
-    process = subprocess.run([sys.executable, "-c", _REASON], capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", _REASON], capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if process.returncode:
         return (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
     return process.stdout.strip() or None
@@ -72,7 +74,9 @@ def _installed() -> list[tuple[Gpu, str]]:
     # Identifiers, not indices: CUDA may count devices in another order than nvidia-smi.
     command = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
     try:
-        process = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        process = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=30, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return []
     rows = [[cell.strip() for cell in line.split(",")] for line in process.stdout.splitlines()]

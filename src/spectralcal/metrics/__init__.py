@@ -2,6 +2,7 @@
 
 from spectralcal.metrics.calibration import CalibrationHistogram, OverUnder, Reliability
 from spectralcal.metrics.confidence import confidence_gaps
+from spectralcal.metrics.confusion import ConfusionScores, confusion_scores
 from spectralcal.metrics.debiased import Debiased, debiased_ece, debiased_ece_over_cases
 from spectralcal.metrics.floor import ExpectedBins, expected_bins
 from spectralcal.metrics.isotonic import Corp, Isotonic, corp, isotonic_error, isotonic_fit
@@ -26,6 +27,7 @@ __all__ = [
     "PROTOCOLS",
     "REGIONS",
     "CalibrationHistogram",
+    "ConfusionScores",
     "Corp",
     "Debiased",
     "ExpectedBins",
@@ -39,6 +41,7 @@ __all__ = [
     "boundary_band",
     "brier_split",
     "confidence_gaps",
+    "confusion_scores",
     "corp",
     "debiased_ece",
     "debiased_ece_over_cases",

@@ -286,7 +286,8 @@ def check_values(low: float, high: float, off: float, first: int, last: int, num
     """
     if not (low >= -RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):  # also true for NaN
         raise ValueError(
-            f"probabilities must be finite and in [0, 1], got {low:.6g} to {high:.6g}: apply softmax to logits"
+            f"probabilities must be finite and in [0, 1], got {low:.6g} to {high:.6g}: apply softmax to logits "
+            "(sigmoid to one channel)"
         )
     if off > SUM_TOLERANCE:
         raise ValueError(
@@ -296,5 +297,5 @@ def check_values(low: float, high: float, off: float, first: int, last: int, num
     if first < 0 or last >= num_classes:
         raise ValueError(
             f"target labels must be in 0..{num_classes - 1} for {num_classes} classes, got {first}..{last}: remap "
-            "them, or leave such voxels out with mask"
+            "them, or leave such voxels out with mask or ignore_index"
         )

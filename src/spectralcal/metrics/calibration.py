@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from spectralcal.metrics.accumulate import Cells, Tally, collect, slabs, to_nump
 from spectralcal.metrics.adaptive import equal_count_bound, equal_count_error
 from spectralcal.metrics.cells import cell_grid
 from spectralcal.metrics.compiled import kernel_if_it_pays
+from spectralcal.metrics.labels import labelled
 
 _VERSION = 1
 MAX_CLASSES = 4096  # the top probability is then above the floor under which all share one cell
@@ -73,7 +74,13 @@ class CalibrationHistogram:
         return int(self._cells.count[-1].sum())
 
     def update(
-        self, probabilities: object, target: object, mask: object | None = None, threads: int = 1
+        self,
+        probabilities: object,
+        target: object,
+        mask: object | None = None,
+        threads: int = 1,
+        ignore_index: int | None = None,
+        multilabel: bool = False,
     ) -> CalibrationHistogram:
         """Count voxels. Nothing is counted when an error is raised.
 
@@ -83,12 +90,17 @@ class CalibrationHistogram:
             probabilities: (B, C, *spatial) with target (B, *spatial), or (C, *spatial) with target (*spatial);
                 NumPy arrays or torch tensors, any float type, any memory layout. Shapes that fit both (a volume of
                 C slices) are read as batched: give such a volume a batch axis. Each voxel's values are in [0, 1] (1e-5
-                for rounding) and sum to 1 (5e-3 for half precision).
-            target: integer labels in 0..C-1.
-            mask: booleans in target's shape, True where a voxel counts; labels elsewhere may be anything. A mask
-                without a True adds nothing.
+                for rounding) and sum to 1 (5e-3 for half precision). With two classes, one channel is the foreground's
+                probability.
+            target: labels in 0..C-1: integers, booleans or whole floats, with or without a class axis of length 1, or
+                one-hot (:mod:`spectralcal.metrics.labels`). Soft labels are not defined: voxels are counted.
+            mask: booleans, or 0 and 1, in target's shape, True where a voxel counts; labels elsewhere may be anything.
+                A mask without a True adds nothing. Weights are not defined.
             threads: how many count at once on a CPU; every number of threads gives the same bits. 1 by default, because
                 studies run a process per core; more helps where the loops are compiled.
+            ignore_index: label of voxels that do not count. None by default: every label must be a class.
+            multilabel: each channel is a yes-or-no question of its own, with target 0 or 1 in the probabilities' shape;
+                all are counted together, in two classes. False by default.
 
         Raises:
             ValueError: shapes, types or values other than these, or arrays without a voxel.
@@ -100,24 +112,26 @@ class CalibrationHistogram:
             target, mask = (x if x is None else as_tensor(x, probabilities.device) for x in (target, mask))
         else:
             target, mask = (x if x is None else to_numpy(x) for x in (target, mask))
+        if multilabel:
+            probabilities, target, mask = self._questions(probabilities, target, mask)
         shape = tuple(probabilities.shape)
         classes, rest = self._class_axis(shape, tuple(target.shape))
-        if not _integers(target):
-            raise ValueError(f"target must hold integer labels, got {target.dtype}: cast it to an integer type")
+        single = shape[classes] == 1
+        target, counted = labelled(target, rest, classes, ignore_index)
         if 0 in rest:
             raise ValueError(f"target must hold at least one voxel, got shape {rest}")
-        if mask is not None and (str(mask.dtype).removeprefix("torch.") != "bool" or tuple(mask.shape) != rest):
-            raise ValueError(f"mask must be boolean in the target's shape {rest}, got {mask.dtype} {tuple(mask.shape)}")
+        mask = counted if mask is None else _both(_as_mask(mask, rest, classes), counted)
         if not isinstance(threads, int) or threads < 1:
             raise ValueError(f"threads must be an integer of at least 1, got {threads!r}")
 
         def where(box: tuple[slice, ...]) -> tuple[slice, ...]:
             return (slice(None), *box) if classes == 0 else (box[0], slice(None), *box[1:])
 
+        rows = 1 if single else self.num_classes
         if in_place:
             values = probabilities.detach()
             parts = (
-                (values[where(box)].swapaxes(0, classes).reshape(self.num_classes, -1),
+                (_pair(values[where(box)].swapaxes(0, classes).reshape(rows, -1), single),
                  target[box].reshape(-1), None if mask is None else mask[box].reshape(-1))
                 for box in slabs(rest, CHUNK)
             )  # fmt: skip
@@ -132,8 +146,8 @@ class CalibrationHistogram:
                 if keep is not None and not keep.any():
                     continue
                 values = to_numpy(probabilities[where(box)])
-                p = values.swapaxes(0, classes).reshape(self.num_classes, -1).astype(np.float32, copy=False)
-                tally.add(p, target[box].reshape(-1), keep, count_voxels)
+                p = values.swapaxes(0, classes).reshape(rows, -1).astype(np.float32, copy=False)
+                tally.add(_pair(p, single), target[box].reshape(-1), keep, count_voxels)
             return tally
 
         boxes = list(slabs(rest))
@@ -146,14 +160,35 @@ class CalibrationHistogram:
         return self
 
     def _class_axis(self, shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-        if len(shape) > 1 and shape[1] == self.num_classes and (shape[0], *shape[2:]) == target:
-            return 1, target
-        if len(shape) > 1 and shape[0] == self.num_classes and shape[1:] == target:
-            return 0, target
+        """The axis of the classes, and the shape of the voxels."""
+        rests = {axis: (*shape[:axis], *shape[axis + 1 :]) for axis in (1, 0) if len(shape) > 1}
+        lengths = (self.num_classes, 1) if self.num_classes == 2 else (self.num_classes,)
+        for with_classes in (False, True):  # targets with a class axis come second
+            for axis, rest in rests.items():
+                forms = [(*rest[:axis], n, *rest[axis:]) for n in (1, self.num_classes)] if with_classes else [rest]
+                if shape[axis] in lengths and target in forms:
+                    return axis, rest
         raise ValueError(
             f"expected probabilities (B, {self.num_classes}, *spatial) with target (B, *spatial), or "
             f"({self.num_classes}, *spatial) with target (*spatial); got {shape} and {target}"
         )
+
+    def _questions(self, probabilities: object, target: object, mask: object | None) -> tuple[object, object, object]:
+        """Channels of a multi-label task as voxels with one channel."""
+        shape = tuple(probabilities.shape)
+        if self.num_classes != 2 or tuple(target.shape) != shape:
+            raise ValueError(
+                "multilabel: expected a histogram of 2 classes, and target of 0 and 1 in the probabilities' shape "
+                f"{shape}; got {self.num_classes} classes and {tuple(target.shape)}"
+            )
+        if mask is not None and tuple(mask.shape) != shape:
+            # Without its class axis, which is the second where there is a batch.
+            axis = next((a for a in (1, 0) if (*shape[:a], *shape[a + 1 :]) == tuple(mask.shape)), None)
+            if axis is not None:
+                mask = mask.reshape(*shape[:axis], 1, *shape[axis + 1 :])
+            # Broadcast by an operation that arrays and tensors share.
+            mask = mask & (target == target) if _is_mask(mask) else mask
+        return probabilities.reshape(1, -1), target.reshape(-1), None if mask is None else mask.reshape(-1)
 
     def merge(self, other: CalibrationHistogram) -> CalibrationHistogram:
         """Add the voxels of another histogram (in place; returns self).
@@ -235,10 +270,18 @@ class CalibrationHistogram:
         """Expected calibration error of the top label: sum over bins of count/N |accuracy - confidence| (Guo 2017)."""
         return self._gap(-1) if self.count else float("nan")
 
-    def mce(self) -> float:
-        """Maximum calibration error: the largest top-label gap of a non-empty bin (Guo 2017)."""
+    def mce(self, over: Literal["max", "mean"] = "max") -> float:
+        """Maximum calibration error: the largest top-label gap of a non-empty bin (Guo 2017); or, as some expand the
+        letters, their unweighted "mean".
+
+        Raises:
+            ValueError: `over` is neither.
+        """
+        if over not in ("max", "mean"):
+            raise ValueError(f"over must be 'max' or 'mean', got {over!r}")
         diagram = self.reliability()
-        return float(np.nanmax(np.abs(diagram.accuracy - diagram.confidence))) if self.count else float("nan")
+        gaps = np.abs(diagram.accuracy - diagram.confidence)[diagram.count > 0]
+        return float(gaps.max() if over == "max" else gaps.mean()) if self.count else float("nan")
 
     def signed_gaps(self, label: int | None = None) -> np.ndarray:
         """(bins,) confidence - accuracy of each bin times its share of the voxels: over-confident where positive.
@@ -356,7 +399,34 @@ def _in_place(probabilities: object) -> bool:
     return bool(getattr(probabilities, "is_cuda", False))
 
 
-def _integers(array: object) -> bool:
-    if isinstance(array, np.ndarray):
-        return array.dtype.kind in "iub"
-    return not (array.is_floating_point() or array.is_complex())
+def _is_mask(array: object) -> bool:
+    return str(array.dtype).removeprefix("torch.") == "bool"
+
+
+def _as_mask(mask: object, rest: tuple[int, ...], axis: int) -> object:
+    """A mask of the voxels' shape `rest`, from booleans or from 0 and 1, perhaps with a class axis of length 1."""
+    if tuple(mask.shape) == (*rest[:axis], 1, *rest[axis:]):
+        mask = mask.reshape(rest)
+    if tuple(mask.shape) == rest and not _is_mask(mask) and bool(((mask == 0) | (mask == 1)).all()):
+        mask = mask == 1
+    if not _is_mask(mask) or tuple(mask.shape) != rest:
+        raise ValueError(
+            f"mask must be boolean in the target's shape {rest}, or hold 0 and 1, got {mask.dtype} "
+            f"{tuple(mask.shape)}: voxels are counted, weights are not defined"
+        )
+    return mask
+
+
+def _both(mask: object, counted: object | None) -> object:
+    return mask if counted is None else mask & counted
+
+
+def _pair(rows: object, single: bool) -> object:
+    """(C, n) probabilities; those of two classes from (1, n) of the foreground if `single`."""
+    if not single:
+        return rows
+    if isinstance(rows, np.ndarray):
+        return np.concatenate([1 - rows, rows])
+    rows = rows.float().repeat(2, 1)
+    rows[0] = 1 - rows[0]
+    return rows

@@ -20,6 +20,7 @@ import numpy as np
 
 from spectralcal.metrics.boundaries import bounding_box
 from spectralcal.metrics.cells import cell_grid
+from spectralcal.metrics.labels import labelled
 from spectralcal.metrics.surface import check_spacing
 
 #: upper ends in mm of the bands on either side; beyond the last is one more. Doubling, because boundaries are where
@@ -52,7 +53,10 @@ class BoundaryDistance:
 
 
 def boundary_distance(
-    reference: np.ndarray, spacing_mm: Sequence[float], reach_mm: float = ENDS_MM[-1]
+    reference: np.ndarray,
+    spacing_mm: Sequence[float],
+    reach_mm: float = ENDS_MM[-1],
+    ignore_index: int | None = None,
 ) -> BoundaryDistance | None:
     """Distances to the boundaries of a label map; None where it has only one label.
 
@@ -61,6 +65,7 @@ def boundary_distance(
         spacing_mm: distance of neighbouring voxel centres along each axis.
         reach_mm: larger distances need not be told apart; the transform is the costly part, and grows with the reach.
             Infinity keeps the whole volume.
+        ignore_index: label of voxels that do not count: no boundary is between them and others. None by default.
 
     Raises:
         ValueError: `spacing_mm` is not one positive number per axis.
@@ -68,10 +73,13 @@ def boundary_distance(
     from scipy.ndimage import distance_transform_edt
 
     spacing = check_spacing(spacing_mm, reference.ndim).tolist()
+    _, counted = labelled(reference, reference.shape, ignore_index=ignore_index, name="reference")
     edge = np.zeros(reference.shape, bool)
     for axis in range(reference.ndim):
         before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
         differs = reference[before] != reference[after]
+        if counted is not None:
+            differs &= counted[before] & counted[after]
         edge[before] |= differs
         edge[after] |= differs
     box = bounding_box(edge)
@@ -82,12 +90,14 @@ def boundary_distance(
     return BoundaryDistance(box, distance_transform_edt(~edge[box], sampling=tuple(spacing)))
 
 
-def signed_bands(reference: np.ndarray, distance: BoundaryDistance | None) -> np.ndarray:
+def signed_bands(
+    reference: np.ndarray, distance: BoundaryDistance | None, ignore_index: int | None = None
+) -> np.ndarray:
     """Band of each voxel, (*spatial) int8: 0 is farthest outside, ``BANDS - 1`` deepest inside, -1 in none.
 
     `reference` is the label map, of the reference or of a prediction, in which `distance` was measured. A band holds
     distances above its nearer end up to its farther end; the nearest one also holds 0. A map of one label has no
-    boundary, and no voxel a band.
+    boundary, and no voxel a band; nor has a voxel with the label `ignore_index`.
     """
     if distance is None:
         return np.full(reference.shape, -1, np.int8)
@@ -95,7 +105,10 @@ def signed_bands(reference: np.ndarray, distance: BoundaryDistance | None) -> np
     ends = np.array(ENDS_MM) * TOLERANCE
     step[distance.box] = np.searchsorted(ends, distance.millimetres, side="left")
     middle = BANDS // 2
-    return np.where(reference != 0, middle + step, middle - 1 - step).astype(np.int8)
+    bands = np.where(reference != 0, middle + step, middle - 1 - step).astype(np.int8)
+    if ignore_index is not None:
+        bands[reference == ignore_index] = -1
+    return bands
 
 
 def band_edges() -> np.ndarray:

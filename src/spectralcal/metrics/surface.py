@@ -12,8 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
+from spectralcal.metrics.accumulate import to_numpy
 from spectralcal.metrics.boundaries import boundary_distances, boundary_voxels, bounding_box, nearest_mm
 from spectralcal.metrics.compiled import kernel_if_it_pays
+from spectralcal.metrics.labels import labelled
 from spectralcal.metrics.overlap import Status, mask_pair, status_of
 
 
@@ -23,19 +25,22 @@ class SurfaceDistances:
 
     With ``status`` ``missed`` (empty prediction) every distance is ``penalty_mm`` and :meth:`nsd` is 0. With
     ``spurious`` (empty reference) or ``absent`` (both empty) there is no boundary to be near to: every number is nan,
-    and the status, which is kept beside the value, says why.
+    and the status, which is kept beside the value, says why. A false structure then costs nothing in a mean of
+    distances; with `price_spurious` it costs what a missed one does, as in BraTS.
 
     Attributes:
         prediction_to_reference_mm: (P,) distance of each predicted boundary voxel to the nearest reference one.
         reference_to_prediction_mm: (R,) the other direction.
         penalty_mm: diagonal of the image.
         status: see :func:`spectralcal.metrics.status`.
+        price_spurious: a spurious structure has the numbers of a missed one; ``dataclasses.replace`` sets it.
     """
 
     prediction_to_reference_mm: np.ndarray
     reference_to_prediction_mm: np.ndarray
     penalty_mm: float
     status: Status
+    price_spurious: bool = False
 
     @property
     def hd95(self) -> float:
@@ -70,7 +75,7 @@ class SurfaceDistances:
         """
         if not tolerance_mm >= 0:
             raise ValueError(f"tolerance_mm must be at least 0, got {tolerance_mm}")
-        if self.status == "missed":
+        if self._priced:
             return 0.0
         return self._value(lambda: np.mean(self._pooled <= tolerance_mm))
 
@@ -85,42 +90,47 @@ class SurfaceDistances:
     def _value(self, compute) -> float:
         if self.status == "ok":
             return float(compute())
-        return self.penalty_mm if self.status == "missed" else float("nan")
+        return self.penalty_mm if self._priced else float("nan")
+
+    @property
+    def _priced(self) -> bool:
+        return self.status == "missed" or (self.price_spurious and self.status == "spurious")
 
 
-def surface_distances(prediction: object, reference: object, spacing_mm: Sequence[float]) -> SurfaceDistances:
+def surface_distances(
+    prediction: object, reference: object, spacing_mm: Sequence[float], ignore_index: int | None = None
+) -> SurfaceDistances:
     """Distances between the boundaries of two masks.
 
     Args:
         prediction, reference: masks of one shape, 2-D or 3-D (any number of axes works).
         spacing_mm: distance of neighbouring voxel centres along each axis.
+        ignore_index: value in the reference of voxels that do not count: they are no boundary voxels, and a face
+            between them and a structure is no boundary, unless a structure has no other. None by default.
 
     Raises:
         ValueError: shapes differ, a mask holds more than 0 and 1, or ``spacing_mm`` is not one positive number an axis.
     """
-    p, r = mask_pair(prediction, reference)
-    spacing = check_spacing(spacing_mm, p.ndim)
-    if p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size):
-        return _from_maps(*(np.ascontiguousarray(m).view(np.uint8) for m in (p, r)), [1], spacing)[1]
-    penalty_mm = float(np.linalg.norm(spacing * p.shape))
-    box_p, box_r = bounding_box(p), bounding_box(r)
-    state = status_of(box_p is not None, box_r is not None)
-    if state != "ok":
-        return SurfaceDistances(np.zeros(0), np.zeros(0), penalty_mm, state)
-    box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box_p, box_r, strict=True))
-    edge_p, edge_r = boundary_voxels(p[box]), boundary_voxels(r[box])
-    return SurfaceDistances(nearest_mm(edge_p, edge_r, spacing), nearest_mm(edge_r, edge_p, spacing), penalty_mm, state)
+    p, r = (np.ascontiguousarray(mask).view(np.uint8) for mask in mask_pair(prediction, reference, ignore_index))
+    ignored = None if ignore_index is None else (to_numpy(reference) == ignore_index).reshape(p.shape)
+    return _by_label(p, r, [1], check_spacing(spacing_mm, p.ndim), ignored)[1]
 
 
 def surface_distances_by_label(
-    prediction: object, reference: object, labels: Sequence[int], spacing_mm: Sequence[float]
+    prediction: object,
+    reference: object,
+    labels: Sequence[int],
+    spacing_mm: Sequence[float],
+    ignore_index: int | None = None,
 ) -> dict[int, SurfaceDistances]:
     """:func:`surface_distances` of several labels of two label maps, which are read once.
 
     Args:
-        prediction, reference: integer label maps of one shape, 2-D or 3-D.
+        prediction: integer label map, 2-D or 3-D.
+        reference: labels in the prediction's shape, or one-hot (C, *shape); see :mod:`spectralcal.metrics.labels`.
         labels: which; usually every label but the background's 0.
         spacing_mm: distance of neighbouring voxel centres along each axis.
+        ignore_index: as of :func:`surface_distances`.
 
     Returns:
         label -> distances, with what an absent label means in their ``status``.
@@ -129,17 +139,50 @@ def surface_distances_by_label(
         ValueError: maps that are not integers of one shape with at least one voxel; spacing as
             :func:`surface_distances`.
     """
-    p, r = (np.asarray(m.detach().cpu() if hasattr(m, "detach") else m) for m in (prediction, reference))
+    p, r = to_numpy(prediction), to_numpy(reference)
+    counted = None
+    if p.dtype.kind in "iub" and (r.ndim == p.ndim + 1 or r.dtype.kind == "f" or ignore_index is not None):
+        r, counted = labelled(r, p.shape, ignore_index=ignore_index, name="reference")
     if p.shape != r.shape or p.size == 0 or p.dtype.kind not in "iub" or r.dtype.kind not in "iub":
         raise ValueError(
             f"prediction and reference must be integer label maps of one shape, got {p.dtype} {p.shape} and "
             f"{r.dtype} {r.shape}"
         )
     spacing = check_spacing(spacing_mm, p.ndim)
-    known = all(0 < label < 256 for label in labels)
-    if known and p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size * len(labels)):
-        return _from_maps(_bytes(p), _bytes(r), labels, spacing)
-    return {label: surface_distances(p == label, r == label, spacing) for label in labels}
+    ignored = None if counted is None else ~counted
+    if ignored is not None:
+        # Whatever stands there is nobody's, also if the background's 0 is among the labels.
+        p, r = (np.where(ignored, -1, labels_of.astype(np.int64)) for labels_of in (p, r))
+    return _by_label(p, r, labels, spacing, ignored)
+
+
+def _by_label(
+    p: np.ndarray, r: np.ndarray, labels: Sequence[int], spacing: np.ndarray, ignored: np.ndarray | None
+) -> dict[int, SurfaceDistances]:
+    """Distances of labels of two integer maps in which no ignored voxel has one of them."""
+    if ignored is None or not ignored.any():
+        known = all(0 < label < 256 for label in labels)
+        if known and p.ndim in (2, 3) and kernel_if_it_pays("nearest_marked", p.size * len(labels)):
+            return _from_maps(_bytes(p), _bytes(r), labels, spacing)
+        ignored = None
+    return {label: _of_masks(p == label, r == label, spacing, ignored) for label in labels}
+
+
+def _of_masks(p: np.ndarray, r: np.ndarray, spacing: np.ndarray, ignored: np.ndarray | None) -> SurfaceDistances:
+    penalty_mm = float(np.linalg.norm(spacing * p.shape))
+    box_p, box_r = bounding_box(p), bounding_box(r)
+    state = status_of(box_p is not None, box_r is not None)
+    if state != "ok":
+        return SurfaceDistances(np.zeros(0), np.zeros(0), penalty_mm, state)
+    edges = None
+    if ignored is not None:
+        # A face between a structure and an ignored voxel is no boundary, unless the structure has no other.
+        edges = [boundary_voxels(mask | ignored) & ~ignored for mask in (p, r)]
+    if edges is None or not all(edge.any() for edge in edges):
+        box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box_p, box_r, strict=True))
+        edges = [boundary_voxels(mask[box]) for mask in (p, r)]
+    there, back = nearest_mm(*edges, spacing), nearest_mm(*reversed(edges), spacing)
+    return SurfaceDistances(there, back, penalty_mm, state)
 
 
 def _bytes(labels: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 The rules are nnU-Net's: an axis is halved while at least 4 voxels remain, coarse axes wait until the others have
 caught up with their spacing, and a kernel stays flat across an axis that is still much coarser than the finest.
-The layers are MONAI's ``DynUNet``. At 96^3 isotropic voxels and without deep supervision this is the U-Net of the main
-tables: what sets it apart there is `deep_supervision` (or `residual`).
+At 96^3 isotropic voxels and without deep supervision this is the U-Net of the main tables: what sets it apart there is
+`deep_supervision` (or `residual`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from spectralcal.models.dynamic_unet import DynamicUNet
 from spectralcal.models.padding import DivisiblePadding, check_axes, check_channels
 
 #: voxels that an axis keeps at the deepest level
@@ -70,39 +71,27 @@ class NNUNet(DivisiblePadding):
         kernels, strides = plan(patch, spacing_mm)
         if len(strides) < 3:
             raise ValueError(f"patch must allow two halvings to {SMALLEST_MAP} voxels (16 per axis do), got {patch}")
-        from monai.networks.nets import DynUNet  # seconds to import: only where a network is built
-
         self.divisor = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
         self.smallest = tuple(2 * d for d in self.divisor)
         self.heads = max(1, len(strides) - 3) if deep_supervision else 0
-        self.body = DynUNet(
-            spatial_dims=spatial_dims,
-            in_channels=in_channels,
-            out_channels=num_classes,
-            kernel_size=kernels,
-            strides=strides,
-            upsample_kernel_size=strides[1:],
-            filters=[min(base_channels * 2**level, max_channels) for level in range(len(strides))],
-            norm_name=("instance", {"affine": True}),
-            res_block=residual,
-            deep_supervision=deep_supervision,
-            deep_supr_num=max(1, self.heads),
+        self.body = DynamicUNet(
+            in_channels,
+            num_classes,
+            spatial_dims,
+            kernels,
+            strides,
+            [min(base_channels * 2**level, max_channels) for level in range(len(strides))],
+            residual=residual,
+            coarse_heads=self.heads,
         )
 
     def network(self, x: Tensor) -> Tensor | list[Tensor]:
         """Logits (B, num_classes, *spatial) of divisible sizes; a list in train mode with deep supervision."""
-        # Level by level: the body's own forward would stretch every head to full resolution.
-        skips = [self.body.input_block(x)]
-        for down in self.body.downsamples:
-            skips.append(down(skips[-1]))
-        x = self.body.bottleneck(skips[-1])
-        coarse: list[Tensor] = []
-        for level, up in zip(reversed(range(len(skips))), self.body.upsamples, strict=True):
-            x = up(x, skips[level])
-            if self.training and 1 <= level <= self.heads:
-                coarse.append(self.body.deep_supervision_heads[level - 1](x))
-        logits = self.body.output_block(x)
-        return [logits, *reversed(coarse)] if coarse else logits
+        if not (self.training and self.heads):
+            return self.body(x)
+        *coarse, finest = self.body.levels(x)
+        heads = zip(self.body.deep_supervision_heads, reversed(coarse), strict=False)
+        return [self.body.output_block(finest), *(head(features) for head, features in heads)]
 
 
 def plan(patch: Sequence[int], spacing_mm: Sequence[float]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:

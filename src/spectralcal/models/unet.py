@@ -2,13 +2,14 @@
 
 The paper cites the 2-D U-Net while its patches are 3-D, and prints no widths (docs/ambiguities.md, T7). This one has
 nnU-Net's form: two 3x3x3 convolutions with instance normalisation and leaky ReLU per level, no stride at the first
-level, strided convolutions down, transposed convolutions up. It is MONAI's ``DynUNet`` without residual blocks.
+level, strided convolutions down, transposed convolutions up.
 """
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from spectralcal.models.dynamic_unet import DynamicUNet
 from spectralcal.models.padding import DivisiblePadding, check_channels
 
 
@@ -40,23 +41,10 @@ class UNet(DivisiblePadding):
         check_channels(in_channels, num_classes, spatial_dims)
         if len(channels) < 3 or min(channels) < 1:
             raise ValueError(f"channels needs at least three positive widths, got {tuple(channels)}")
-        from monai.networks.nets import DynUNet  # seconds to import: only where a network is built
-
         strides = [1] + [2] * (len(channels) - 1)
         self.divisor = 2 ** (len(channels) - 1)
         self.smallest = 2 * self.divisor
-        self.body = DynUNet(
-            spatial_dims=spatial_dims,
-            in_channels=in_channels,
-            out_channels=num_classes,
-            kernel_size=[3] * len(channels),
-            strides=strides,
-            upsample_kernel_size=strides[1:],
-            filters=list(channels),
-            norm_name=("instance", {"affine": True}),
-            res_block=False,
-            deep_supervision=False,
-        )
+        self.body = DynamicUNet(in_channels, num_classes, spatial_dims, [3] * len(channels), strides, channels)
 
     def network(self, x: Tensor) -> Tensor:
         """Logits (B, num_classes, *spatial) of divisible sizes."""

@@ -9,7 +9,7 @@ from spectralcal.posthoc._step import PostHocStep, by_class, limit_reached
 
 
 class ClasswiseTemperatureScaling(PostHocStep):
-    """softmax(z_c / T_c), T_c from 0.01 to 100, fitted to the validation voxels by their likelihood.
+    """softmax(z_c / T_c), T_c from 1e-6 to 1e6, fitted to the validation voxels by their likelihood.
 
     Vector scaling without a bias, on the logits as they are. Divided logits depend on the value that is common to all
     logits of a voxel, which no probability shows and which a loss on maps of logits can move at will: do not compare

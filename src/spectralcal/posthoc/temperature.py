@@ -10,7 +10,7 @@ from spectralcal.posthoc._step import PostHocStep, limit_reached
 
 
 class TemperatureScaling(PostHocStep):
-    """softmax(logits / T), T from 0.01 to 100, fitted to the validation voxels by their likelihood.
+    """softmax(logits / T), T from 1e-6 to 1e6, fitted to the validation voxels by their likelihood.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """

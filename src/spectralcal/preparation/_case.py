@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Settings:
 
     def record(self, dataset: Dataset) -> dict:
         """As stored in ``case.json``, with the facts of the data set that change arrays."""
-        facts = {"modality": dataset.modality, "label_map": dataset.label_map, "classes": dataset.classes}
+        modality = dataset.modality if dataset.modalities is None else dataset.modalities
+        facts = {"modality": modality, "label_map": dataset.label_map, "classes": dataset.classes}
         if dataset.pictures is not None:  # records of volumes have no such key
             facts["pictures"] = asdict(dataset.pictures)
         return json.loads(json.dumps({**asdict(self), **facts}))
@@ -50,22 +52,21 @@ def prepare_case(dataset: Dataset, case: Case, settings: Settings, out: Path) ->
     folder = out / "cases" / case.id
     source, record = dataset.fingerprint(case), settings.record(dataset)
     kept = _kept(folder, case, record, source)
-    if kept is not None:
+    if kept is not None and _on_its_grid(kept, dataset.geometry(case), settings):
         return kept
     volume = dataset.load(case)
     if volume.label is None:
         raise DataError(f"{dataset.name}: case {case.id}: expected a reference label, found none; leave out the case")
     try:
-        arrays, facts = prepare_arrays(volume, case.id, dataset.modality, settings)
-    except ValueError as error:
-        where = case.images[0] if case.images else "generated volume"
-        raise DataError(f"{dataset.name}: case {case.id}: {where}: {error}; leave out the case") from error
+        arrays, facts = prepare_arrays(volume, case.id, dataset.channel_modalities, settings)
+    except (ValueError, MemoryError) as error:
+        raise DataError(unusable(dataset, case, error)) from error
     identity = {"id": case.id, "patient": case.patient, "stratum": case.stratum, "source_sha256": source}
     return _write(folder, arrays, identity | facts, record)
 
 
 def prepare_arrays(
-    volume: Volume, case_id: str, modality: str, settings: Settings
+    volume: Volume, case_id: str, modality: str | Sequence[str], settings: Settings
 ) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """The arrays of one case and the facts about its grids; nothing is written.
 
@@ -102,6 +103,14 @@ def prepare_arrays(
         "labels": present_labels(arrays["reference.npy"]),
     }
     return arrays, facts
+
+
+def unusable(dataset: Dataset, case: Case, error: Exception) -> str:
+    """What is said of a case whose arrays cannot be made: the file of the channel that it lies in, and the remedy."""
+    channel = getattr(error, "channel", None) or 0
+    where = case.images[min(channel, len(case.images) - 1)] if case.images else "generated volume"
+    reason = str(error) or "more voxels than memory holds"
+    return f"{dataset.name}: case {case.id}: {where}: {reason}; {getattr(error, 'remedy', 'leave out the case')}"
 
 
 def foreground_voxels(label: np.ndarray, samples: int, case_id: str) -> np.ndarray:
@@ -143,6 +152,19 @@ def _kept(folder: Path, case: Case, record: dict, source: str) -> PreparedCase |
     same = (prepared.id, prepared.patient, prepared.stratum) == (case.id, case.patient, case.stratum)
     same = same and prepared.source_sha256 == source and earlier.get("settings") == record
     return prepared if same and hash_arrays(folder) == prepared.sha256 else None
+
+
+def _on_its_grid(kept: PreparedCase, geometry: tuple[tuple[int, ...], tuple[float, ...]], settings: Settings) -> bool:
+    """Whether a case has the grid that its header asks for now: headers are read better than they once were."""
+    shape, spacing = geometry
+    if kept.original_shape != tuple(shape) or not np.allclose(kept.original_spacing_mm, spacing, rtol=0, atol=1e-6):
+        return False
+    size = tuple(stop - start for start, stop in kept.crop)
+    wanted = settings.spacing_mm
+    try:
+        return kept.shape == (size if wanted is None else resample.resampled_shape(size, spacing, wanted))
+    except resample.NoGridError:
+        return False  # said with the case's name when it is made
 
 
 def _write(folder: Path, arrays: dict[str, np.ndarray], row: dict, record: dict) -> PreparedCase:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectralcal.base.errors import DataError
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
 
 #: jobs that travel to a process together, at most
 TOGETHER = 16
@@ -41,10 +45,11 @@ def run_jobs(
     # spawn: a forked copy of a process that uses threads (torch's) can hang
     context = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
+    started = context.Event()
     # Thousands of short jobs travel together, a few long ones each by itself, so that all processes end together.
     size = max(1, min(TOGETHER, len(jobs) // (64 * count)))
     try:
-        with ProcessPoolExecutor(count, mp_context=context, initializer=_single_threaded) as pool:
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(started,)) as pool:
             pending: set[Future] = set()
             done = 0
             for start in range(0, len(jobs), size):
@@ -58,9 +63,28 @@ def run_jobs(
                         done += 1
                         report(done, len(jobs))
     except BrokenProcessPool as error:
-        raise DataError(
-            f"a worker process ended early, expected {count} to stay alive; memory may be short: use fewer workers"
-        ) from error
+        raise DataError(_why_broken(count, started.is_set())) from error
+    except RuntimeError as error:
+        # What Python says to a script that begins its own work again in every process that it starts.
+        if "bootstrapping phase" not in str(error):
+            raise
+        raise DataError(_NO_GUARD) from error
+
+
+_NO_GUARD = (
+    "a worker process could not start: each runs the script that started it; put what that script does under "
+    '`if __name__ == "__main__":`, or use workers=1'
+)
+
+
+def _why_broken(count: int, started: bool) -> str:
+    """Why a worker ended early, as far as it can be told: where none began, what it runs first has stopped it."""
+    main = sys.modules.get("__main__")
+    # `python -m` and a console script of the package run nothing when they are imported; a person's script may.
+    own_script = getattr(main, "__file__", None) is not None and getattr(main, "__spec__", None) is None
+    if own_script and not started:
+        return f"{_NO_GUARD} (where it has that line, memory may be short: use fewer workers)"
+    return f"a worker process ended early, expected {count} to stay alive; memory may be short: use fewer workers"
 
 
 def _submit(pool: ProcessPoolExecutor, function: Callable[..., Any], jobs: list[tuple]) -> Future:
@@ -74,5 +98,6 @@ def _run(function: Callable[..., Any], jobs: list[tuple]) -> list[Any]:
     return [function(*job) for job in jobs]
 
 
-def _single_threaded() -> None:
+def _begin(started: Event) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
+    started.set()

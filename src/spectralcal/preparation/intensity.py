@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,9 +14,22 @@ Normalization = Literal["zscore", "minmax", "none"]
 _ROWS_OF = 1 << 13
 
 
+class FlatImage(ValueError):
+    """An image in which nothing differs from anything.
+
+    Attributes:
+        channel: index of the channel that the message is about; None: it is about all.
+        remedy: what to do.
+    """
+
+    def __init__(self, message: str, channel: int | None = None, remedy: str = "leave out the case"):
+        super().__init__(message)
+        self.channel, self.remedy = channel, remedy
+
+
 def normalize(
     image: np.ndarray,
-    modality: str,
+    modality: str | Sequence[str],
     method: Normalization = "zscore",
     ct_clip: tuple[float, float] = (-1000.0, 400.0),
 ) -> np.ndarray:
@@ -28,12 +41,15 @@ def normalize(
 
     For MR, mean and standard deviation are those of the non-zero voxels but *every* voxel is transformed: the map
     stays increasing, so that a dark voxel inside the body that happens to be 0 is not painted with the mean. In a photo
-    black is a colour, and every pixel counts.
+    black is a colour, and every pixel counts. So does every voxel of a channel whose non-zero voxels are all equal,
+    such as a mask.
+
+    A channel of one single value among others (a sequence that was not acquired, stored as zeros) becomes 0.
 
     Args:
         image: (C, *spatial).
-        modality: ``"ct"`` clips first and uses every voxel, ``"photo"`` uses every pixel; others use the non-zero
-            voxels.
+        modality: of all channels, or of each. ``"ct"`` clips first and uses every voxel, ``"photo"`` uses every pixel,
+            ``"stored"`` leaves a channel as it is; others use the non-zero voxels.
         method: ``"zscore"``, ``"minmax"`` (to [0, 1]) or ``"none"``, which only clips CT.
         ct_clip: lowest and highest CT number kept, HU.
 
@@ -41,22 +57,74 @@ def normalize(
         (C, *spatial) float32.
 
     Raises:
-        ValueError: an unknown method, an empty clip range, or a channel of one single value.
+        FlatImage: every channel has one single value, or one of CT has within `ct_clip`.
+        ValueError: an unknown method, an empty clip range, or another number of modalities than of channels.
     """
     if method not in ("zscore", "minmax", "none"):
         raise ValueError(f"expected normalisation 'zscore', 'minmax' or 'none', got '{method}'")
-    clip = tuple(ct_clip) if modality == "ct" else None
-    if clip is not None and not clip[0] < clip[1]:
-        raise ValueError(f"expected ct_clip with low < high, got ({clip[0]:g}, {clip[1]:g})")
+    kinds = (modality,) * len(image) if isinstance(modality, str) else tuple(modality)
+    if len(kinds) != len(image):
+        raise ValueError(f"expected the modality of each of {len(image)} channels, got {', '.join(kinds)}")
+    if "ct" in kinds and not ct_clip[0] < ct_clip[1]:
+        raise ValueError(f"expected ct_clip with low < high, got ({ct_clip[0]:g}, {ct_clip[1]:g})")
     scaled = np.empty(image.shape, np.float32)
-    for index, channel in enumerate(image):
-        shift, scale = _statistics(channel, clip, method, every=modality in ("ct", "photo"))
+    flat = 0
+    for index, (channel, kind) in enumerate(zip(image, kinds, strict=True)):
+        clip = tuple(ct_clip) if kind == "ct" else None
+        how = "none" if kind == "stored" else method
+        shift, scale = _statistics(channel, clip, how, every=kind in ("ct", "photo"))
+        flat += how == "none" and channel.min() == channel.max()
         if not scale > 0:
-            raise ValueError(f"channel {index} is constant ({shift:g} everywhere): nothing to normalise")
+            refuse_flat_ct(channel, index, clip)
+            scaled[index] = 0
+            flat += 1
+            continue
         for slab, target in zip(_slabs(channel, clip), _parts(scaled[index]), strict=True):
             # Subtracted first, so that large offsets do not cost digits.
             target[...] = (slab - shift) / scale
+    if flat == len(image):
+        raise FlatImage(_flat(image))
     return scaled
+
+
+def flat_channels(image: np.ndarray, modality: Sequence[str], ct_clip: tuple[float, float]) -> tuple[int, ...]:
+    """Channels of one single value, which :func:`normalize` sets to 0.
+
+    Args:
+        image: (C, *spatial), as it would be normalised.
+        modality: of each channel.
+        ct_clip: lowest and highest CT number kept, HU.
+
+    Raises:
+        FlatImage: as :func:`normalize`.
+    """
+    for index, (channel, kind) in enumerate(zip(image, modality, strict=True)):
+        if kind == "ct":
+            refuse_flat_ct(channel, index, ct_clip)
+    flat = tuple(index for index, channel in enumerate(image) if channel.min() == channel.max())
+    if len(flat) == len(image):
+        raise FlatImage(_flat(image))
+    return flat
+
+
+def refuse_flat_ct(channel: np.ndarray, index: int, clip: tuple[float, float] | None) -> None:
+    """Refuse CT whose voxels differ, but not within the range that is kept: they are not in HU, or the range is not."""
+    if clip is None:
+        return
+    low, high = float(channel.min()), float(channel.max())
+    if low < high and (high <= clip[0] or low >= clip[1]):
+        raise FlatImage(
+            f"channel {index} is constant within ct_clip ({clip[0]:g} to {clip[1]:g}): its values are {low:g} to "
+            f"{high:g}, which may not be HU",
+            index,
+            "correct its values, its modality or preparation.ct_clip, or leave out the case",
+        )
+
+
+def _flat(image: np.ndarray) -> str:
+    values = ", ".join(f"{float(channel.flat[0]):g}" for channel in image)
+    channels = "channel 0 is" if len(image) == 1 else f"all {len(image)} channels are"
+    return f"{channels} constant ({values} everywhere): nothing to normalise"
 
 
 def _parts(channel: np.ndarray) -> Iterator[np.ndarray]:
@@ -83,6 +151,14 @@ def _statistics(channel: np.ndarray, clip: tuple[float, float] | None, method: s
     if method == "minmax":
         low = min(float(slab.min()) for slab in _slabs(channel, clip))
         return low, max(float(slab.max()) for slab in _slabs(channel, clip)) - low
+    mean, deviation = _moments(channel, clip, every)
+    if not deviation > 0 and not every:
+        mean, deviation = _moments(channel, clip, every=True)
+    return mean, deviation
+
+
+def _moments(channel: np.ndarray, clip: tuple[float, float] | None, every: bool) -> tuple[float, float]:
+    """Mean and standard deviation of the voxels that count; zeros where none does."""
     count, mean = 0, 0.0
     for voxels, total in _sums(channel, clip, every):
         count += voxels

@@ -9,6 +9,8 @@ from typing import Any
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import require_json
 from spectralcal.data.splits import PARTS, HasPatient, check_split, draw, quotas_of
+from spectralcal.datasets.json_values import name_of
+from spectralcal.datasets.listing import nfc
 from spectralcal.datasets.pictures import is_picture
 
 
@@ -66,11 +68,11 @@ def _ids(path: Path, part: str, entries: list[Any], cases: Sequence[HasPatient])
     """Cases that the entries name; one that names a patient stands for all of the patient's cases."""
     by_name: dict[str, list[str]] = {}
     for case in cases:
-        by_name.setdefault(case.patient, []).append(case.id)
-    by_name |= {case.id: [case.id] for case in cases}
+        by_name.setdefault(nfc(case.patient), []).append(case.id)
+    by_name |= {nfc(case.id): [case.id] for case in cases}
     ids: list[str] = []
     for entry in entries:
-        name = str(entry).rsplit("/", 1)[-1]
+        name = name_of(entry, str(path), part).rsplit("/", 1)[-1]
         matching = by_name.get(name) or by_name.get(_without_ending(name))
         if matching is None:
             raise DataError(f"{path}: '{part}' names {entry}, which is no case or patient of the manifest; correct it")

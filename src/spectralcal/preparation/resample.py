@@ -6,6 +6,7 @@ With n voxels on either grid, the centre of output voxel i lies at input index `
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,18 +14,44 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+#: voxels of an axis before and after resampling may differ by this factor at most: no two scanners do
+MOST_CHANGE = 100
+#: voxels of a prepared channel: 8 GiB
+MOST_VOXELS = 1 << 31
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+class NoGridError(ValueError):
+    """A grid that cannot be meant.
+
+    Attributes:
+        remedy: what to do.
+    """
+
+    remedy = "correct the header or preparation.spacing, or leave out the case"
 
 
 def resampled_shape(
     shape: tuple[int, ...], spacing_mm: tuple[float, ...], new_spacing_mm: tuple[float | None, ...]
 ) -> tuple[int, ...]:
     """Number of voxels that covers the same extent at a new spacing: ``max(1, round(n * spacing / new))`` per axis, and
-    as many as before along an axis whose new spacing is None."""
-    return tuple(
-        size if new is None else max(1, int(np.floor(size * old / new + 0.5)))
+    as many as before along an axis whose new spacing is None, or that has one voxel: one plane has nothing between it
+    and the next, and more of them would be copies.
+
+    Raises:
+        NoGridError: a size that no image has, so that one of the spacings must be wrong.
+    """
+    resampled = tuple(
+        size if new is None or size == 1 else max(1, int(np.floor(size * old / new + 0.5)))
         for size, old, new in zip(shape, spacing_mm, new_spacing_mm, strict=True)
     )
+    changes = [max(new / old, old / new) for old, new in zip(shape, resampled, strict=True)]
+    if max(changes) > MOST_CHANGE or (math.prod(resampled) > MOST_VOXELS and math.prod(resampled) > math.prod(shape)):
+        raise NoGridError(
+            f"{_sizes(shape)} voxels of ({_listed(spacing_mm)}) would become {_sizes(resampled)} of "
+            f"({_listed(new_spacing_mm)}): one of the spacings cannot be right"
+        )
+    return resampled
 
 
 def resampled_spacing(
@@ -99,6 +126,14 @@ def to_original_grid(
     full[0] = 1
     full[(slice(None), *(slice(start, stop) for start, stop in box))] = inside
     return full
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _listed(spacing: tuple[float | None, ...]) -> str:
+    return ", ".join("-" if value is None else f"{value:g}" for value in spacing)
 
 
 def _linear(old: int, new: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,7 +15,16 @@ import numpy as np
 from spectralcal.base.errors import DataError
 from spectralcal.datasets import Case, Dataset
 from spectralcal.datasets.base import image_files
+from spectralcal.datasets.listing import has_word, is_rubbish
+from spectralcal.preparation import crop
+from spectralcal.preparation._case import unusable
 from spectralcal.preparation._parallel import run_jobs
+from spectralcal.preparation.intensity import flat_channels
+from spectralcal.preparation.resample import NoGridError, resampled_shape
+from spectralcal.preparation.spacing import SpacingMode, target_spacing
+
+#: mm between neighbouring voxels that a scanner may have
+PLAUSIBLE_MM = (0.01, 50.0)
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,7 @@ class CaseSurvey:
         voxels: label -> voxels of it.
         digests: SHA-256 of the voxels of each scan, as float32 in RAS order, by its name: a channel is a scan, and the
             colours of one picture are one without a name. A scan of one single value is left out.
-        constant: channels with a single value.
+        constant: channels with a single value, which preparation sets to 0.
         error: why the case cannot be used; empty if it can.
     """
 
@@ -51,7 +61,7 @@ class Survey:
         dataset: what was looked at; its facts give names to labels.
         root: its folder.
         cases: in natural order; without the unreadable ones.
-        errors: one text for everything that a study must not run on; preparation would refuse most of them.
+        errors: one text for everything that a study must not run on, whatever preparation would refuse among it.
         warnings: what a person should know and a study may run on.
         left_out: reason -> volumes of the folder that no case uses.
     """
@@ -65,7 +75,14 @@ class Survey:
 
 
 def survey_dataset(
-    dataset: Dataset, root: Path, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset,
+    root: Path,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    spacing: SpacingMode | tuple[float | None, ...] = "median_all",
+    ct_clip: tuple[float, float] = (-1000.0, 400.0),
+    crop_nonzero: bool | None = None,
 ) -> Survey:
     """Read every case once and compare them; nothing is written, and no problem ends the survey early.
 
@@ -77,22 +94,27 @@ def survey_dataset(
         root: its folder, as :meth:`Dataset.locate` gives it.
         workers: processes; each needs memory for about one case.
         progress: called with (cases done, cases in all).
+        spacing, ct_clip, crop_nonzero: of the preparation that is to follow, see
+            :func:`~spectralcal.preparation.prepare.prepare_dataset`: what it would refuse is an error here.
     """
     root = Path(root)
+    cropped = dataset.crop_nonzero if crop_nonzero is None else crop_nonzero
     try:
         cases = dataset.cases(root)
     except DataError as error:
         return Survey(dataset, root, (), (str(error),), (), {})
     order = {case.id: index for index, case in enumerate(cases)}
     surveyed = sorted(
-        run_jobs(survey_case, [(dataset, case) for case in cases], workers, progress), key=lambda one: order[one.id]
+        run_jobs(survey_case, [(dataset, case, ct_clip, cropped) for case in cases], workers, progress),
+        key=lambda one: order[one.id],
     )
     good = tuple(one for one in surveyed if not one.error)
     left_out = unused_volumes(dataset, root, cases)
     errors = [one.error for one in surveyed if one.error]
     errors += [f"{dataset.name}: case id '{case}' occurs {count} times" for case, count in _repeated(cases)]
     errors += _duplicates(dataset, good, same_patient=False)
-    warnings = _duplicates(dataset, good, same_patient=True)
+    errors += _without_grid(dataset, good, {case.id: case for case in cases}, spacing)
+    warnings = dataset.remarks(root) + _odd_spacings(dataset, good) + _duplicates(dataset, good, same_patient=True)
     warnings += [f"{one.id}: no voxel has a label" for one in good if not any(one.voxels[v] for v in one.voxels if v)]
     warnings += [f"{one.id}: channel {name} has a single value" for one in good for name in one.constant]
     if dataset.expected_cases not in (None, len(cases)):
@@ -100,13 +122,20 @@ def survey_dataset(
     return Survey(dataset, root, good, tuple(errors), tuple(warnings), left_out)
 
 
-def survey_case(dataset: Dataset, case: Case) -> CaseSurvey:
+def survey_case(
+    dataset: Dataset, case: Case, ct_clip: tuple[float, float] = (-1000.0, 400.0), crop_nonzero: bool = False
+) -> CaseSurvey:
     """Read one case; a case that cannot be used comes back with its `error`."""
     try:
         volume = dataset.load(case)
         orientation = dataset.orientation(case)
     except DataError as error:
         return CaseSurvey(case.id, case.patient, error=str(error))
+    box = crop.nonzero_box(volume.image) if crop_nonzero else crop.full_box(volume.label.shape)
+    try:
+        flat = flat_channels(crop.crop(volume.image, box), dataset.channel_modalities, ct_clip)
+    except ValueError as error:
+        return CaseSurvey(case.id, case.patient, error=unusable(dataset, case, error))
     counts = sum(np.bincount(slab.ravel(), minlength=dataset.num_classes) for slab in volume.label)
     return CaseSurvey(
         id=case.id,
@@ -116,9 +145,7 @@ def survey_case(dataset: Dataset, case: Case) -> CaseSurvey:
         orientation=orientation,
         voxels={label: int(count) for label, count in enumerate(counts) if count},
         digests={name: _digest(scan) for name, scan in _scans(dataset, case, volume.image) if np.ptp(scan) > 0},
-        constant=tuple(
-            name for name, channel in zip(dataset.channels, volume.image, strict=True) if channel.min() == channel.max()
-        ),
+        constant=tuple(dataset.channels[index] for index in flat),
     )
 
 
@@ -126,11 +153,10 @@ def unused_volumes(dataset: Dataset, root: Path, cases: Iterable[Case]) -> dict[
     """Volumes below `root` that no case reads, by the reason why; the last reason is that nothing explains them."""
     if not root.is_dir():
         return {}
-    used = {path.absolute() for case in cases for path in dataset.files(case)}
-    used |= {path.with_suffix(voxels) for path in used for voxels in (".img", ".raw", ".zraw")}
+    used = {os.path.realpath(path) for case in cases for path in _files(dataset, case)}
     reasons: dict[str, list[Path]] = defaultdict(list)
     for path in image_files(root, pictures=dataset.pictures is not None):
-        if path.absolute() not in used:
+        if os.path.realpath(path) not in used:
             reasons[_reason(dataset, path.relative_to(root))].append(path)
     return {reason: tuple(paths) for reason, paths in sorted(reasons.items(), key=lambda item: item[0] == UNEXPLAINED)}
 
@@ -139,10 +165,20 @@ UNEXPLAINED = "not part of the layout"
 
 
 def _reason(dataset: Dataset, path: Path) -> str:
-    if path.name.startswith("."):
+    if is_rubbish(path):
         return "hidden files, such as those that macOS adds to archives"
-    text = path.as_posix().lower()
-    return next((reason for pattern, reason in dataset.left_out if fnmatch.fnmatch(text, pattern)), UNEXPLAINED)
+    return next((reason for pattern, reason in dataset.left_out if _fits(path, pattern)), UNEXPLAINED)
+
+
+def _fits(path: Path, pattern: str) -> bool:
+    return fnmatch.fnmatch(path.as_posix().lower(), pattern) if "*" in pattern else has_word(path, pattern)
+
+
+def _files(dataset: Dataset, case: Case) -> tuple[Path, ...]:
+    try:
+        return dataset.files(case)
+    except DataError:  # said where the case is read
+        return case.images if case.label is None else (*case.images, case.label)
 
 
 def _scans(dataset: Dataset, case: Case, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
@@ -161,6 +197,39 @@ def _digest(scan: np.ndarray) -> str:
 
 def _repeated(cases: Iterable[Case]) -> list[tuple[str, int]]:
     return [(name, count) for name, count in Counter(case.id for case in cases).items() if count > 1]
+
+
+def _without_grid(
+    dataset: Dataset,
+    good: Iterable[CaseSurvey],
+    cases: dict[str, Case],
+    spacing: SpacingMode | tuple[float | None, ...],
+) -> list[str]:
+    """Cases that resampling to the common spacing would give a size that no image has."""
+    good = list(good)
+    try:
+        target = target_spacing([one.spacing_mm for one in good], spacing) if good else None
+    except ValueError as error:
+        return [f"{dataset.name}: preparation.spacing: {error}"]
+    texts = []
+    for one in good if target is not None else ():
+        try:
+            resampled_shape(one.shape, one.spacing_mm, target)
+        except NoGridError as error:
+            texts.append(unusable(dataset, cases[one.id], error))
+    return texts
+
+
+def _odd_spacings(dataset: Dataset, cases: Iterable[CaseSurvey]) -> list[str]:
+    low, high = PLAUSIBLE_MM
+    return [
+        f"{one.id}: spacing of ({', '.join(f'{value:g}' for value in one.spacing_mm)}) mm, which no scanner has: are "
+        "the header's numbers mm?"
+        for one in cases
+        if dataset.unit == "mm"
+        and dataset.modality != "synthetic"
+        and any(size > 1 and not low <= value <= high for size, value in zip(one.shape, one.spacing_mm, strict=True))
+    ]
 
 
 def _duplicates(dataset: Dataset, cases: Iterable[CaseSurvey], same_patient: bool) -> list[str]:

@@ -15,7 +15,7 @@ from spectralcal.data.manifest import PreparedCase
 from spectralcal.engine.patches import extract
 from spectralcal.scoring import hotspots as hot
 from spectralcal.scoring.patch import patch_logits, patch_start
-from spectralcal.scoring.probe import Probed, median_case, scores_of
+from spectralcal.scoring.probe import Probed, median_case
 from spectralcal.study.resolved import ResolvedCell
 
 
@@ -47,7 +47,7 @@ def measured(
         following: cells of the methods' next seed.
     """
     cases = probed.cases
-    chosen = median_case(scores_of(plain))
+    chosen = median_case(probed.scores(plain))
     baseline, *rest = map(probed.network, (plain, *others, *following))
     networks = _Networks(baseline, rest[: len(others)], rest[len(others) :], plain.patch, probed.device)
     by_case: list[dict[str, Any]] = []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from spectralcal.base.errors import ResultError
-from spectralcal.scoring.probe import Probe, Probed, median_case, scores_of
+from spectralcal.scoring.probe import Probe, Probed, median_case
 
 #: the share of doubt is taken within this many voxels of the true boundary
 NEAR = 2
@@ -27,7 +27,7 @@ class Maps(Probe):
             raise ResultError(f"maps: no trained cell of {probed}; train one first")
         loss = probed.cell_of(probed.baseline).method.loss
         plain = next((cell for cell in probed.cells if cell.method.loss == loss), probed.cells[0])
-        chosen = median_case(scores_of(plain))
+        chosen = median_case(probed.scores(plain))
         case = next(case for case in probed.cases if case.id == chosen)
         predictions, confidences = [], []
         for cell in probed.cells:

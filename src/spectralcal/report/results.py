@@ -44,6 +44,9 @@ COLUMNS = (
 #: columns that every training history has
 HISTORY = ("step", "loss")
 KEYS = ("dataset", "architecture", "method", "seed")
+#: case of a score of all voxels together, among scores that were read: no case can have a name that is no folder's
+POOL = "pooled/"
+WRITTEN_POOL = "pooled"
 
 
 class Results:
@@ -97,7 +100,7 @@ class Results:
                 filters.append(("condition", "==", TEST))
             if not self._scored:  # columns of a table without rows have no type to compare with
                 filters = None
-            self._rows[experiment] = pd.read_parquet(self._table, filters=filters)
+            self._rows[experiment] = _with_pools(pd.read_parquet(self._table, filters=filters))
         return self._rows[experiment]
 
     @property
@@ -152,7 +155,7 @@ class Results:
 
     def scores(self, experiment: str) -> pd.DataFrame:
         """Tidy scores of an experiment's cells: dataset, architecture, method, seed, case, patient, class, metric,
-        protocol, value, status."""
+        protocol, value, status. The case of a score of all voxels together is :data:`POOL`."""
         wanted = pd.DataFrame([vars(cell) for cell in self.cells(experiment)])
         return self._rows_near(experiment).merge(wanted, on=list(KEYS), how="inner")
 
@@ -357,3 +360,18 @@ class Results:
                 return {key: content[key] for key in content.files}
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
+
+
+def _with_pools(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores whose pools of all voxels have the case :data:`POOL`: in files they are called "pooled", which a case of
+    the user's may be called too. Such a case has scores under a protocol that scores by case, and stands first."""
+    from spectralcal.metrics.protocols import PROTOCOLS
+
+    named = scores.case == WRITTEN_POOL
+    if not named.any():
+        return scores
+    kind = scores.protocol.map({name: protocol.aggregation for name, protocol in PROTOCOLS.items()})
+    if (named & (kind == "case")).any():
+        again = scores.duplicated([*KEYS, "case", "class", "metric", "protocol"])
+        named &= (kind == "pooled") | (kind.isna() & again)
+    return scores.assign(case=scores.case.mask(named, POOL))

@@ -13,13 +13,11 @@ from spectralcal.base.errors import ResultError
 from spectralcal.report.leader import NOTHING, leader
 from spectralcal.report.pairing import tables
 from spectralcal.report.printed import Lookup, by_method
-from spectralcal.report.results import Results
+from spectralcal.report.results import POOL, Results
 from spectralcal.statistics import crossed
 
 #: statuses whose score may be undefined: the class is not in the reference, or no voxel enters the metric
 UNDEFINED = frozenset({"absent", "spurious", "undefined"})
-#: case of a score that belongs to all test voxels together, under protocols that pool them
-POOL = "pooled"
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def summarize(
 
     A case's score is the mean over its foreground classes, a seed's the mean over its cases. A class that is neither in
     the reference nor in the prediction has no score and is left out; a missed structure has Dice 0 and distances at the
-    stored price; a spurious one has Dice 0 and no distance.
+    stored price; a spurious one has Dice 0 and no distance, or that price where it was scored so.
 
     Args:
         results: the study's results.

@@ -24,7 +24,7 @@ class Nested(Scorer):
         for name, united in case.nested.items():
             masks = np.isin(prediction.label, united), np.isin(case.reference, united)
             distances = surface_distances(*masks, case.spacing_mm)
-            rows += segmentation_rows(name, dice(*masks), distances, case.settings.nsd_tolerance_mm, NESTED)
+            rows += segmentation_rows(name, dice(*masks), distances, case.settings, NESTED)
         return Scored(rows)
 
 

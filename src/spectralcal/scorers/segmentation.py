@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from spectralcal.metrics import SurfaceDistances, dice, surface_distances_by_label
 from spectralcal.scoring.contract import Prediction, Scored, ScoredCase, Scorer, row
+
+if TYPE_CHECKING:
+    from spectralcal.study.config import EvaluationConfig
 
 
 class Segmentation(Scorer):
@@ -18,21 +22,28 @@ class Segmentation(Scorer):
         rows: list[dict[str, Any]] = []
         for label, name in zip(labels, case.classes, strict=True):
             overlap = dice(prediction.label == label, case.reference == label)
-            rows += segmentation_rows(name, overlap, distances[label], case.settings.nsd_tolerance_mm, "paper")
+            rows += segmentation_rows(name, overlap, distances[label], case.settings, "paper")
         return Scored(rows)
 
 
 def segmentation_rows(
-    name: str, overlap: float, distances: SurfaceDistances, tolerance_mm: float, protocol: str
+    name: str,
+    overlap: float,
+    distances: SurfaceDistances,
+    settings: EvaluationConfig,
+    protocol: str,
+    price_spurious: bool | None = None,
 ) -> list[dict[str, Any]]:
-    """Rows of one structure; `tolerance_mm` is that of the normalised surface Dice."""
+    """Rows of one structure; `price_spurious` None: as the settings say."""
+    priced = settings.spurious == "priced" if price_spurious is None else price_spurious
+    distances = replace(distances, price_spurious=priced)
     values = {
         "DSC": overlap,
         "HD95": distances.hd95,
         "ASD": distances.asd,
         "ASSD": distances.assd,
         "HD": distances.hd,
-        "NSD": distances.nsd(tolerance_mm),
+        "NSD": distances.nsd(settings.nsd_tolerance_mm),
     }
     return [row(name, metric, protocol, value, distances.status) for metric, value in values.items()]
 

@@ -35,6 +35,7 @@ class Probed:
         baseline: the method that the others are compared with: the paper's, or the study's first; it need not be here.
         device: where networks compute.
         load_cases: gives the cases; use :attr:`cases`.
+        scores: cell -> scores of its cases: case, class, metric, protocol, value; names of cases are text.
         network: cell -> its trained network in evaluation mode, on the CPU: all methods of a study may not fit on a
             GPU together.
         predictor: cell -> a function from an image (C, *S) to probabilities (classes, *S), float32 on the CPU, by the
@@ -51,6 +52,7 @@ class Probed:
     baseline: str
     device: torch.device
     load_cases: Callable[[], list[PreparedCase]]
+    scores: Callable[[ResolvedCell], pd.DataFrame]
     network: Callable[[ResolvedCell], nn.Module]
     predictor: Callable[[ResolvedCell], Callable[[np.ndarray], Tensor]]
     next_seed: Callable[[ResolvedCell], ResolvedCell | None]
@@ -162,13 +164,6 @@ def _arrays(
             kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
             raise ResultError(f"probe '{name}': '{key}': expected an array of numbers or text, found {kind}; {remedy}")
     return arrays
-
-
-def scores_of(cell: ResolvedCell) -> pd.DataFrame:
-    """The scores of a cell's cases, as its file has them; names of cases are text."""
-    import pandas as pd
-
-    return pd.read_csv(cell.files.cases, dtype={"case": str})
 
 
 def median_case(scores: pd.DataFrame) -> str:

@@ -7,10 +7,12 @@ From class logits to one number per sample, in the order of the paper's Eqs. 1-8
     entropy = spectral_entropy(power)   # (B,)
 
 All functions take 2-D and 3-D fields of any size, compute in float32 (float64 for float64 input) also under autocast,
-and wait for no device. :func:`radial_psd` and :func:`high_pass` serve analysis and figures,
-:func:`haar` and :func:`inverse_haar` split a picture into four bands of half the size.
+and wait for no device. :func:`radial_psd` and :func:`high_pass` serve analysis and figures, :func:`spectral_coherence`
+and :func:`spectrum_correlation` compare two fields, :func:`haar` and :func:`inverse_haar` split a picture into four
+bands of half the size.
 """
 
+from spectralcal.spectral.coherence import log_spectrum, spectral_coherence, spectrum_correlation
 from spectralcal.spectral.confidence import confidence_map
 from spectralcal.spectral.entropy import spectral_entropy
 from spectralcal.spectral.filters import high_pass
@@ -24,6 +26,9 @@ __all__ = [
     "haar",
     "high_pass",
     "inverse_haar",
+    "log_spectrum",
     "radial_psd",
+    "spectral_coherence",
     "spectral_entropy",
+    "spectrum_correlation",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spectralcal.report.figures.text import plain
 from spectralcal.report.style import FAINT, INK, MM, Look
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ ROOM = 0.7
 
 def panel_title(axes: Axes, letter: str, text: str) -> None:
     """Panel letter in bold before the title."""
-    axes.set_title(f"$\\bf{{({letter})}}$ {text}")
+    axes.set_title(f"$\\bf{{({letter})}}$ {plain(text)}")
 
 
 def line_style(look: Look, markers: bool = False) -> dict[str, Any]:
@@ -47,9 +48,9 @@ def handles(
     entries = []
     for method, label in labels.items():
         if method in missing:
-            entries.append(Line2D([], [], linestyle="none", label=f"{label} (missing)"))
+            entries.append(Line2D([], [], linestyle="none", label=f"{plain(label)} (missing)"))
         else:
-            entries.append(Line2D([], [], label=label, **line_style(found[method], markers)))
+            entries.append(Line2D([], [], label=plain(label), **line_style(found[method], markers)))
     return entries
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.report.columns import CALIBRATION, PROTOCOL, SEGMENTATION
 from spectralcal.report.figures.choose import counted
-from spectralcal.report.results import Results
-from spectralcal.report.summary import POOL, Column, check_scores
+from spectralcal.report.figures.text import plain
+from spectralcal.report.results import POOL, Results
+from spectralcal.report.summary import Column, check_scores
 from spectralcal.report.units import in_units
 from spectralcal.statistics import Crossed, crossed
 
@@ -179,4 +180,4 @@ def text_width(text: str) -> float:
     import matplotlib as mpl
     from matplotlib.textpath import TextPath
 
-    return TextPath((0, 0), text, size=mpl.rcParams["ytick.labelsize"]).get_extents().width * 25.4 / 72
+    return TextPath((0, 0), plain(text), size=mpl.rcParams["ytick.labelsize"]).get_extents().width * 25.4 / 72

@@ -22,6 +22,7 @@ from spectralcal.report.figures.case_scores import (
 )
 from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
+from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, INK, PAGE, TWO_COLUMNS, Look, Style, size
 
@@ -236,7 +237,7 @@ def _diagram(
             axes.plot([x, x, edge], [at.axis, y, y], color=look.color, linewidth=0.9, zorder=2)
             axes.plot(x, at.axis, marker=look.marker, markersize=7 if look.marker == "*" else 4.2, color=look.color,
                       markeredgecolor="white", markeredgewidth=0.4, zorder=5)  # fmt: skip
-            axes.text(beyond, y, row.label, ha="right" if left else "left", va="center", fontsize=6.5)
+            axes.text(beyond, y, plain(row.label), ha="right" if left else "left", va="center", fontsize=6.5)
 
 
 FIGURE = critical_difference

@@ -12,6 +12,7 @@ from spectralcal.report.figures.axes import panel_title, place, say_missing
 from spectralcal.report.figures.hotspots import OTHER_SEED, control_of
 from spectralcal.report.figures.paint import draw_contour, draw_image, mark_missing
 from spectralcal.report.figures.slices import SliceView
+from spectralcal.report.figures.text import plain
 from spectralcal.report.style import FAINT, INK, TWO_COLUMNS, Look, Style
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def draw_correlations(
     axes.set_xlim(-reach, reach)
     # A number at the very end would run into that of the panel beside it.
     axes.set_xticks([tick for tick in MaxNLocator(4).tick_values(-reach, reach) if abs(tick) <= 0.85 * reach])
-    axes.set_yticks(range(len(methods)), list(methods.values()) if first else [])
+    axes.set_yticks(range(len(methods)), [plain(label) for label in methods.values()] if first else [])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 

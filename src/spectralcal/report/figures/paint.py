@@ -69,6 +69,8 @@ def draw_key(axes: Axes, classes: tuple[str, ...]) -> None:
     mistakes = [Patch(color=color, label=name) for name, color in ERRORS.items()]
     common = {"loc": "upper left", "alignment": "left", "handlelength": 1.0, "handleheight": 1.0, "labelspacing": 0.25}
     first = axes.legend(handles=structures, title="segmentation", bbox_to_anchor=(0, 1), **common)
+    for text in first.get_texts():
+        text.set_parse_math(False)  # a class may be called US$ or a_{
     axes.add_artist(first)
     axes.legend(handles=mistakes, title="errors", bbox_to_anchor=(0.52, 1), **common)
 

@@ -53,6 +53,7 @@ def caption(
         said.append(units)
     if (distances.missed > 0).any():
         said.append("[n]: n structures of all cases and seeds were missed and are priced with the image diagonal.")
+    said += _false_structures(results, experiments, distances)
     if (frame.status == "incomplete").any():
         said.append("† n/m: n of m seeds are there.")
     if (frame.status == "missing").any():
@@ -62,6 +63,28 @@ def caption(
     if (frame.paper_status != "").any():
         said.append("Rows 'paper': the numbers that the paper prints, on its own split and seeds.")
     return " ".join(said)
+
+
+def _false_structures(results: Results, experiments: list[str], distances: pd.DataFrame) -> list[str]:
+    """What predicted structures cost that no reference has, where there are any."""
+    if not len(distances):
+        return []
+    columns = ["dataset", "architecture", "method", "metric", "protocol"]
+    scores = pd.concat([results.scores(name) for name in experiments])
+    scores = scores[scores.status == "spurious"].merge(distances[columns].drop_duplicates(), on=columns)
+    found = scores.drop_duplicates(["dataset", "architecture", "method", "protocol", "seed", "case", "class"])
+    if not len(found):
+        return []
+    priced = int(np.isfinite(found.value.astype(float)).sum())
+    said = []
+    if priced:
+        said.append(f"{priced} predicted structures that no reference has are priced with the image diagonal, too.")
+    if priced < len(found):
+        said.append(
+            f"{len(found) - priced} predicted structures that no reference has have no distance and are left out of "
+            "HD95 and ASD (evaluation.spurious: priced counts them)."
+        )
+    return said
 
 
 def _averages(results: Results, experiments: list[str], frame: pd.DataFrame) -> str:

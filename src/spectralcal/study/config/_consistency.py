@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def check_study(study: StudyConfig) -> None:
-    """Raise ConfigError at the first name that nothing answers to, unknown option, or contradiction of a study."""
+    """Raise ConfigError at the first name that nothing answers to, unknown option, or contradiction of a study.
+
+    Options of data sets, networks, losses, tables and figures are mappings of which no section knows the types; here
+    each is checked, and becomes what was checked, so that nobody builds with another value than was found valid.
+    """
     read_paper(study.paper)
     for name in study.datasets:
         _check_dataset(study, name)
@@ -30,7 +34,7 @@ def check_study(study: StudyConfig) -> None:
     _check_architectures(study)
     for name, options in study.methods.items():
         registry.require("losses", name, f"methods.{name}")
-        _check_options("losses", name, options, f"methods.{name}")
+        _settle_options("losses", name, options, f"methods.{name}")
     for name in study.experiments:
         _check_experiment(study, name)
     _check_ensembles(study)
@@ -62,6 +66,7 @@ def _check_dataset(study: StudyConfig, name: str) -> None:
     if takes_path and study.options_of(name).get("path") is None:
         raise ConfigError(f"{where}.path: expected the place of the '{kind}' data, found none; add it")
     _check_options("datasets", kind, study.options_of(name), f"{where}.options")
+    _settle_options("datasets", kind, entry.options, f"{where}.options")
     study.split_of(name)
     sharing = [other for other in study.datasets if "file" not in study.datasets[other].split]
     if study.split.file and "{dataset}" not in str(study.split.file) and len(sharing) > 1 and name in sharing:
@@ -86,7 +91,9 @@ def _check_architectures(study: StudyConfig) -> None:
 def _check_architecture(study: StudyConfig, dataset: str | None, name: str, where: str) -> None:
     entry, network = study.architecture_of(dataset, name), study.network_of(dataset, name)
     registry.require("models", network, where if entry.network is None else f"{where}.network")
-    _check_options("models", network, entry.options, f"{where}.options")
+    _check_options("models", network, entry.options, f"{where}.options")  # of the study, for another network
+    given = entry.options if dataset is None else study.datasets[dataset].architectures[name].get("options", {})
+    _settle_options("models", network, given, f"{where}.options")
     study.training_of(dataset, name)
 
 
@@ -139,7 +146,7 @@ def _check_outputs(study: StudyConfig) -> None:
             source = output.source or name
             registry.require(kind, source, f"{kind}.{name}", study.paper)
             _check_known_experiment(study, output.experiment, f"{kind}.{name}.experiment")
-            _check_options(kind, source, output.options, f"{kind}.{name}.options", study.paper)
+            _settle_options(kind, source, output.options, f"{kind}.{name}.options", study.paper)
             for other in output.options.get("experiments", ()):
                 _check_known_experiment(study, other, f"{kind}.{name}.options.experiments")
 
@@ -171,9 +178,21 @@ def _check_side(study: StudyConfig) -> None:
                 )
 
 
-def _check_options(kind: str, name: str, options: dict[str, Any], where: str, paper: str | None = None) -> None:
+def _settle_options(kind: str, name: str, options: dict[str, Any], where: str, paper: str | None = None) -> None:
+    """Check the options that a study gives an entry, and put each in its place as it was understood: YAML has 1e-1 as
+    text, and a list of such texts for a list of numbers."""
+    options.update(_check_options(kind, name, options, where, paper))
+
+
+def _check_options(
+    kind: str, name: str, options: dict[str, Any], where: str, paper: str | None = None
+) -> dict[str, Any]:
+    """The given options with the types of the entry, as values that JSON can hold."""
     model = registry.options_model(kind, name, paper)
     try:
-        model.model_validate(options)
+        return model.model_validate(options).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
         raise ConfigError(f"{where}.{explain(error, model)}") from None
+    except ValueError as error:  # YAML has values that JSON has not, such as !!binary
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{where}: expected values that JSON can hold ({reason}); write them as text") from None

@@ -57,6 +57,11 @@ class EvaluationConfig(Section):
 
     spectral_bands: int = Field(5, ge=1, description="Bands K of the spectra that are analysed.")
     nsd_tolerance_mm: float = Field(2.0, gt=0, description="Tolerance of the normalised surface distance, in mm.")
+    spurious: Literal["left_out", "priced"] = Field(
+        "left_out",
+        description="Distances of a predicted structure that is not in the reference: left out of means, or priced "
+        "with the image's diagonal as a missed one is, as BraTS does.",
+    )
     side: Literal["test", "validation"] = Field(
         "test",
         description="Side of the split that is scored. validation: for a study that chooses between variants, so that "
@@ -101,6 +106,8 @@ class EvaluationConfig(Section):
             content.pop("scorers", None)
         if not self.conditions:
             content.pop("conditions", None)
+        if self.spurious == "left_out":
+            content.pop("spurious", None)
         return content
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from spectralcal.study.config._consistency import check_study
+from spectralcal.study.config._paper_of_outputs import paper_of_outputs
 from spectralcal.study.config.compute import ComputeConfig
 from spectralcal.study.config.data import DatasetConfig, PreparationConfig, SplitConfig
 from spectralcal.study.config.experiments import ArchitectureConfig, ExperimentConfig
@@ -28,7 +29,9 @@ class StudyConfig(Section):
     paper: str | None = Field(
         None,
         description="The replicated paper: its name (spectral_entropy) or a folder with a paper.yaml. Its tables, "
-        "figures and claims can be named below; null: those that belong to no paper alone.",
+        "figures and claims can be named below; null: those that belong to no paper alone. Where the key is missing "
+        "and a table or figure belongs to papers alone, it is the paper of the package that has all of these and all "
+        "losses that papers have, if there is one such paper only.",
     )
     data_root: Path | None = Field(
         None, description="Folder of the raw data sets; null: the environment variable SPECTRALCAL_DATA, else data/raw."
@@ -61,6 +64,14 @@ class StudyConfig(Section):
         "role of null, or one left out: what needs it is not measured. null: no ledger.",
     )
     notebooks: tuple[str, ...] = Field((), description="Notebooks (files in notebooks/ without .py) that are executed.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_paper(cls, content: Any) -> Any:
+        """The paper that tables and figures need, where none is named."""
+        if isinstance(content, dict) and "paper" not in content and (paper := paper_of_outputs(content)) is not None:
+            return {**content, "paper": paper}
+        return content
 
     @field_validator("claims")
     @classmethod

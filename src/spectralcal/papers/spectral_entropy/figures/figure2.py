@@ -32,6 +32,7 @@ from spectralcal.report.figures.reliability_bins import (
     reliability_rows,
 )
 from spectralcal.report.figures.slices import SliceView, best_slice, errors
+from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import Look, Style, size
 
@@ -137,7 +138,7 @@ def _method_row(
         if row == 1:
             axes.set_title(title)
         if column == 0:
-            axes.set_ylabel(label, labelpad=3, fontsize=7)
+            axes.set_ylabel(plain(label), labelpad=3, fontsize=7)
         if view is None or method not in view.prediction:
             mark_missing(axes, "missing" if view else "no maps")
             continue

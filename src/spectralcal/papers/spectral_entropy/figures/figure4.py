@@ -24,6 +24,7 @@ from spectralcal.report.figures.choose import ARCHITECTURES, opening
 from spectralcal.report.figures.compared import the_two
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.intervals import detectable_sentence, over_what, undecided
+from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, INK, PAGE, TWO_COLUMNS, Look, Style, size
 
@@ -165,7 +166,7 @@ def draw(table: pd.DataFrame, style: Style, pair: tuple[str, str], names: Mappin
             _means(means, mine, pair, found, place)
             _difference(differences, mine[mine.level == "difference"].iloc[0], found[pair[1]], place)
         _finish(means, differences, rows, kind.higher)
-    grid[0].set_yticks(range(len(keys)), [_name(*key, names) for key in keys])
+    grid[0].set_yticks(range(len(keys)), [plain(_name(*key, names)) for key in keys])
     grid[0].set_ylim(len(keys) - 0.5, -0.5)
     for axes in grid:
         axes.tick_params(axis="y", length=0)

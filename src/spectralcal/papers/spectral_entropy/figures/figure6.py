@@ -24,6 +24,7 @@ from spectralcal.report.figures.compared import the_two
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.intervals import over_what
 from spectralcal.report.figures.spread import variance_ratio
+from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, PAGE, TWO_COLUMNS, Look, Style, size
 
@@ -160,7 +161,7 @@ def _panel(
     axes: Axes, table: pd.DataFrame, pair: tuple[str, str], found: dict[str, Look], labels: Mapping[str, str]
 ) -> None:
     """Two rows of dots, joined case by case, with densities and means on the outer sides."""
-    axes.set(ylim=(2.0, -1.0), yticks=[0, 1], yticklabels=[labels[method] for method in pair])
+    axes.set(ylim=(2.0, -1.0), yticks=[0, 1], yticklabels=[plain(labels[method]) for method in pair])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     cases = table[table.level == "case"].pivot_table(index="case", columns="method", values="value", sort=False)

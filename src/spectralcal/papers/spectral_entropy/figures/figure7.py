@@ -22,6 +22,7 @@ from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.intervals import detectable_sentence, over_what, undecided
 from spectralcal.report.figures.ranking import Ranking, rank_blocks
+from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, GRID, TWO_COLUMNS, Look, Style, size
 
@@ -164,7 +165,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str]) -> Figure:
     for axes in (first, second):
         rows = np.arange(len(methods)) + (0 if axes is first else 0.5)  # a cell of the heatmaps begins at its number
         axes.set(ylim=(rows[-1] + 0.5, rows[0] - 0.5), ylabel="")
-        axes.set_yticks(rows, labels, rotation=0)
+        axes.set_yticks(rows, [plain(label) for label in labels], rotation=0)
         axes.tick_params(axis="y", length=0, labelleft=axes is first or (wide and axes is second))
     return figure
 
@@ -210,7 +211,7 @@ def _heatmap(
         start = index * len(METRICS)
         if start:
             axes.axvline(start, color="white", linewidth=2.5)
-        axes.annotate(name, (start + len(METRICS) / 2, 0), xycoords=("data", "axes fraction"),
+        axes.annotate(plain(name), (start + len(METRICS) / 2, 0), xycoords=("data", "axes fraction"),
                       xytext=(0, -26 if wide else -13), textcoords="offset points", ha="center", va="top")  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from spectralcal.report.figures.case_scores import CaseScores, case_scores
 from spectralcal.report.figures.choose import ARCHITECTURES, counted, missing_note, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.intervals import detectable_sentence, over_what
-from spectralcal.report.figures.text import names_width
+from spectralcal.report.figures.text import names_width, plain
 from spectralcal.report.results import Results
 from spectralcal.report.style import FAINT, INK, MM, TWO_COLUMNS, Style, loss_of, size
 from spectralcal.report.summary import summarize
@@ -165,7 +165,7 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
                 axes.set_ylabel(f"{metric.metric} ({metric.unit})")
         _values(grid[-1, column], table[(table.experiment == name) & table.position.notna()])
     entries = [
-        Line2D([], [], color=color, marker="o", markersize=3.5, label=label),
+        Line2D([], [], color=color, marker="o", markersize=3.5, label=plain(label)),
         Line2D([], [], color=color, marker="*", markersize=7, linestyle="none", label="default"),
     ] * bool(label)
     if (table.position.isna() & table["mean"].notna()).any():

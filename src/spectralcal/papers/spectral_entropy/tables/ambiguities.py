@@ -15,8 +15,8 @@ from spectralcal.papers.spectral_entropy.tables.table1 import COLUMNS as SEGMENT
 from spectralcal.papers.spectral_entropy.tables.table1 import PROTOCOL
 from spectralcal.papers.spectral_entropy.tables.table2 import COLUMNS as CALIBRATION
 from spectralcal.report.pairing import tables
-from spectralcal.report.results import Results
-from spectralcal.report.summary import POOL, Column, case_means, check_finite
+from spectralcal.report.results import POOL, Results
+from spectralcal.report.summary import Column, case_means, check_finite
 from spectralcal.report.tables.caption import titles
 from spectralcal.report.tables.cell import tex
 from spectralcal.report.tables.lines import heading, markdown_row

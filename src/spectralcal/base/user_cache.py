@@ -6,12 +6,13 @@ appear complete, so any number of processes may ask at once; the last one writes
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from spectralcal.base.digests import digest
 from spectralcal.base.files import read_json, write_json
 
 
@@ -29,7 +30,7 @@ def recall(name: str, question: dict[str, Any]) -> dict[str, Any] | None:
     if (path := _path(name, question)) is None:
         return None
     kept = read_json(path)
-    if digest(kept.get("question")) != digest(question):
+    if _text(kept.get("question")) != _text(question):
         return None
     answer = kept.get("answer")
     return answer if isinstance(answer, dict) else None
@@ -44,4 +45,8 @@ def keep(name: str, question: dict[str, Any], answer: dict[str, Any]) -> None:
 
 def _path(name: str, question: dict[str, Any]) -> Path | None:
     folder = cache_folder(name)
-    return None if folder is None else folder / f"{digest(question)}.json"
+    return None if folder is None else folder / f"{hashlib.sha256(_text(question).encode()).hexdigest()[:16]}.json"
+
+
+def _text(question: Any) -> str:
+    return json.dumps(question, sort_keys=True, default=str)

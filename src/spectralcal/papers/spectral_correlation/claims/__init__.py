@@ -1,0 +1,1 @@
+"""Claims of the paper, grouped by what decides them."""
