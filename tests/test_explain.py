@@ -114,7 +114,9 @@ def test_other_files_are_told_or_refused(study):
     paths = StudyPaths(study)
     assert "spectralcal split --dataset phantom" in explain(study, paths.split("phantom"))
     assert "spectralcal prepare --dataset phantom" in explain(study, paths.manifest("phantom"))
-    assert "spectralcal maps --dataset phantom --arch unet --seed 0" in explain(study, paths.maps("phantom", "unet", 0))
+    assert "spectralcal probe maps --dataset phantom --arch unet --seed 0" in explain(
+        study, paths.probe("maps", "phantom", "unet", 0)
+    )
     assert "spectralcal collect" in explain(study, paths.cases)
     stray = study.results / "notes.txt"
     stray.write_text("mine")
@@ -150,13 +152,13 @@ def test_what_is_no_product_of_a_cell_is_known_too(study):
     for path, what in (
         (paths.provenance, "as an RO-Crate"),
         (paths.report, "the report"),
-        (paths.maps("phantom", "unet", 1), "maps of phantom, unet, seed 1"),
+        (paths.probe("maps", "phantom", "unet", 1), "maps of phantom, unet, seed 1"),
         (paths.numbers("hotspots", "phantom", "unet", 1), "their numbers without images"),
         (paths.shared_manifest("phantom"), "cases of phantom"),
     ):
         assert what in fields(explain(study, path))["what"]
-    told = fields(explain(study, paths.maps("phantom", "unet", 1)))
-    assert told["command"].startswith("spectralcal maps --dataset phantom --arch unet --seed 1 --config ")
+    told = fields(explain(study, paths.probe("maps", "phantom", "unet", 1)))
+    assert told["command"].startswith("spectralcal probe maps --dataset phantom --arch unet --seed 1 --config ")
 
 
 def test_a_loss_is_named_with_its_options(study):

@@ -151,12 +151,17 @@ def test_numbers_are_those_of_the_images(home, clone):
     there, here = Results(home), Results(clone)
     for seed in (0, 1):
         key = ("phantom", "unet", seed)
-        assert here.maps(*key) is None
-        numbers = there.map_numbers(*key)
+        assert here.probe("maps", *key) is None
+        numbers = there.probe_numbers("maps", *key)
         assert 0 < numbers["doubt_near_boundary"].min() < numbers["doubt_near_boundary"].max() < 1
-        assert {k: v.tolist() for k, v in numbers.items()} == {k: v.tolist() for k, v in here.map_numbers(*key).items()}
-        assert here.hotspots(*key)["difference"].tolist() == there.hotspots(*key)["difference"].tolist()
-        assert "shown_image" not in here.hotspots(*key)
+        assert {k: v.tolist() for k, v in numbers.items()} == {
+            k: v.tolist() for k, v in here.probe_numbers("maps", *key).items()
+        }
+        assert (
+            here.probe_numbers("hotspots", *key)["difference"].tolist()
+            == there.probe_numbers("hotspots", *key)["difference"].tolist()
+        )
+        assert "shown_image" not in here.probe_numbers("hotspots", *key)
 
 
 def test_publishing_again_touches_what_changed_alone(home, published, tmp_path):

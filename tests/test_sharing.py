@@ -71,7 +71,7 @@ def test_no_image_no_weight_and_no_path_leaves(home):
     assert len(images) == 4  # maps and hotspots of two seeds
     for name, content in images.items():
         kind, seed = name.split("/")[1], int(name[-5])
-        original = getattr(StudyPaths(config), kind)("phantom", "unet", seed)
+        original = StudyPaths(config).probe(kind, "phantom", "unet", seed)
         with np.load(original) as whole, np.load(BytesIO(content)) as shared:
             assert "methods" in shared.files
             assert set(whole.files) - set(shared.files) >= VOXELS[kind]
@@ -98,7 +98,7 @@ def test_images_go_along_only_if_asked_for(home, away, tmp_path):
     export_study(config, tmp_path / "images.zip", images=True)
     import_study(tmp_path / "images.zip", away, away.results_root)
     for seed in (0, 1):
-        files = [StudyPaths(c).maps("phantom", "unet", seed) for c in (config, away)]
+        files = [StudyPaths(c).probe("maps", "phantom", "unet", seed) for c in (config, away)]
         assert files[0].read_bytes() == files[1].read_bytes()
     assert not any("maps" in line for line in rebuild_study(away).missing)
 

@@ -412,7 +412,7 @@ def hotspots(made, error=0.3, magnitude=0.2, ours=0.4, other=0.5, control=0.1, d
                 found[:, row, 1] = np.stack([one + noise, np.full(len(names), null), noise], axis=1)
             return found
 
-        path = made.paths.hotspots("hippocampus", "unet", seed)
+        path = made.paths.probe("hotspots", "hippocampus", "unet", seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(
             path,
@@ -450,7 +450,7 @@ def test_hotspots_that_any_second_network_lowers_are_not_ours(make):
 
 def test_hotspots_without_the_next_seed_have_no_control(make):
     made = hotspots(make(datasets=["hippocampus"], **PAIR))
-    for path in made.paths.hotspots("hippocampus", "unet", 0).parent.iterdir():
+    for path in made.paths.probe("hotspots", "hippocampus", "unet", 0).parent.iterdir():
         arrays = dict(np.load(path))
         np.savez(path, **{name: a for name, a in arrays.items() if not name.startswith("following")})
     found = made.findings("C39")["hippocampus"]
@@ -469,7 +469,7 @@ def boundary_maps(made, ours_near):
     centre = np.ones((3, *reference.shape)) * 0.9  # equal doubt everywhere
     centre[2] = 1.0
     centre[2][(3, 3, 3) if ours_near else (0, 0, 0)] = 0.5
-    path = made.paths.maps("brats2020", "unet", 0)
+    path = made.paths.probe("maps", "brats2020", "unet", 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, case=np.array("case_0"), reference=reference, methods=np.array(["focal", "ls", "spectral"]),
              confidence=centre)  # fmt: skip

@@ -13,9 +13,8 @@ from spectralcal.study.recipe import (
     differences,
     evaluation_identity,
     evaluation_recipe,
-    hotspots_recipe,
-    maps_recipe,
     preparation_recipe,
+    probe_recipe,
     split_recipe,
     training_identity,
     training_recipe,
@@ -36,8 +35,8 @@ def recipes(study, cell=CE):
         "split": split_recipe(study, cell.dataset),
         "training": training_recipe(resolve(study, cell)),
         "scoring": evaluation_recipe(resolve(study, cell)),
-        "maps": maps_recipe(study, cell.dataset, cell.architecture, cell.seed),
-        "hotspots": hotspots_recipe(study, cell.dataset, cell.architecture, cell.seed),
+        "maps": probe_recipe(study, "maps", cell.dataset, cell.architecture, cell.seed),
+        "hotspots": probe_recipe(study, "hotspots", cell.dataset, cell.architecture, cell.seed),
     }
 
 
@@ -54,8 +53,6 @@ def changed(before, after):
         ("training", {"training", "scoring", "maps", "hotspots"}),
         ("prediction", {"scoring", "maps"}),
         ("scoring", {"scoring"}),
-        ("maps", {"maps"}),
-        ("hotspots", {"hotspots"}),
         ("post-hoc fit", set()),
     ],
 )
@@ -79,6 +76,8 @@ def test_every_part_of_the_engine_counts_somewhere(monkeypatch):
     ("losses", "ce", {"training", "scoring", "maps", "hotspots"}),
     ("models", "unet", {"training", "scoring", "maps", "hotspots"}),
     ("datasets", "phantom", {"preparation"}),
+    ("probes", "maps", {"maps"}),
+    ("probes", "hotspots", {"hotspots"}),
 ])  # fmt: skip
 def test_the_integer_of_an_entry_counts_for_what_uses_it(kind, name, steps, monkeypatch):
     before = recipes(config())

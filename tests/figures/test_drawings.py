@@ -67,7 +67,7 @@ def test_figure2_is_tidy_with_one_method_and_with_seven(three, count):
     ours = table[table.method == "spectral"]
     names = ("ce", "focal", "ls", "mbls", "svls", "crac", "spectral")[:count]
     rows = pd.concat([ours.assign(method=name, label=name.upper()) for name in names], ignore_index=True)
-    view = best_slice(three.maps("phantom", "unet", 0))
+    view = best_slice(three.probe("maps", "phantom", "unet", 0))
     drawing = figure2.draw(rows, three.style, view, ("organ", "lesion", "vessel"))
     drawing.canvas.draw()
     assert_tidy(drawing)
@@ -114,7 +114,7 @@ def test_figure2_without_maps_says_so(three, tmp_path):
     from small_study import Study
 
     results = Study(tmp_path, methods=("ce",), seeds=(0,)).write()
-    results.paths.maps("phantom", "unet", 0).unlink()
+    results.paths.probe("maps", "phantom", "unet", 0).unlink()
     made = drawn(results, "figure2")
     assert "No case has been mapped" in made.caption
     assert "no maps" in [text.get_text() for axes in made.drawing.axes for text in axes.texts]

@@ -24,11 +24,11 @@ def drawn(results, **options):
 
 
 def arrays_of(results, seed=0):
-    return dict(np.load(results.paths.hotspots("phantom", "unet", seed)))
+    return dict(np.load(results.paths.probe("hotspots", "phantom", "unet", seed)))
 
 
 def write(results, arrays, seed=0):
-    np.savez(results.paths.hotspots("phantom", "unet", seed), **arrays)
+    np.savez(results.paths.probe("hotspots", "phantom", "unet", seed), **arrays)
 
 
 def words(drawing):
@@ -179,7 +179,7 @@ def test_nothing_measured_is_a_figure_of_holes(study, there):
     if there == "empty":
         write(results, {"baseline": np.array("ce"), "methods": np.array([], dtype=np.str_)})
     else:
-        results.paths.hotspots("phantom", "unet", 0).unlink()
+        results.paths.probe("hotspots", "phantom", "unet", 0).unlink()
     made = drawn(results)
     assert (made.frame.status == "missing").all()
     assert "No case has been measured" in made.caption

@@ -16,10 +16,10 @@ import spectralcal.engine.objective as objective
 import spectralcal.engine.patches as patches
 import spectralcal.engine.predict as predict
 import spectralcal.engine.trainer as train
-import spectralcal.jobs.maps as maps
 import spectralcal.preparation._case as case
 import spectralcal.preparation.intensity as intensity
 import spectralcal.preparation.resample as resample
+import spectralcal.probes.maps as maps
 import spectralcal.scorers.calibration as calibration
 import spectralcal.scorers.segmentation as segmentation
 import spectralcal.scoring.contract as contract
@@ -196,11 +196,11 @@ MUTATIONS = {
         "split", split.values, through(splits, "draw", lambda plain, seed, name: plain(seed + 1, name))
     ),
     "the best case instead of the median": Mutation(
-        "maps", seen_cases.maps_values, through(maps, "median_case", best_case)
+        "probes/maps", partial(seen_cases.values, "maps"), through(maps, "median_case", best_case)
     ),
     "hotspots from 0.33 cycles on": Mutation(
-        "hotspots",
-        seen_cases.hotspots_values,
+        "probes/hotspots",
+        partial(seen_cases.values, "hotspots"),
         through(hotspots, "baseline_of", lambda plain, *arguments: plain(*arguments, 0.33)),
     ),
 }

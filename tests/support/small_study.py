@@ -106,11 +106,11 @@ class Study:
         for architecture in self.architectures:
             for seed in self.seeds:
                 names = [c.method for c in cells if (c.architecture, c.seed) == (architecture, seed)]
-                path = paths.maps("phantom", architecture, seed)
+                path = paths.probe("maps", "phantom", architecture, seed)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if names and not self.only_scores:
                     np.savez(path, **self._maps(names, seed, volumes))
-                    path = paths.hotspots("phantom", architecture, seed)
+                    path = paths.probe("hotspots", "phantom", architecture, seed)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     np.savez(path, **self._hotspots(names, seed, volumes))
         paths.resolved_config.write_text(json.dumps(self.config.model_dump(mode="json")))

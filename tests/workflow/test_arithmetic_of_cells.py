@@ -12,7 +12,7 @@ from spectralcal.engine import arithmetic
 from spectralcal.engine.bfloat16 import Verdict
 from spectralcal.jobs import steps
 from spectralcal.jobs.cells import evaluate_cell, train_cell
-from spectralcal.jobs.maps import maps_step
+from spectralcal.jobs.probe import probe_step
 from spectralcal.sharing.explain import explain
 from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell
@@ -91,7 +91,7 @@ def test_a_failure_under_auto_trains_and_scores_in_float32(tmp_path, monkeypatch
     assert scores["arithmetic"]["probe"] == "not needed: the network was trained in float32"
     assert capsys.readouterr().err.count("trains in float32, since a training step of 2 x 1 x 16 x 16 x 16 goes") == 1
     assert f"bfloat16 probe failed: {WRONG.failure}" in explain(config, files.folder)
-    maps_step(config, "phantom", "attention_unet", 0)
+    probe_step(config, "maps", "phantom", "attention_unet", 0)
     assert not any(seen)
 
 

@@ -11,10 +11,11 @@ from studies import tiny
 from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.jobs import networks, score_files, steps
 from spectralcal.jobs.cells import evaluate_cell, train_cell
-from spectralcal.jobs.maps import maps_step, median_case
+from spectralcal.jobs.probe import probe_step
 from spectralcal.metrics import CalibrationHistogram
 from spectralcal.papers.spectral_entropy.tables.table1 import table1
 from spectralcal.report.results import Results
+from spectralcal.scoring.probe import median_case
 from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import StudyPaths
@@ -302,8 +303,8 @@ def test_collect_lists_every_cell_and_refuses_or_marks_holes(finished):
 
 
 def test_maps_show_the_median_case_by_every_method(finished):
-    maps_step(finished, "phantom", "unet", 0)
-    maps = Results(finished).maps("phantom", "unet", 0)
+    probe_step(finished, "maps", "phantom", "unet", 0)
+    maps = Results(finished).probe("maps", "phantom", "unet", 0)
     assert list(maps["methods"]) == ["ce", "spectral"]
     assert maps["prediction"].shape == maps["confidence"].shape == (2, *maps["reference"].shape)
     assert str(maps["case"]) == median_case(pd.read_csv(StudyPaths(finished).cell(CE).cases))

@@ -9,13 +9,13 @@ from studies import experiment, tiny
 
 from spectralcal.jobs import steps
 from spectralcal.jobs.cells import evaluate_cell, train_cell
-from spectralcal.jobs.hotspots import hotspots_step, other_seed
-from spectralcal.jobs.maps import median_case
+from spectralcal.jobs.probe import probe_step
 from spectralcal.report.results import Results
+from spectralcal.scoring.probe import median_case
 from spectralcal.study.config import parse_config
-from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.grid import Cell, other_seed, study_cells
 from spectralcal.study.paths import StudyPaths
-from spectralcal.study.recipe import hotspots_recipe
+from spectralcal.study.recipe import probe_recipe
 
 CE = Cell("phantom", "unet", "ce", 0)
 
@@ -35,8 +35,8 @@ def finished(tmp_path_factory):
 
 
 def test_the_file_of_a_seed(finished):
-    hotspots_step(finished, "phantom", "unet", 0)
-    found = Results(finished).hotspots("phantom", "unet", 0)
+    probe_step(finished, "hotspots", "phantom", "unet", 0)
+    found = Results(finished).probe("hotspots", "phantom", "unet", 0)
     assert list(found["methods"]) == ["spectral", "ce"]
     cases = len(found["cases"])
     assert found["difference"].shape == (2, cases, 2, 2, 3)
@@ -51,34 +51,34 @@ def test_the_file_of_a_seed(finished):
 
 def test_methods_of_the_next_seed(finished):
     """Of the second seed, cross-entropy alone is trained: its following seed is the first, which has both."""
-    hotspots_step(finished, "phantom", "unet", 0)
-    first = Results(finished).hotspots("phantom", "unet", 0)
+    probe_step(finished, "hotspots", "phantom", "unet", 0)
+    first = Results(finished).probe("hotspots", "phantom", "unet", 0)
     assert first["following_methods"].size == 0
     assert first["following"].shape == (0, len(first["cases"]), 2, 2, 3)
     weights = StudyPaths(finished).cell(Cell("phantom", "unet", "spectral", 1)).weights
     weights.parent.mkdir(parents=True, exist_ok=True)
     weights.write_bytes(StudyPaths(finished).cell(replace(CE, seed=1)).weights.read_bytes())
     try:
-        hotspots_step(finished, "phantom", "unet", 0)
+        probe_step(finished, "hotspots", "phantom", "unet", 0)
     finally:
         weights.unlink()
-    found = Results(finished).hotspots("phantom", "unet", 0)
+    found = Results(finished).probe("hotspots", "phantom", "unet", 0)
     assert list(found["following_methods"]) == ["spectral"]
     # These are the weights of cross-entropy's next seed, so the numbers are its.
     np.testing.assert_array_equal(found["following"][0], found["difference"][list(found["methods"]).index("ce")])
 
 
 def test_the_same_input_gives_the_same_bytes(finished):
-    path = StudyPaths(finished).hotspots("phantom", "unet", 0)
-    hotspots_step(finished, "phantom", "unet", 0)
+    path = StudyPaths(finished).probe("hotspots", "phantom", "unet", 0)
+    probe_step(finished, "hotspots", "phantom", "unet", 0)
     before = path.read_bytes()
-    hotspots_step(finished, "phantom", "unet", 0)
+    probe_step(finished, "hotspots", "phantom", "unet", 0)
     assert path.read_bytes() == before
 
 
 def test_a_seed_without_other_methods_is_a_hole(finished):
-    hotspots_step(finished, "phantom", "unet", 1)
-    found = Results(finished).hotspots("phantom", "unet", 1)
+    probe_step(finished, "hotspots", "phantom", "unet", 1)
+    found = Results(finished).probe("hotspots", "phantom", "unet", 1)
     assert found["methods"].size == 0
     assert "difference" not in found
 
@@ -90,8 +90,8 @@ def test_other_seeds_go_round(finished):
 
 
 def test_the_recipe_follows_weights_and_seed(finished):
-    here = hotspots_recipe(finished, "phantom", "unet", 0)
-    assert here == hotspots_recipe(finished, "phantom", "unet", 0)
-    assert here != hotspots_recipe(finished, "phantom", "unet", 1)
+    here = probe_recipe(finished, "hotspots", "phantom", "unet", 0)
+    assert here == probe_recipe(finished, "hotspots", "phantom", "unet", 0)
+    assert here != probe_recipe(finished, "hotspots", "phantom", "unet", 1)
     longer = finished.model_copy(update={"training": finished.training.model_copy(update={"steps": 7})})
-    assert here != hotspots_recipe(longer, "phantom", "unet", 0)
+    assert here != probe_recipe(longer, "hotspots", "phantom", "unet", 0)

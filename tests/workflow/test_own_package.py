@@ -254,7 +254,7 @@ def test_a_changed_scorer_scores_again_and_trains_nothing(scored):
         "from spectralcal.study.resolved import resolve; "
         "config = load_config(Path('study.yaml')); cell = study_cells(config)[0]; one = resolve(config, cell); "
         "print(recipe.training_recipe(one), recipe.evaluation_recipe(one), "
-        "recipe.maps_recipe(config, cell.dataset, cell.architecture, 0))"
+        "recipe.probe_recipe(config, 'maps', cell.dataset, cell.architecture, 0))"
     )
     path = os.pathsep.join([str(ROOT / "src"), str(scored.site)])
 

@@ -16,8 +16,7 @@ from spectralcal.datasets import DataFacts
 from spectralcal.doctor.diagnose import check_dataset
 from spectralcal.jobs import cells, steps
 from spectralcal.jobs.cell_data import dataset_facts
-from spectralcal.jobs.hotspots import hotspots_step
-from spectralcal.jobs.maps import maps_step
+from spectralcal.jobs.probe import probe_step
 from spectralcal.report import steps as reporting
 from spectralcal.report.rebuild import rebuild_study
 from spectralcal.report.results import Results
@@ -114,8 +113,8 @@ def test_options_of_yaml_and_of_json_have_one_recipe(tmp_path):
 def test_distances_are_in_pixels(finished):
     data = cells.load_data(finished, NAME)
     assert {case.original_spacing_mm for case in [*data.train, *data.scored]} == {(1.0, 1.0)}
-    maps_step(finished, NAME, "unet", 0)
-    maps = np.load(StudyPaths(finished).maps(NAME, "unet", 0))
+    probe_step(finished, "maps", NAME, "unet", 0)
+    maps = np.load(StudyPaths(finished).probe("maps", NAME, "unet", 0))
     scores = pd.read_parquet(StudyPaths(finished).cases)
     scores = scores[scores.case == str(maps["case"])].set_index(["method", "metric"]).value
     reference = maps["reference"] > 0
@@ -197,10 +196,10 @@ def test_facts_travel_with_shared_results(finished, tmp_path):
 
 
 def test_image_figures_draw_pictures(finished, drawing):
-    maps_step(finished, NAME, "unet", 0)
-    hotspots_step(finished, NAME, "unet", 0)
+    probe_step(finished, "maps", NAME, "unet", 0)
+    probe_step(finished, "hotspots", NAME, "unet", 0)
     results = Results(finished)
-    picture = np.load(StudyPaths(finished).maps(NAME, "unet", 0))
+    picture = np.load(StudyPaths(finished).probe("maps", NAME, "unet", 0))
     assert picture["reference"].ndim == 2
     for name in ("figure2", "figure8"):
         drawing(results, name)

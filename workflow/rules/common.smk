@@ -24,7 +24,7 @@ from spectralcal.study.paths import StudyPaths
 from spectralcal.study.resolved import resolve
 from spectralcal.records.projection import cells_at_once, missing_cells, project
 from spectralcal.records.projection_text import projection_lines
-from spectralcal.report.rebuild import claims_needs, figure_needs
+from spectralcal.report.needs import claims_needs, figure_needs, study_probes
 from spectralcal.sharing.shared import is_shared
 from spectralcal.jobs.single_run import StudyRun
 from spectralcal.machine.slots import slot_count
@@ -47,6 +47,10 @@ run = StudyRun(study)
 if workflow.is_main_process and (note := run.look()):
     print(note, file=sys.stderr)
 CELLS = study_cells(study)
+try:
+    PROBES = study_probes(study)
+except SpectralcalError as error:
+    raise WorkflowError(str(error)) from None
 
 # Verbs run as `python -m spectralcal ...`, by the interpreter that runs Snakemake, or the environment's under
 # --use-conda. It is not in the rules, because another virtual environment is no reason to train again.
@@ -93,6 +97,7 @@ wildcard_constraints:
     table=one_of(study.tables),
     figure=one_of(study.figures),
     notebook=one_of(study.notebooks),
+    probe=one_of(PROBES),
 
 
 CELL = str(
@@ -253,9 +258,9 @@ def in_report(caption):
 
 
 def figure_inputs(wildcards):
-    """The files of maps and hotspots that a figure shows, but for those whose numbers came without weights."""
+    """The files of probes that a figure shows, but for those whose numbers came without weights."""
     return [
-        str(getattr(paths, need)(*key))
+        str(paths.probe(need, *key))
         for need, keys in figure_needs(study, wildcards.figure).items()
         for key in keys
         if key in PREDICTED
@@ -263,9 +268,9 @@ def figure_inputs(wildcards):
 
 
 def claims_inputs(wildcards):
-    """The files of maps and hotspots that the paper's claims read, but for those whose numbers came without weights."""
+    """The files of probes that the paper's claims read, but for those whose numbers came without weights."""
     return [
-        str(getattr(paths, need)(*key))
+        str(paths.probe(need, *key))
         for need, keys in claims_needs(study).items()
         for key in keys
         if key in PREDICTED

@@ -1,40 +1,16 @@
-# What people read: tables, figures, notebooks. None of it needs a GPU, raw data or torch, but for the maps of one case
-# and the high frequencies of logits, which no cell keeps.
+# What people read: tables, figures, notebooks. None of it needs a GPU, raw data or torch, but for probes: what figures
+# and claims need of networks and no cell keeps.
 
 
-rule maps:
+rule probe:
     input:
         rules.collect.output.cases,
     output:
-        str(paths.maps("{dataset}", "{arch}", "{seed}")),
-    log:
-        str(study.results / "logs/maps/dataset={dataset}/arch={arch}/seed={seed}.log"),
-    conda:
-        ENVIRONMENT
-    threads: THREADS
-    resources:
-        mem_mb=study.compute.memory_mb,
-        gpu=GPU,
-    params:
-        recipe=lambda wildcards: recipe.maps_recipe(
-            study, wildcards.dataset, wildcards.arch, int(wildcards.seed)
-        ),
-    message:
-        "predicting the case that figures show ({wildcards.dataset}, {wildcards.arch})"
-    shell:
-        "python -m spectralcal maps --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
-        " --seed {wildcards.seed} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
-
-
-rule hotspots:
-    input:
-        rules.collect.output.cases,
-    output:
-        str(paths.hotspots("{dataset}", "{arch}", "{seed}")),
+        str(paths.probe("{probe}", "{dataset}", "{arch}", "{seed}")),
     log:
         str(
             study.results
-            / "logs/hotspots/dataset={dataset}/arch={arch}/seed={seed}.log"
+            / "logs/probe/{probe}/dataset={dataset}/arch={arch}/seed={seed}.log"
         ),
     conda:
         ENVIRONMENT
@@ -43,13 +19,17 @@ rule hotspots:
         mem_mb=study.compute.memory_mb,
         gpu=GPU,
     params:
-        recipe=lambda wildcards: recipe.hotspots_recipe(
-            study, wildcards.dataset, wildcards.arch, int(wildcards.seed)
+        recipe=lambda wildcards: recipe.probe_recipe(
+            study,
+            wildcards.probe,
+            wildcards.dataset,
+            wildcards.arch,
+            int(wildcards.seed),
         ),
     message:
-        "comparing high frequencies with confidence ({wildcards.dataset}, {wildcards.arch}, seed {wildcards.seed})"
+        "measuring {wildcards.probe} ({wildcards.dataset}, {wildcards.arch}, seed {wildcards.seed})"
     shell:
-        "python -m spectralcal hotspots --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
+        "python -m spectralcal probe {wildcards.probe:q} --dataset {wildcards.dataset:q} --arch {wildcards.arch:q}"
         " --seed {wildcards.seed} 2> {log:q} || {{ tail -n 3 {log:q} >&2; exit 1; }}"
 
 

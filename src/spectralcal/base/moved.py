@@ -15,7 +15,7 @@ MOVED = {
     "config": "study.config",
     "errors": "base.errors",
     "evaluation": "scoring",
-    "evaluation.maps": "jobs.maps",
+    "evaluation.maps": "jobs.probe",
     "figures": "report.figures",
     "figures._paint": "report.figures.paint",
     "figures.style": "report.style",

@@ -48,6 +48,7 @@ KINDS = {
     "models": Kind("MODEL", "models", "architecture"),
     "posthoc": Kind("POST_HOC", "posthoc", "post-hoc step"),
     "scorers": Kind("SCORER", "scorers", "scorer"),
+    "probes": Kind("PROBE", "probes", "probe"),
     "transforms": Kind("TRANSFORM", "transforms", "transform"),
     "tables": Kind("TABLE", "report/tables", "table"),
     "figures": Kind("FIGURE", "report/figures", "figure"),

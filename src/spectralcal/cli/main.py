@@ -106,26 +106,33 @@ def collect(config: Config = DEFAULT, allow_missing: Annotated[bool, typer.Optio
 
 
 @app.command()
-def maps(dataset: Dataset, arch: Architecture, seed: Seed, config: Config = DEFAULT) -> None:
-    """Predict the case that the image figures show, with every trained method of a data set and architecture."""
+def probe(
+    name: Annotated[str, typer.Argument(help="Name of the probe, for example maps or my_package.probes:Mine.")],
+    dataset: Dataset,
+    arch: Architecture,
+    seed: Seed,
+    config: Config = DEFAULT,
+) -> None:
+    """Measure on trained networks of a data set, architecture and seed what a figure or claim needs beside scores."""
     from spectralcal.machine.slots import gpu_slot
 
     study = _study(config)
     with gpu_slot(study.compute):
-        from spectralcal.jobs.maps import maps_step  # imports torch, which must see the slot's device only
+        from spectralcal.jobs.probe import probe_step  # imports torch, which must see the slot's device only
 
-        maps_step(study, dataset, arch, seed)
+        probe_step(study, name, dataset, arch, seed)
+
+
+@app.command()
+def maps(dataset: Dataset, arch: Architecture, seed: Seed, config: Config = DEFAULT) -> None:
+    """Predict the case that the image figures show, with every trained method: the probe `maps`."""
+    probe("maps", dataset, arch, seed, config)
 
 
 @app.command()
 def hotspots(dataset: Dataset, arch: Architecture, seed: Seed, config: Config = DEFAULT) -> None:
-    """Compare the high frequencies of cross-entropy's confidence with the other methods' confidence, case by case."""
-    from spectralcal.jobs.hotspots import hotspots_step
-    from spectralcal.machine.slots import gpu_slot
-
-    study = _study(config)
-    with gpu_slot(study.compute):
-        hotspots_step(study, dataset, arch, seed)
+    """Compare the high frequencies of cross-entropy's confidence with the other methods': the probe `hotspots`."""
+    probe("hotspots", dataset, arch, seed, config)
 
 
 @app.command()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spectralcal.base import registry
 from spectralcal.base.console import say
-from spectralcal.study.config import ExperimentConfig, StudyConfig
+from spectralcal.report.needs import figure_needs
+from spectralcal.study.config import StudyConfig
 from spectralcal.study.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Rebuilt:
-    """What was made, what could not be shown for want of cells or maps, and what failed."""
+    """What was made, what could not be shown for want of cells or probes, and what failed."""
 
     made: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -84,54 +84,16 @@ def _missing_inputs(config: StudyConfig) -> Iterator[str]:
         for need, places in _places(config, name):
             absent = [place for place, _ in places if not place.is_file()]
             if absent:
-                numbers = need == "hotspots" and all(a.is_file() or b.is_file() for a, b in places)
+                numbers = all(a.is_file() or b.is_file() for a, b in places)
                 what = f"{need} for the figure {name}{', whose numbers are there' if numbers else ''}"
                 yield f"{len(absent)} of {len(places)} files of {what}, {absent[0]} first"
 
 
-def figure_needs(config: StudyConfig, name: str) -> dict[str, list[tuple[str, str, int]]]:
-    """What a figure reads beside scores, of the data set and architecture that it shows.
-
-    Returns:
-        "maps" of the first seed, "hotspots" of all seeds, as the figure needs them: data set, architecture and seed of
-        each file.
-    """
-    output = config.figures[name]
-    grid, options = config.experiments[output.experiment], output.options
-    dataset = options.get("dataset") or grid.datasets[0]
-    architecture = options.get("architecture") or grid.architectures[0]
-    return {
-        need: [(dataset, architecture, seed) for seed in _seeds(need, grid)]
-        for need in registry.constant("figures", output.source or name, "NEEDS", config.paper) or ()
-    }
-
-
-def claims_needs(config: StudyConfig) -> dict[str, list[tuple[str, str, int]]]:
-    """What the claims of the study's paper read beside scores, as :func:`figure_needs` for figures.
-
-    A file of claims says it as ``NEEDS = {"hotspots": "main"}``: the role whose experiment it reads them of, on the
-    first architecture.
-    """
-    wanted: dict[str, list[tuple[str, str, int]]] = {}
-    for entry in registry.entries("claims", config.paper) if config.claims is not None else ():
-        for need, role in (registry.constant("claims", entry.name, "NEEDS", config.paper) or {}).items():
-            if (name := config.claims.get(role)) is not None:
-                grid = config.experiments[name]
-                keys = [(each, grid.architectures[0], seed) for each in grid.datasets for seed in _seeds(need, grid)]
-                wanted[need] = list(dict.fromkeys([*wanted.get(need, ()), *keys]))
-    return wanted
-
-
-def _seeds(need: str, grid: ExperimentConfig) -> tuple[int, ...]:
-    """Seeds whose files are read: maps show one network, hotspots are measured on all."""
-    return grid.seeds if need == "hotspots" else grid.seeds[:1]
-
-
 def _places(config: StudyConfig, name: str) -> Iterator[tuple[str, list[tuple[Path, Path]]]]:
-    """Of each kind that a figure needs, the files, each with the one that has its numbers without images."""
+    """Of each probe that a figure needs, the files, each with the one that has its numbers without images."""
     paths = StudyPaths(config)
     for need, keys in figure_needs(config, name).items():
-        yield need, [(getattr(paths, need)(*key), paths.numbers(need, *key)) for key in keys]
+        yield need, [(paths.probe(need, *key), paths.numbers(need, *key)) for key in keys]
 
 
 def _kept(config: StudyConfig, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reading a study's results: scores, histograms, spectra, histories and maps, without torch and without raw data."""
+"""Reading a study's results: scores, histograms, spectra, histories and probes, without torch and without raw data."""
 
 from __future__ import annotations
 
@@ -328,26 +328,20 @@ class Results:
         ``post_hoc`` with what was fitted."""
         return self._record(self.paths.cell(cell).evaluation)
 
-    def maps(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
-        """One case seen by every method: ``case``, ``rule``, ``spacing_mm``, ``image`` (*S), ``reference`` (*S),
-        ``methods`` (M,), ``prediction`` (M, *S), ``confidence`` (M, *S), all on the prepared grid."""
-        return self._read(self.paths.maps(dataset, architecture, seed))
+    def probe(self, name: str, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """The arrays that a probe measured here, images among them (``measure`` of its class says which); None where
+        its file is not, as in shared results."""
+        return self._read(self.paths.probe(name, dataset, architecture, seed))
 
-    def map_numbers(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
-        """What maps say in numbers (:func:`spectralcal.scoring.imageless.map_numbers`), also of shared results, which
-        have no images: ``case``, ``methods`` (M,) and ``doubt_near_boundary`` (M,)."""
-        from spectralcal.scoring.imageless import map_numbers
+    def probe_numbers(self, name: str, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
+        """What a probe says in numbers without images (``numbers`` of its class): of the file that is here, or as they
+        came with shared results; None if there are neither."""
+        from spectralcal.scoring.probe import numbers_of
 
-        maps = self.maps(dataset, architecture, seed)
-        shared = self.paths.numbers("maps", dataset, architecture, seed)
-        return self._read(shared) if maps is None else map_numbers(maps)
-
-    def hotspots(self, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
-        """High frequencies of the baseline's confidence against the other methods' confidence, case by case: the
-        arrays that :func:`spectralcal.jobs.hotspots.hotspots_step` describes; of shared results those
-        without images."""
-        stored = self._read(self.paths.hotspots(dataset, architecture, seed))
-        return self._read(self.paths.numbers("hotspots", dataset, architecture, seed)) if stored is None else stored
+        measured = self.probe(name, dataset, architecture, seed)
+        if measured is None:
+            return self._read(self.paths.numbers(name, dataset, architecture, seed))
+        return numbers_of(name, measured, self.paths.probe(name, dataset, architecture, seed))
 
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
         return read_arrays(getattr(self.paths.cell(cell), kind))

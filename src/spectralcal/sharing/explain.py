@@ -23,6 +23,7 @@ from spectralcal.study.recipe import differences, evaluation_identity, output_re
 from spectralcal.study.resolved import resolve
 
 _KEYS = ("dataset", "architecture", "method", "seed")
+_PROBED = r"(numbers/)?([^/]+)/dataset=([^/]+)/arch=([^/]+)/seed=(\d+)\.npz"
 
 
 def explain(config: StudyConfig, path: Path, row: Sequence[str] = (), column: str | None = None) -> str:
@@ -215,13 +216,12 @@ def _other(config: StudyConfig, paths: StudyPaths, path: Path) -> list[tuple[str
             ]
         if path == paths.shared_manifest(dataset).resolve():
             return [("what", f"cases of {dataset}: names, grids and hashes, as they came with shared results")]
-    place = re.fullmatch(r".*/(maps|hotspots)/dataset=([^/]+)/arch=([^/]+)/seed=(\d+)\.npz", path.as_posix())
+    place = re.fullmatch(rf"{re.escape(config.results.resolve().as_posix())}/{_PROBED}", path.as_posix())
     if place:
-        verb, dataset, architecture, seed = place.groups()
-        names = ("--dataset", dataset, "--arch", architecture, "--seed", seed)
-        shared = path.is_relative_to((config.results / "numbers").resolve())
-        what = f"{verb} of {dataset}, {architecture}, seed {seed}{', their numbers without images' if shared else ''}"
-        return [("what", what), ("command", _command(config, verb, *names))]
+        shared, probe, dataset, architecture, seed = place.groups()
+        names = (probe, "--dataset", dataset, "--arch", architecture, "--seed", seed)
+        what = f"{probe} of {dataset}, {architecture}, seed {seed}{', their numbers without images' if shared else ''}"
+        return [("what", what), ("command", _command(config, "probe", *names))]
     if path == paths.resolved_config.resolve():
         return [("what", f"the configuration of the study '{config.study}' as validated")]
     if path == paths.provenance.resolve():

@@ -15,7 +15,7 @@ from spectralcal.base.files import move, read_record
 from spectralcal.records.checks import check_cell, weights_conflict
 from spectralcal.records.light.files import has
 from spectralcal.sharing.archive import LIMIT_BYTES, unpack_archive
-from spectralcal.sharing.shared import ALLOWED, IMAGES, SCORES, TRAINING
+from spectralcal.sharing.shared import ALLOWED, PROBED, SCORES, TRAINING
 from spectralcal.study.config import GeometryConfig, StudyConfig, load_config
 from spectralcal.study.grid import Cell, parent_cells, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
@@ -211,10 +211,10 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPath
 
 
 def _take_rest(folder: Path, paths: StudyPaths) -> None:
-    """Splits, manifests, images and, for a study that is new here, its configuration, tables and verdicts."""
+    """Splits, manifests, what probes measured and, of a new study, its configuration, tables and verdicts."""
     new = not paths.resolved_config.is_file()
-    images = [file for name in (*IMAGES, "numbers") for file in sorted((folder / name).rglob("*.npz"))]
-    for file in [*sorted(folder.glob("splits/*")), *sorted(folder.glob("manifests/*")), *images]:
+    probed = [file for pattern in (PROBED, f"numbers/{PROBED}") for file in sorted(folder.glob(pattern))]
+    for file in [*sorted(folder.glob("splits/*")), *sorted(folder.glob("manifests/*")), *probed]:
         _place(file, paths.config.results / file.relative_to(folder))
     if new:
         for file in [folder / "config.json", *sorted(folder.glob("claims.*")), *sorted(folder.glob("tables/*"))]:

@@ -2,7 +2,7 @@
 
 An archive contains, for each finished cell, its scores, histograms, spectra and history in their light form
 (:mod:`spectralcal.records.light`) and its records; the splits and the
-manifests (names, grids and hashes of cases); what maps and hotspots say in numbers; the configuration without paths;
+manifests (names, grids and hashes of cases); what probes say in numbers; the configuration without paths;
 tables and verdicts as they were. From it, all of them and the figures can be made again without data and without a GPU
 (:mod:`spectralcal.report.rebuild`). The same files can lie in a repository (:mod:`spectralcal.sharing.publish`).
 How results come to a study is in :mod:`spectralcal.sharing.merging`.
@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from spectralcal.base.files import read_record, require_json
 from spectralcal.records.checks import check_cell
 from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell
 from spectralcal.records.light.files import has, lightened
-from spectralcal.scoring.imageless import hotspot_numbers, map_numbers
+from spectralcal.report.needs import study_probes
+from spectralcal.scoring.probe import numbers_of
 from spectralcal.sharing.archive import write_archive
 from spectralcal.study.config import NAME, StudyConfig
 from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
@@ -37,17 +39,18 @@ from spectralcal.study.resolved import resolve
 #: one; weights are left out because they may give training images away
 TRAINING = ("model", "history", "run")
 SCORES = ("cases", "calibration", "spectra", "scorers", "evaluation")
-#: folders whose files contain voxels of images
-IMAGES = ("maps", "hotspots")
+#: files of probes, which may have voxels of images, below the results folder
+PROBED = "*/dataset=*/arch=*/seed=*.npz"
 _PART = r"[A-Za-z0-9_.,:@=+()-]+"
 _FILES = (
     r"light\.zip|cases\.csv|(?:calibration|spectra|scorers)\.npz|evaluation\.json|run\.json|model\.json|history\.csv"
 )
 _NAME = NAME.strip("^$")
+_PROBE = r"[A-Za-z_][A-Za-z0-9_.]*(?::[A-Za-z_][A-Za-z0-9_]*)?"
 ALLOWED = re.compile(
     rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.(?:csv|facts\.json)|tables/{_NAME}\.(?:csv|md|tex)"
     rf"|cells/dataset={_PART}/arch={_PART}/method={_PART}/seed=\d+/(?:{_FILES})"
-    rf"|(?:numbers/)?(?:maps|hotspots)/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
+    rf"|(?:numbers/)?{_PROBE}/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
 )
 _PERSONAL = r"(?<![\w.])/(?:home|Users)/[\w.-]+|\b[A-Za-z]:\\{1,2}Users\\{1,2}[\w.-]+"
 
@@ -58,7 +61,7 @@ def export_study(config: StudyConfig, out: Path, *, images: bool = False, full: 
     Args:
         config: the study.
         out: the archive.
-        images: also pack what figures show of images (maps, hotspots): slices and volumes of patients.
+        images: also pack what probes have of images: slices and volumes of patients.
         full: pack the files of cells as they are, with the fine histograms, instead of their light form.
 
     Returns:
@@ -115,9 +118,9 @@ def shared_files(
     drawn = {f"tables/{t.name}": t for t in sorted(tables.glob("*")) if ALLOWED.fullmatch(f"tables/{t.name}")}
     drawn |= {f.name: f for f in (paths.claims, paths.claims.with_suffix(".md")) if f.is_file()}
     files |= {name: _at_default_place(config, file) for name, file in drawn.items()}
-    for folder in IMAGES if images else ():
-        arrays = sorted((config.results / folder).glob("*/*/*.npz"))
-        files |= {file.relative_to(config.results).as_posix(): file for file in arrays}
+    if images:
+        measured = [file for name in study_probes(config) for file in _of(config, name)]
+        files |= {file.relative_to(config.results).as_posix(): file for file in measured}
     files |= _numbers(config)
     files["config.json"] = (json.dumps(shareable(config), indent=2) + "\n").encode()
     _check_places(config, files)
@@ -185,20 +188,30 @@ def _at_default_place(config: StudyConfig, file: Path) -> Path | bytes:
     return text.replace(str(root), str(default)).encode()
 
 
+def _of(config: StudyConfig, probe: str) -> list[Path]:
+    """Files of a probe."""
+    return sorted((config.results / probe).glob(PROBED.removeprefix("*/")))
+
+
 def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
-    """What the files with images say in numbers: drawn from them, or as they came with shared results."""
-    by_name: dict[str, Path | bytes] = {}
-    for kind, numbers in (("maps", map_numbers), ("hotspots", hotspot_numbers)):
-        shared = config.results / "numbers"
-        by_name |= {f"numbers/{f.relative_to(shared).as_posix()}": f for f in sorted(shared.glob(f"{kind}/*/*/*.npz"))}
-        for file in sorted((config.results / kind).glob("*/*/*.npz")):
-            buffer = io.BytesIO()
+    """What probes say in numbers: of the files that are here, or as they came with shared results."""
+    shared = config.results / "numbers"
+    came = {f"numbers/{f.relative_to(shared).as_posix()}": f for f in sorted(shared.glob(PROBED))}
+    by_name: dict[str, Path | bytes] = {name: f for name, f in came.items() if ALLOWED.fullmatch(name)}
+    for name in study_probes(config):
+        for file in _of(config, name):
+            by_name.pop(place := f"numbers/{file.relative_to(config.results).as_posix()}", None)
             try:
                 with np.load(file, allow_pickle=False) as content:
-                    np.savez_compressed(buffer, **numbers({key: content[key] for key in content.files}))
-            except (OSError, ValueError, EOFError, KeyError) as error:
-                raise ResultError(f"{file}: damaged ({error}); delete it and run `spectralcal {kind}` again") from error
-            by_name[f"numbers/{file.relative_to(config.results).as_posix()}"] = buffer.getvalue()
+                    arrays = {key: content[key] for key in content.files}
+            except (OSError, ValueError, EOFError, BadZipFile) as error:
+                raise ResultError(
+                    f"{file}: damaged ({error}); delete it and run `spectralcal probe {name}` again"
+                ) from error
+            if numbers := numbers_of(name, arrays, file):
+                buffer = io.BytesIO()
+                np.savez_compressed(buffer, **numbers)
+                by_name[place] = buffer.getvalue()
     return by_name
 
 

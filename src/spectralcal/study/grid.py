@@ -78,6 +78,25 @@ def trained_cell(config: StudyConfig, cell: Cell) -> Cell:
     return parent_cells(config, cell)[0]
 
 
+def cells_trained_on(
+    config: StudyConfig, dataset: str | None = None, architecture: str | None = None, seed: int | None = None
+) -> list[Cell]:
+    """The trainings of a study on a data set, with an architecture and a seed, in its order; None: of any."""
+    wanted = (dataset, architecture, seed)
+    return [
+        cell
+        for cell in trained_cells(config, study_cells(config))
+        if all(w in (None, v) for w, v in zip(wanted, (cell.dataset, cell.architecture, cell.seed), strict=True))
+    ]
+
+
+def other_seed(config: StudyConfig, cell: Cell) -> Cell | None:
+    """The same cell with the study's next seed, the first after the last; None if it has one seed only."""
+    seeds = sorted({c.seed for c in study_cells(config) if replace(c, seed=cell.seed) == cell} | {cell.seed})
+    following = seeds[(seeds.index(cell.seed) + 1) % len(seeds)]
+    return None if following == cell.seed else replace(cell, seed=following)
+
+
 def is_trained(config: StudyConfig, cell: Cell) -> bool:
     """Whether a cell has weights of its own."""
     return parent_cells(config, cell) == (cell,)

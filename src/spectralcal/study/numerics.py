@@ -5,8 +5,8 @@ moved, renamed, reworded or made faster without making results foreign. Whoever 
 integer: the golden tests (``tests/golden``) record a few values of every part and fail if a number changed and its
 integer did not.
 
-The integer of a registered entry (a loss, network, data set, post-hoc step or scorer) stands in its own file as
-``NUMERICS``. An entry that declares none is identified by what its file says
+The integer of a registered entry (a loss, network, data set, post-hoc step, scorer, probe, ...) stands in its own file
+as ``NUMERICS``. An entry that declares none is identified by what its file says
 (:func:`spectralcal.base.digests.source_digest`): a loss that somebody is still working on is trained again after every
 change. The scorers of the default set have no integer of their own; that of "scoring" is theirs.
 """
@@ -34,9 +34,6 @@ ENGINE = {
     "post-hoc fit": 1,
     # How the predictions of several networks become one.
     "ensemble": 1,
-    # The case that figures show, and what is measured on high frequencies.
-    "maps": 1,
-    "hotspots": 1,
 }
 
 
@@ -49,7 +46,7 @@ def component(kind: str, name: str) -> dict[str, Any]:
     """What identifies the numbers of a registered entry: its declared integer, or else what its file says.
 
     Args:
-        kind: "losses", "models", "datasets", "posthoc" or "scorers".
+        kind: "losses", "models", "datasets", "posthoc", "scorers", "transforms" or "probes".
         name: the entry.
     """
     declared = registry.constant(kind, name, "NUMERICS")

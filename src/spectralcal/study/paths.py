@@ -138,18 +138,15 @@ class StudyPaths:
         """Lock of the workflow: one scheduler a study."""
         return self.config.results / ".locks" / "study.lock"
 
-    def maps(self, dataset: str, architecture: str, seed: int) -> Path:
-        """Confidence and segmentation of one case by every method, for the figures that show images."""
-        return self.config.results / "maps" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
-
-    def hotspots(self, dataset: str, architecture: str, seed: int) -> Path:
-        """High frequencies of the baseline's confidence in every test case, against the other methods' confidence."""
-        return self.config.results / "hotspots" / f"dataset={dataset}" / f"arch={architecture}" / f"seed={seed}.npz"
-
-    def numbers(self, kind: str, dataset: str, architecture: str, seed: int) -> Path:
-        """Numbers of a file of `kind` "maps" or "hotspots" without its images, shared in its place."""
+    def probe(self, name: str, dataset: str, architecture: str, seed: int | str) -> Path:
+        """What a probe ("maps", "hotspots", ...) measured on the networks of a data set, architecture and seed."""
         place = Path(f"dataset={dataset}") / f"arch={architecture}" / f"seed={seed}.npz"
-        return self.config.results / "numbers" / kind / place
+        return self.config.results / name / place
+
+    def numbers(self, name: str, dataset: str, architecture: str, seed: int) -> Path:
+        """What is shared in place of a probe's file: its numbers without images."""
+        place = self.probe(name, dataset, architecture, seed).relative_to(self.config.results)
+        return self.config.results / "numbers" / place
 
     @property
     def cases(self) -> Path:

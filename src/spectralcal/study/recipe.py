@@ -16,7 +16,7 @@ from spectralcal.base.digests import code_digest, digest, file_digest, source_di
 from spectralcal.base.papers import paper_of
 from spectralcal.study.conditions import TEST
 from spectralcal.study.config import SCORERS, StudyConfig
-from spectralcal.study.grid import study_cells, trained_cells
+from spectralcal.study.grid import cells_trained_on, study_cells
 from spectralcal.study.numerics import component, engine
 from spectralcal.study.resolved import ResolvedCell, resolve
 
@@ -152,19 +152,27 @@ def claims_recipe(config: StudyConfig) -> str:
     return digest(config.claims, experiments, _said(config), code, _outside_code(config))
 
 
-def maps_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
-    """Digest for the maps of one case by every trained method."""
-    weights = _weights_recipes(config, dataset, architecture, seed)
-    baseline = config.paper_facts.baseline  # picks the case; the first method, where there is none, is in the weights
-    return digest(weights, baseline, _set(config.inference), _evaluation(config), engine("maps", "prediction"))
+def probe_identity(config: StudyConfig, name: str, dataset: str, architecture: str, seed: int) -> dict[str, Any]:
+    """What decides what a probe measures on the networks of a data set, architecture and seed, but for the data."""
+    entry = registry.load("probes", name)
+    seeds = sorted({cell.seed for cell in study_cells(config)}) if entry.other_seeds else [seed]
+    cells = {each: cells_trained_on(config, dataset, architecture, each) for each in seeds}
+    identity = {
+        "seed": seed,
+        "weights": {str(each): [training_recipe(resolve(config, cell)) for cell in cells[each]] for each in seeds},
+        # Where the paper names none it is the first method, which is among the weights.
+        "baseline": config.paper_facts.baseline,
+        "evaluation": _evaluation(config),
+        "probe": {"name": name, **component("probes", name)},
+    }
+    if entry.windows:
+        identity |= {"inference": _set(config.inference), "numerics": engine("prediction")}
+    return identity
 
 
-def hotspots_recipe(config: StudyConfig, dataset: str, architecture: str, seed: int) -> str:
-    """Digest for the hotspots of the baseline against every trained method."""
-    # All seeds: the baseline of another one is the control.
-    seeds = sorted({cell.seed for cell in study_cells(config)})
-    weights = [_weights_recipes(config, dataset, architecture, each) for each in seeds]
-    return digest(seed, weights, config.paper_facts.baseline, _evaluation(config), engine("hotspots"))
+def probe_recipe(config: StudyConfig, name: str, dataset: str, architecture: str, seed: int) -> str:
+    """Digest for what a probe measures."""
+    return digest(probe_identity(config, name, dataset, architecture, seed))
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any], key: str = "") -> list[str]:
@@ -249,12 +257,3 @@ def _given(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def _component(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """What identifies a registered entry with its options."""
     return {"name": name, "options": _given(kind, name, options), **component(kind, name)}
-
-
-def _weights_recipes(config: StudyConfig, dataset: str, architecture: str, seed: int) -> list[str]:
-    cells = [
-        cell
-        for cell in trained_cells(config, study_cells(config))
-        if (cell.dataset, cell.architecture, cell.seed) == (dataset, architecture, seed)
-    ]
-    return [training_recipe(resolve(config, cell)) for cell in cells]

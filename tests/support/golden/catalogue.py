@@ -28,7 +28,7 @@ from spectralcal.base import registry
 from spectralcal.study import numerics
 
 ROOT = Path(__file__).parents[3]
-KINDS = ("losses", "models", "datasets", "posthoc", "scorers", "transforms")
+KINDS = ("losses", "models", "datasets", "posthoc", "scorers", "transforms", "probes")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,6 @@ ENGINE: dict[str, tuple[Callable[[], dict[str, Any]], tuple[str, ...]]] = {
     "scoring": (scoring.values, ("prediction",)),
     "post-hoc fit": (posthoc.fit_values, ()),
     "ensemble": (ensemble.values, ("prediction",)),
-    "maps": (seen_cases.maps_values, (*_PHANTOM, "prediction")),
-    "hotspots": (seen_cases.hotspots_values, _PHANTOM),
 }
 ENTRIES: dict[str, Callable[[str], dict[str, Any]]] = {
     "losses": losses.values,
@@ -85,14 +83,20 @@ ENTRIES: dict[str, Callable[[str], dict[str, Any]]] = {
     "posthoc": posthoc.values,
     "scorers": scorers.values,
     "transforms": transforms.values,
+    "probes": seen_cases.values,
 }
+#: registered entry -> the parts whose numbers its values also rest on
+USES = {"probes/maps": (*_PHANTOM, "prediction"), "probes/hotspots": _PHANTOM}
 
 
 def parts() -> dict[str, Part]:
     """All parts by name, cheap ones first: what the engine's values rest on is then judged before them."""
     found = [
         Part(
-            f"{kind}/{name}", lambda k=kind, n=name: ENTRIES[k](n), lambda k=kind, n=name: defaults.entry_defaults(k, n)
+            f"{kind}/{name}",
+            lambda k=kind, n=name: ENTRIES[k](n),
+            lambda k=kind, n=name: defaults.entry_defaults(k, n),
+            USES.get(f"{kind}/{name}", ()),
         )
         for kind in KINDS
         for name in registry.names(kind)

@@ -18,8 +18,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], frozenset[str]]] = {
     "prediction": (InferenceConfig, frozenset()),
     "scoring": (EvaluationConfig, frozenset()),
     # Which cases are looked at; the other scores are not read.
-    "maps": (EvaluationConfig, frozenset(EvaluationConfig.model_fields) - {"side"}),
-    "hotspots": (EvaluationConfig, frozenset(EvaluationConfig.model_fields) - {"side"}),
+    "probes": (EvaluationConfig, frozenset(EvaluationConfig.model_fields) - {"side"}),
 }
 
 
@@ -32,7 +31,9 @@ def engine_defaults(part: str) -> dict[str, Any]:
 
 
 def entry_defaults(kind: str, name: str) -> dict[str, Any]:
-    """Option -> default of a registered entry."""
+    """Option -> default of a registered entry; of a probe, which has no options, those of what it looks at."""
+    if kind in SECTIONS:
+        return engine_defaults(kind)
     fields = registry.options_model(kind, name).model_fields
     return {
         key: list(field.default) if isinstance(field.default, tuple) else field.default

@@ -1,4 +1,4 @@
-"""Maps and hotspots: what is measured on images, with networks whose weights come from a seed and a formula."""
+"""Probes: what is measured on images, with networks whose weights come from a seed and a formula."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from golden.compare import COUNTED, rounded, summary
 from spectralcal.engine.state import unique_state
 from spectralcal.jobs import steps
 from spectralcal.jobs.cell_data import load_data
-from spectralcal.jobs.hotspots import hotspots_step
-from spectralcal.jobs.maps import maps_step
 from spectralcal.jobs.networks import build_network
+from spectralcal.jobs.probe import probe_step
 from spectralcal.study.config import StudyConfig, parse_config
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import StudyPaths
@@ -30,20 +29,12 @@ BINNED = ("prediction", "voxels", "histogram", "difference", "difference_profile
            "error_profile", "distance")  # fmt: skip
 
 
-def maps_values() -> dict[str, Any]:
-    """Golden values of the maps part."""
+def values(name: str) -> dict[str, Any]:
+    """Golden values of a probe."""
     with tempfile.TemporaryDirectory() as folder:
         config = study(folder)
-        maps_step(config, "phantom", "unet", 0)
-        return _arrays(StudyPaths(config).maps("phantom", "unet", 0))
-
-
-def hotspots_values() -> dict[str, Any]:
-    """Golden values of the hotspots part."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = study(folder)
-        hotspots_step(config, "phantom", "unet", 0)
-        return _arrays(StudyPaths(config).hotspots("phantom", "unet", 0))
+        probe_step(config, name, "phantom", "unet", 0)
+        return _arrays(StudyPaths(config).probe(name, "phantom", "unet", 0))
 
 
 def study(folder: str) -> StudyConfig:

@@ -53,7 +53,8 @@ def hotspot_frame(
     """
     baseline, patients = results.baseline(experiment), patients_of(results, experiment, dataset)
     seeds = results.config.experiments[experiment].seeds
-    files = {seed: stored for seed in seeds if (stored := results.hotspots(dataset, architecture, seed)) is not None}
+    place = ("hotspots", dataset, architecture)
+    files = {seed: stored for seed in seeds if (stored := results.probe_numbers(*place, seed)) is not None}
     files = {seed: stored for seed, stored in files.items() if stored["methods"].size}
     cases = [str(name) for name in next(iter(files.values()))["cases"]] if files else []
     orders = {seed: in_order(cases, stored["cases"], f"hotspots of seed {seed}") for seed, stored in files.items()}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from spectralcal.base.errors import ResultError
+from spectralcal.probes.maps import NEAR
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
     INCONCLUSIVE,
@@ -22,7 +23,6 @@ from spectralcal.report.claims.finding import (
 )
 from spectralcal.report.claims.sample import Sample
 from spectralcal.report.claims.study import ECE, Study
-from spectralcal.scoring.imageless import NEAR
 
 TITLE = "Hotspots and boundaries"
 NEEDS = {"maps": "main", "hotspots": "main"}
@@ -158,7 +158,7 @@ def _stored(study: Study, data_set: str) -> tuple[list[dict[str, np.ndarray]], s
     seeds = results.config.experiments[study.experiment("main")].seeds
     stored = []
     for seed in seeds:
-        arrays = results.hotspots(data_set, architecture, seed)
+        arrays = results.probe_numbers("hotspots", data_set, architecture, seed)
         if arrays is None or "cases" not in arrays:
             raise NotMeasured(f"no hotspots of {data_set}, {architecture}, seed {seed}; run `spectralcal hotspots`")
         stored.append(arrays)
@@ -193,7 +193,7 @@ def _sample(study: Study, data_set: str, cases: np.ndarray, values: np.ndarray) 
 def _doubt_near_boundary(study: Study, data_set: str, methods: list[str]) -> tuple[list[float], str]:
     results, architecture = study.results, study.architecture("main")
     seed = results.config.experiments[study.experiment("main")].seeds[0]
-    maps = results.map_numbers(data_set, architecture, seed)
+    maps = results.probe_numbers("maps", data_set, architecture, seed)
     if maps is None:
         raise NotMeasured(f"no maps of {data_set}, {architecture}, seed {seed}; run `spectralcal maps`")
     stored = list(map(str, maps["methods"]))

@@ -62,7 +62,7 @@ def figure2(
     architecture = pick(results, experiment, "architectures", architecture)
     seed = results.config.experiments[experiment].seeds[0]
     table = frame(results, experiment, dataset, architecture, region)
-    maps = results.maps(dataset, architecture, seed)
+    maps = results.probe("maps", dataset, architecture, seed)
     view = None if maps is None else best_slice(maps)
     classes = results.classes(dataset)
     cases = counted(int(table.cases.max()), f"{results.side} case")

@@ -60,7 +60,8 @@ def figure8(
             f"figure8, options.coefficient: expected {choices(list(COEFFICIENTS))}, received '{coefficient}'"
         )
     table = hotspot_frame(results, experiment, dataset, architecture, method, coefficient)
-    arrays = results.hotspots(dataset, architecture, results.config.experiments[experiment].seeds[0]) or {}
+    place = ("hotspots", dataset, architecture, results.config.experiments[experiment].seeds[0])
+    arrays = results.probe(*place) or results.probe_numbers(*place) or {}
     view = shown_view(arrays, method)
     label = results.label(method)
     missing = list(dict.fromkeys(table[table.status == "missing"].label))
