@@ -216,3 +216,23 @@ def test_text_files_name_their_encoding():
 
 def test_the_exceptions_are_files_that_there_are():
     assert all((PACKAGE / file).is_file() for file in OTHER_RENAMES)
+
+
+def test_a_damaged_archive_of_arrays_is_one_error_whichever_byte_is_wrong(tmp_path):
+    """Deflated data, headers of members and the directory each fail in a way of their own, zlib's among them."""
+    good = tmp_path / "good.npz"
+    files.write_arrays(good, {"a": np.arange(400.0) % 7, "b": np.zeros((3, 5), np.int16)})
+    content, random = good.read_bytes(), np.random.default_rng(0)
+    bad = tmp_path / "bad.npz"
+    refused = 0
+    for position in random.permutation(len(content))[:250]:
+        bad.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
+        try:
+            files.load_arrays(bad)
+        except ResultError:
+            refused += 1
+    assert refused > 100
+    for length in range(0, len(content), 40):
+        bad.write_bytes(content[:length])
+        with pytest.raises(ResultError, match=r"bad\.npz: damaged \(.*\); delete it and run the cell again"):
+            files.load_arrays(bad)

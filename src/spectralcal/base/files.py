@@ -9,8 +9,11 @@ speak of and must not outlive them. Text is UTF-8 with ``\\n`` line ends on ever
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from spectralcal.base.errors import DataError, SpectralcalError
+from spectralcal.base.errors import DataError, ResultError, SpectralcalError
+
+#: what reading a damaged zip, npz or what is packed in one may raise
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, IndexError,
+                  TypeError, AttributeError, NotImplementedError, RuntimeError, MemoryError)  # fmt: skip
 
 _JSON_NAMES = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
 
@@ -105,6 +112,23 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write a compressed npz in one atomic step."""
     with atomic_write(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
+
+
+def load_arrays(path: Path, remedy: str = "delete it and run the cell again") -> dict[str, np.ndarray]:
+    """The arrays of an npz.
+
+    Args:
+        path: the file.
+        remedy: what to do about a damaged one.
+
+    Raises:
+        ResultError: it is damaged, in whatever way a reader of archives says so.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except BROKEN_ARCHIVE as error:
+        raise ResultError(f"{path}: damaged ({error}); {remedy}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import io
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError, choices
+from spectralcal.base.files import load_arrays
 from spectralcal.base.papers import FILE, paper_of
 from spectralcal.records.light.files import has, read_arrays, read_text
 from spectralcal.report.style import Style
@@ -353,13 +353,7 @@ class Results:
             raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
 
     def _read(self, path) -> dict[str, np.ndarray] | None:
-        if not path.is_file():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                return {key: content[key] for key in content.files}
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
+        return load_arrays(path) if path.is_file() else None
 
 
 def _with_pools(scores: pd.DataFrame) -> pd.DataFrame:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from typing import Any
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import atomic_write
 from spectralcal.base.integrity import seal_holds, sealed
+
+#: what a damaged or unusual zip may raise
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError, RuntimeError)
 
 INDEX = "index.json"
 FORMAT = "spectralcal results, version 1"
@@ -74,7 +79,7 @@ def unpack_archive(path: Path, folder: Path, allowed: re.Pattern[str], limit_byt
             for member in members:
                 if member.filename != INDEX:
                     _unpack(path, archive, member, index["files"][member.filename], folder)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _BROKEN as error:
         raise DataError(f"{path}: cannot be read as an archive of results ({error}); ask for it again") from error
     return index
 

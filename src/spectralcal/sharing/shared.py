@@ -16,13 +16,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import read_record, require_json
+from spectralcal.base.files import load_arrays, read_record, require_json
 from spectralcal.records.checks import check_cell
 from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell
 from spectralcal.records.light.files import has, lightened
@@ -201,13 +200,7 @@ def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
     for name in study_probes(config):
         for file in _of(config, name):
             by_name.pop(place := f"numbers/{file.relative_to(config.results).as_posix()}", None)
-            try:
-                with np.load(file, allow_pickle=False) as content:
-                    arrays = {key: content[key] for key in content.files}
-            except (OSError, ValueError, EOFError, BadZipFile) as error:
-                raise ResultError(
-                    f"{file}: damaged ({error}); delete it and run `spectralcal probe {name}` again"
-                ) from error
+            arrays = load_arrays(file, f"delete it and run `spectralcal probe {name}` again")
             if numbers := numbers_of(name, arrays, file):
                 buffer = io.BytesIO()
                 np.savez_compressed(buffer, **numbers)

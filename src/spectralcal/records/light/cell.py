@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectralcal.base.errors import ResultError
+from spectralcal.base.files import BROKEN_ARCHIVE
 from spectralcal.base.integrity import seal_holds, sealed
 from spectralcal.records.light import parcel, tables
 from spectralcal.records.light.bands import PREFIXES, decode_bands, encode_bands
@@ -38,9 +37,6 @@ _BANDS = dict(zip(("bands", "predicted_bands"), PREFIXES, strict=True))
 FURTHER = ("scorers.npz",)
 _LIMIT = 2**28  # bytes of a member, unpacked
 _DATE = (1980, 1, 1, 0, 0, 0)
-#: what reading damaged bytes may raise
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, IndexError,
-           TypeError, AttributeError, NotImplementedError, RuntimeError, MemoryError)  # fmt: skip
 
 
 class Part(NamedTuple):
@@ -124,7 +120,7 @@ class LightCell:
             known = {*TEXTS, *ARRAYS, *FURTHER}
             if not seal_holds(about) or about["format"] != FORMAT or not set(lists[0]) == set(lists[1]) <= known:
                 raise ValueError(f"its {ABOUT} is altered or not of '{FORMAT}'")
-        except _BROKEN as error:
+        except BROKEN_ARCHIVE as error:
             raise self._damaged(error) from error
         return about
 
@@ -140,7 +136,7 @@ class LightCell:
             content = self._member(name)
             if hashlib.sha256(content).hexdigest() != listed:
                 raise ValueError(f"'{name}' is not the one that its {ABOUT} lists")
-        except _BROKEN as error:
+        except BROKEN_ARCHIVE as error:
             raise self._damaged(error) from error
         return Part(content, self.stands_for[name])
 
@@ -150,7 +146,7 @@ class LightCell:
             content = tables.text_of(parcel.from_bytes(self.part(name).content)).encode()
             if hashlib.sha256(content).hexdigest() != self.stands_for[name]:
                 raise ValueError(f"'{name}' does not come back as it was")
-        except _BROKEN as error:
+        except BROKEN_ARCHIVE as error:
             raise self._damaged(error) from error
         return content
 
@@ -163,7 +159,7 @@ class LightCell:
             for kind, prefix in _BANDS.items():
                 bands |= decode_bands(_under(coded, kind), bins, prefix)
             return bins | bands | decode_curves(_under(coded, "curves")) | _under(coded, "plain")
-        except _BROKEN as error:
+        except BROKEN_ARCHIVE as error:
             raise self._damaged(error) from error
 
     def _member(self, name: str) -> bytes:

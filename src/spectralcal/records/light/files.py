@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from spectralcal.base.errors import ResultError
+from spectralcal.base.files import load_arrays
 from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell, Part, light_file, of_arrays, of_text
 from spectralcal.records.light.kept import kept
 from spectralcal.study.paths import CellPaths
@@ -52,11 +52,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     if not path.is_file():
         light = light_of(CellPaths(path.parent))
         return light.arrays(path.name) if light is not None and path.name in light.stands_for else None
+    arrays = load_arrays(path)
     try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {key: content[key] for key in content.files}
         return kept(arrays) if path.name == "calibration.npz" else arrays
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (KeyError, ValueError) as error:
         raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
 
 
