@@ -16,7 +16,7 @@ from spectralcal.data.manifest import read_manifest
 from spectralcal.jobs import cells, steps
 from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.tested import under_condition
-from spectralcal.report.results import Results
+from spectralcal.report.results import POOL, Results
 from spectralcal.sharing.explain import explain
 from spectralcal.sharing.verify import verify_study
 from spectralcal.study.conditions import TEST, further_conditions
@@ -149,7 +149,7 @@ def test_a_post_hoc_step_stays_that_of_the_networks_own_validation_cases(study):
 def test_tables_and_figures_read_the_ordinary_test_alone(study, table):
     shown = Results(study).scores("main")
     cases = {case.id for case in load_data(study, "phantom").scored}
-    assert set(shown.case) - {"pooled"} == cases
+    assert set(shown.case) - {POOL} == cases
     assert not shown.duplicated(["method", *KEYS]).any()
 
 
