@@ -1,7 +1,8 @@
 """A thousand damaged files from a fixed seed, and as many from a seed that nobody knows: see support/fuzzing.py.
 
 `make faults` tries SPECTRALCAL_FUZZ of each (a thousand unless it says another number); `make test` tries all that once
-ended badly and was mended (tests/faults/corpus). An input that ends badly is written to the folder SPECTRALCAL_FUZZ_KEEP.
+ended badly and was mended (tests/faults/corpus). An input that ends badly is written to the folder
+SPECTRALCAL_FUZZ_KEEP.
 """
 
 import os
