@@ -70,6 +70,15 @@ def check_axes(name: str, values: Sequence[float], spatial_dims: int) -> None:
         raise ValueError(f"{name} needs {spatial_dims} positive numbers, one per axis, got {tuple(values)}")
 
 
+def check_transformer(width: int, heads: int, **sizes: int) -> None:
+    """Raise ValueError unless the heads divide the width of the tokens, and all further sizes are positive."""
+    for name, value in {"width": width, "heads": heads, **sizes}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if width % heads:
+        raise ValueError(f"heads must divide width {width}, got {heads}")
+
+
 def parameter_count(model: torch.nn.Module) -> int:
     """Trainable parameters of a network."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

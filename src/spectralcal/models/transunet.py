@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spectralcal.models.padding import DivisiblePadding, check_axes, check_channels
+from spectralcal.models.padding import DivisiblePadding, check_axes, check_channels, check_transformer
 
 #: halvings before the transformer
 STAGES = 4
@@ -67,12 +67,7 @@ class TransUNet(DivisiblePadding):
         check_channels(in_channels, num_classes, spatial_dims)
         if len(channels) != STAGES or min(channels) < 2:
             raise ValueError(f"channels needs {STAGES} widths of at least 2, got {tuple(channels)}")
-        for name, value in (("blocks", blocks), ("width", width), ("depth", depth), ("heads", heads),
-                            ("mlp_ratio", mlp_ratio)):  # fmt: skip
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if width % heads:
-            raise ValueError(f"heads must divide width {width}, got {heads}")
+        check_transformer(width, heads, blocks=blocks, depth=depth, mlp_ratio=mlp_ratio)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         patch = (96,) * spatial_dims if patch is None else tuple(patch)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from spectralcal.models._pretrained import put_weights, read_weights
 from spectralcal.models._slicewise import Slicewise, in_plane
-from spectralcal.models.padding import check_axes, check_channels
+from spectralcal.models.padding import check_axes, check_channels, check_transformer
 from spectralcal.models.transunet import resize_position
 
 #: the transformer sees 1/16 of the resolution
@@ -88,11 +88,7 @@ class TransUNetR50(Slicewise):
         for name, values, count in (("blocks", blocks, 3), ("decoder", decoder, 4)):
             if len(values) != count or min(values) < 1:
                 raise ValueError(f"{name} needs {count} positive numbers, got {tuple(values)}")
-        for name, value in (("width", width), ("depth", depth), ("heads", heads), ("mlp", mlp)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if width % heads:
-            raise ValueError(f"heads must divide width {width}, got {heads}")
+        check_transformer(width, heads, depth=depth, mlp=mlp)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         self.of_planes(spatial_dims, axis, DIVISOR, 2 * DIVISOR)

@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from spectralcal.models._slicewise import in_plane
-from spectralcal.models.padding import check_axes
+from spectralcal.models.padding import check_axes, check_transformer
 from spectralcal.models.transunet import Transformer
 from spectralcal.models.unet_resnet import UNetResNet
 
@@ -74,11 +74,7 @@ class TransUNetResNet(UNetResNet):
             weights_sha256=weights_sha256,
             axis=axis,
         )
-        for name, value in (("width", width), ("depth", depth), ("heads", heads), ("mlp_ratio", mlp_ratio)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if width % heads:
-            raise ValueError(f"heads must divide width {width}, got {heads}")
+        check_transformer(width, heads, depth=depth, mlp_ratio=mlp_ratio)
         if patch is not None:
             check_axes("patch", patch, spatial_dims)
         sides = (SIDE, SIDE) if patch is None else in_plane(patch, spatial_dims, axis)
