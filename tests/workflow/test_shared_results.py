@@ -164,8 +164,7 @@ def test_a_cell_says_what_it_was_made_of_and_what_it_cost(home):
     split = json.loads((home.results / f"splits/{NAME}.json").read_text())
     run, scores = (json.loads((cell / name).read_text()) for name in ("run.json", "evaluation.json"))
     for record in (run, scores):
-        assert record["fingerprint"] == cell_fingerprint(**{f"{k}_hash" if k != "recipe" else k: v
-                                                            for k, v in record["parts"].items()})  # fmt: skip
+        assert record["fingerprint"] == cell_fingerprint(*record["parts"].values())
         assert record["parts"]["manifest"] == file_digest(manifest)
         assert record["parts"]["split"] == split["hash"]
         assert re.fullmatch("[0-9a-f]{16}", record["parts"]["recipe"])
