@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from spectralcal.base.errors import DataError, ResultError, SpectralcalError
+from spectralcal.base.record_types import is_sound
 
 #: what reading a damaged zip, npz or what is packed in one may raise
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, IndexError,
@@ -145,8 +146,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file such as run.json: None if the file is missing, empty if it is damaged."""
-    return read_json(path) if path.exists() else None
+    """The object in a JSON file such as run.json: None if the file is missing, empty if it is damaged.
+
+    Damaged is also a record one of whose values is of another kind than records have (:mod:`.record_types`).
+    """
+    if not path.exists():
+        return None
+    record = read_json(path)
+    return record if is_sound(record) else {}
 
 
 def require_json(
@@ -186,11 +193,20 @@ def require_json(
     raise error(f"{where}{path}: expected {expected}, found {problem}; {remedy}")
 
 
-def _parsed(path: Path) -> Any:
+def parse_json(text: str | bytes) -> Any:
+    """The content of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nests without end.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _parsed(path: Path) -> Any:
+    return parse_json(path.read_text(encoding="utf-8"))
 
 
 def _temporary(path: Path) -> Path:

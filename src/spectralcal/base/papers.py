@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spectralcal.base.errors import ConfigError, choices
+from spectralcal.base.texts import parse_yaml
 
 FOLDER = Path(__file__).parents[1] / "papers"
 FILE = "paper.yaml"
@@ -31,8 +30,8 @@ class Paper:
         """What ``paper.yaml`` says."""
         path = self.folder / FILE
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+            content = parse_yaml(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{path}: expected what the paper says of itself, got: {reason}") from error
         if not isinstance(content, dict):

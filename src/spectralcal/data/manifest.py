@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from spectralcal.base.errors import DataError
-from spectralcal.base.files import require_json, write_bytes, write_text
+from spectralcal.base.files import parse_json, require_json, write_bytes, write_text
+from spectralcal.base.texts import csv_rows
 
 ARRAYS = ("foreground.npy", "image.npy", "label.npy", "posterior.npy", "reference.npy")
 #: contains the manifest's SHA-256, in the format of ``sha256sum --check``
@@ -94,6 +95,16 @@ class PreparedCase:
 
 
 COLUMNS = tuple(field.name for field in fields(PreparedCase) if field.name != "folder")
+#: of the numbers in a column
+_AXES = {
+    "shape": 1,
+    "spacing_mm": 1,
+    "original_shape": 1,
+    "original_spacing_mm": 1,
+    "affine": 2,
+    "crop": 2,
+    "labels": 1,
+}
 _TEXT = ("id", "patient", "stratum", "source_sha256", "sha256")
 
 
@@ -127,11 +138,14 @@ def read_manifest(path: Path) -> list[PreparedCase]:
         raise DataError(
             f"{path}: expected SHA-256 {expected[:12]}..., found {actual[:12]}...: cut off or edited by hand; {_REMEDY}"
         )
-    rows = list(csv.DictReader(io.StringIO(content.decode())))
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise DataError(f"{path}: expected rows with columns {', '.join(COLUMNS)}; {_REMEDY}")
-    folder = path.parent / "cases"
-    cases = [_parse(row, folder / row["id"]) for row in rows]
+    try:
+        rows = csv_rows(content.decode(), COLUMNS)
+        if not rows or tuple(rows[0]) != COLUMNS:
+            raise ValueError(f"other columns than {', '.join(COLUMNS)}, or no row")
+        folder = path.parent / "cases"
+        cases = [_parse(row, folder / row["id"]) for row in rows]
+    except ValueError as error:
+        raise DataError(f"{path}: expected rows with columns {', '.join(COLUMNS)}, found {error}; {_REMEDY}") from error
     missing = [case.id for case in cases if not (case.folder / "image.npy").is_file()]
     if missing:
         raise DataError(f"{path}: {len(missing)} case(s) without arrays, {missing[0]} first; {_REMEDY}")
@@ -183,13 +197,18 @@ def _content(path: Path) -> bytes:
 
 
 def _parse(row: dict[str, str], folder: Path) -> PreparedCase:
-    return PreparedCase(**{name: row[name] if name in _TEXT else _cell(row[name]) for name in COLUMNS}, folder=folder)
+    values = {name: row[name] if name in _TEXT else _cell(row[name], _AXES[name]) for name in COLUMNS}
+    return PreparedCase(**values, folder=folder)
 
 
 @lru_cache(4096)
-def _cell(text: str) -> Any:
+def _cell(text: str, axes: int) -> Any:
     """A cell as a value: of thousands of images nearly all have the same grid, which is parsed and kept once."""
-    return _tuples(json.loads(text))
+    value = parse_json(text)
+    numbers = np.asarray(value)
+    if numbers.ndim != axes or numbers.dtype.kind not in "if":
+        raise ValueError(f"{text[:40]!r} in place of numbers")
+    return _tuples(value)
 
 
 def _tuples(value: Any) -> Any:

@@ -60,6 +60,20 @@ def header_fields(path: Path) -> dict[str, str]:
     return fields
 
 
+def header_end(path: Path) -> int:
+    """Bytes of a MetaImage or NRRD header, after which its own voxels follow.
+
+    Raises:
+        OSError: the header cannot be read.
+    """
+    end = 0
+    for line in _lines(path):
+        end += len(line.encode("utf-8", errors="surrogateescape")) + 1
+        if not line.strip() or line.partition("=")[0].strip().lower() == "elementdatafile":
+            break
+    return end
+
+
 def _meta_image(path: Path) -> list[str]:
     lines = _lines(path)
     for index, line in enumerate(lines):

@@ -94,6 +94,8 @@ def _open(path: Path, dtype: type | None, voxels: bool, channels: int | None) ->
         raise
     except Exception as error:  # a damaged file makes readers raise nearly anything
         raise unreadable(path, error) from error
+    if 0 in array.shape:
+        raise BadFile(path, "a volume", f"one of no voxels, {array.shape}", "correct the sizes in its header")
     positive_spacing(path, affine)
     return array, affine
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from spectralcal.datasets._checks import BadFile
-from spectralcal.datasets._companions import companions, header_fields
+from spectralcal.datasets._companions import companions
+from spectralcal.datasets._itk_header import as_long_as_stated, check_header
+from spectralcal.datasets._library_output import kept_output
 from spectralcal.datasets._unreadable import missing
 from spectralcal.datasets._voxels import axes_remedy, placeholder
 
@@ -18,9 +20,21 @@ def read_itk(path: Path, dtype: type | None, voxels: bool, channels: int | None)
     import SimpleITK
 
     SimpleITK.ProcessObject.GlobalWarningDisplayOff()
+    with kept_output() as printed:
+        try:
+            return _read(path, voxels)
+        except RuntimeError as error:
+            # MetaIO prints what is wrong; the exception says that no reader was found.
+            raise RuntimeError(next(iter(printed()), str(error))) from error
+
+
+def _read(path: Path, voxels: bool) -> tuple[np.ndarray, np.ndarray]:
+    import SimpleITK
+
     for further in companions(path):
         if not further.is_file():
             raise missing(further)
+    check_header(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
@@ -39,19 +53,5 @@ def read_itk(path: Path, dtype: type | None, voxels: bool, channels: int | None)
     if not voxels:
         return placeholder(reader.GetSize()), affine
     itemsize = SimpleITK.Image([1, 1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
-    _as_long_as_stated(path, math.prod(reader.GetSize()) * itemsize)
+    as_long_as_stated(path, math.prod(reader.GetSize()) * itemsize)
     return SimpleITK.GetArrayFromImage(reader.Execute()).transpose(2, 1, 0), affine
-
-
-def _as_long_as_stated(path: Path, expected: int) -> None:
-    """Refuse one plain file of voxels that has more or fewer bytes than its header says: ITK takes what it needs."""
-    fields, further = header_fields(path), companions(path)
-    meta = path.suffix.lower() in (".mhd", ".mha")
-    packed = fields.get("compresseddata", "false").lower() == "true" if meta else fields.get("encoding", "") != "raw"
-    skips = int(fields.get("headersize") or 0) if meta else any(name in fields for name in ("lineskip", "byteskip"))
-    if len(further) != 1 or packed or skips:
-        return
-    size = further[0].stat().st_size
-    if size != expected:
-        found = f"a header of {expected:,} bytes of voxels, of which {further[0].name} has {size:,}"
-        raise BadFile(path, "a readable volume", found, "the two do not belong together or are damaged: restore both")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import atomic_write, read_json, write_text
+from spectralcal.base.files import atomic_write, read_record, write_text
 from spectralcal.jobs.derived import derived_scores
 from spectralcal.jobs.score_files import CASE_COLUMNS
 from spectralcal.records.light.files import read_text
@@ -142,7 +142,7 @@ def _with_condition(table: pa.Table, config: StudyConfig, condition: str) -> pa.
 
 
 def _scored(cell: Cell, files: CellPaths) -> tuple[pa.Table, str]:
-    record = read_json(files.evaluation)
+    record = read_record(files.evaluation)
     if not record:
         raise ValueError(f"{files.evaluation.name} is missing or damaged")
     content = read_text(files.cases)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spectralcal.base.files import move, read_json
+from spectralcal.base.files import move, read_record
 from spectralcal.base.integrity import altered
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import CellPaths
@@ -37,7 +37,7 @@ def adopt_staged(files: CellPaths, stamp: Mapping[str, Any]) -> bool:
     staged = CellPaths(files.staged)
     if not staged.evaluation.is_file():
         return False
-    record = read_json(staged.evaluation)
+    record = read_record(staged.evaluation) or {}
     matches = all(record.get(key) == value for key, value in stamp.items())
     matches = matches and not altered(staged.folder, record.get("files", {}))
     if matches:

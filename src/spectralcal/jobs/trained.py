@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from spectralcal.base.files import read_json
+from spectralcal.base.files import read_record
 from spectralcal.engine.arithmetic import Arithmetic, scoring_arithmetic
 from spectralcal.jobs.networks import load_network
 from spectralcal.machine.device import choose_device
@@ -46,7 +46,7 @@ def trained_network(cell: ResolvedCell, in_channels: int) -> TrainedNetwork:
     torch.set_num_threads(cell.study.compute.threads)
     device = choose_device(cell.study.compute.device)
     model = load_network(cell, in_channels)
-    trained_in = [read_json(training.files.run).get("precision") for training in cell.trainings]
+    trained_in = [(read_record(training.files.run) or {}).get("precision") for training in cell.trainings]
     asked = time.perf_counter()
     # Members of an ensemble have one architecture: one is probed, and float32 for any means float32 for all.
     lowest, one = "fp32" if "fp32" in trained_in else trained_in[0], getattr(model, "members", [model])[0]

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from spectralcal.base.digests import digest
-from spectralcal.base.files import read_json
+from spectralcal.base.files import read_json, read_record
 from spectralcal.study.config import StudyConfig, TrainingConfig
 from spectralcal.study.grid import Cell, study_cells
 from spectralcal.study.paths import StudyPaths
@@ -66,12 +66,12 @@ def finished_costs(config: StudyConfig, gpu: bool) -> dict[Kind, Cost]:
     scorings: dict[Kind, list[float]] = {}
     for cell in study_cells(config):
         files, kind = paths.cell(cell), (cell.dataset, cell.architecture)
-        run = read_json(files.run)
+        run = read_record(files.run) or {}
         # Cells without weights were computed on another machine.
         if not files.weights.is_file() or not _at_this_pace(config, cell, run, gpu):
             continue
         steps.setdefault(kind, []).append(run["seconds"] / run["settings"]["training"]["steps"])
-        if "seconds" in (scored := read_json(files.evaluation)):
+        if "seconds" in (scored := read_record(files.evaluation) or {}):
             scorings.setdefault(kind, []).append(scored["seconds"])
     return {
         kind: Cost(fmean(values), fmean(scorings[kind]) if kind in scorings else None, source=FINISHED)

@@ -114,7 +114,7 @@ def _add_scores(
         place = f"cells/{cell.path.as_posix()}"
         files = _files(crate, place, paths.cell(cell), record.get("files", {}))
         folder = _entity(
-            crate, f"{place}/", "Dataset", name=f"Scores of {cell}", identifier=record["fingerprint"], hasPart=files
+            crate, f"{place}/", "Dataset", name=f"Scores of {cell}", identifier=record.get("fingerprint"), hasPart=files
         )
         parents = [runs[parent] for parent in parent_cells(config, cell) if parent in runs]
         used = [*data.get(cell.dataset, []), *parents]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from spectralcal.base.digests import file_digest
+from spectralcal.base.errors import ResultError
 from spectralcal.base.files import write_json
 from spectralcal.base.integrity import file_hashes, sealed
+from spectralcal.base.texts import csv_rows
 from spectralcal.machine.environment import environment
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.recipe import claims_recipe, output_recipe
 
+_COLLECTED = ("dataset", "architecture", "method", "seed", "status", "fingerprint")
 VERBS = {"tables": "table", "figures": "figure"}
 
 
@@ -104,16 +106,21 @@ def write_record(
 
 
 def collected_cells(paths: StudyPaths) -> dict[Cell, dict[str, str]]:
-    """``status`` and ``fingerprint`` of every cell when the scores were collected; empty before that."""
+    """``status`` and ``fingerprint`` of every cell when the scores were collected; empty before that.
+
+    Raises:
+        ResultError: the list is damaged.
+    """
     try:
-        with paths.cells.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = csv_rows(paths.cells.read_text(encoding="utf-8"), _COLLECTED)
+        return {
+            Cell(row["dataset"], row["architecture"], row["method"], int(row["seed"])): {
+                "status": row["status"],
+                "fingerprint": row["fingerprint"],
+            }
+            for row in rows
+        }
     except FileNotFoundError:
         return {}
-    return {
-        Cell(row["dataset"], row["architecture"], row["method"], int(row["seed"])): {
-            "status": row["status"],
-            "fingerprint": row["fingerprint"],
-        }
-        for row in rows
-    }
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{paths.cells}: damaged ({error}); run `spectralcal collect` again") from error

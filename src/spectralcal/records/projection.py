@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from spectralcal.base.files import read_json
+from spectralcal.base.files import read_record
 from spectralcal.records.costs import Cost, Kind
 from spectralcal.records.light.files import has
 from spectralcal.study.config import StudyConfig
@@ -100,13 +100,13 @@ def missing_cells(config: StudyConfig) -> tuple[list[Cell], list[Cell]]:
 
     def scored(cell: Cell) -> bool:
         files = paths.cell(cell)
-        return has(files.cases) and read_json(files.evaluation).get("recipe") == evaluation_recipe(
+        return has(files.cases) and (read_record(files.evaluation) or {}).get("recipe") == evaluation_recipe(
             resolve(config, cell)
         )
 
     def trained(cell: Cell) -> bool:
         files = paths.cell(cell)
-        recipe = read_json(files.run).get("parts", {}).get("recipe")
+        recipe = (read_record(files.run) or {}).get("parts", {}).get("recipe")
         return files.weights.is_file() and recipe == training_recipe(resolve(config, cell))
 
     scorings = [cell for cell in study_cells(config) if not scored(cell)]

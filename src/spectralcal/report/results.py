@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -12,8 +11,9 @@ import pandas as pd
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError, choices
-from spectralcal.base.files import load_arrays
+from spectralcal.base.files import load_arrays, parse_json
 from spectralcal.base.papers import FILE, paper_of
+from spectralcal.base.record_types import is_sound
 from spectralcal.records.light.files import has, read_arrays, read_text
 from spectralcal.report.style import Style
 from spectralcal.study.conditions import TEST
@@ -231,9 +231,10 @@ class Results:
         if known:
             return known
         for cell in (cell for name in self.config.experiments for cell in self.cells(name)):
-            path = self.paths.cell(trained_cell(self.config, cell)).model
-            if cell.dataset == dataset and has(path):
-                return tuple(json.loads(read_text(path))["classes"][1:])
+            if cell.dataset == dataset and (network := self.network(cell)):
+                named = network.get("classes")
+                if isinstance(named, list) and len(named) > 1 and all(isinstance(name, str) for name in named):
+                    return tuple(named[1:])
         raise ResultError(f"{dataset}: expected a trained cell that names the classes, found none; train one")
 
     def paper_name(self, method: str) -> str | None:
@@ -255,7 +256,11 @@ class Results:
             if "/pooled/" in key:
                 region, _, name = key.partition("/pooled/")
                 regions.setdefault(region, {})[name] = value
-        return {region: CurveHistogram.from_arrays(content) for region, content in regions.items()}
+        try:
+            return {region: CurveHistogram.from_arrays(content) for region, content in regions.items()}
+        except (ValueError, TypeError, IndexError) as error:
+            path = self.paths.cell(cell).calibration
+            raise ResultError(f"{path}: damaged ({error}); evaluate the cell again") from error
 
     def case_calibration(self, cell: Cell, region: str = "all") -> dict[str, np.ndarray] | None:
         """Bins of a region for each test case (cases on the first axis), and ``cases``."""
@@ -348,9 +353,12 @@ class Results:
 
     def _record(self, path: Path) -> dict | None:
         try:
-            return json.loads(read_text(path)) if has(path) else None
+            record = parse_json(read_text(path)) if has(path) else None
+            if record is not None and not (isinstance(record, dict) and is_sound(record)):
+                raise ValueError("a value of another kind than records have")
         except (OSError, ValueError) as error:
             raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
+        return record
 
     def _read(self, path) -> dict[str, np.ndarray] | None:
         return load_arrays(path) if path.is_file() else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shlex
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from spectralcal.base.digests import digest, package_digest
 from spectralcal.base.errors import ResultError, choices
 from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
+from spectralcal.base.texts import csv_rows
 from spectralcal.records.checks import check_cell
 from spectralcal.records.products import VERBS, collected_cells
 from spectralcal.study.conditions import TEST
@@ -186,8 +186,10 @@ def _product(
 
 def _row(path: Path, row: Sequence[str], column: str | None) -> dict[str, str]:
     """The one row of a CSV that fits `row`."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        rows = csv_rows(path.read_text(encoding="utf-8"), ())
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: cannot be read as a table ({error}); make it again") from error
     wanted = dict(item.partition("=")[::2] for item in row)
     known = list(rows[0]) if rows else []
     for name in [*wanted, *([column] if column else [])]:

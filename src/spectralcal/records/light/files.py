@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import load_arrays
+from spectralcal.base.files import load_arrays, read_record
 from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell, Part, light_file, of_arrays, of_text
 from spectralcal.records.light.kept import kept
 from spectralcal.study.paths import CellPaths
@@ -37,22 +38,27 @@ def read_text(path: Path) -> bytes:
 
     Raises:
         FileNotFoundError: neither the file is there nor a light one that stands for it.
-        ResultError: the light file is damaged.
+        ResultError: the light file is damaged, or the file is not the one that the cell's records list.
     """
     light = None if path.is_file() else light_of(CellPaths(path.parent))
-    return light.text(path.name) if light is not None and path.name in light.stands_for else path.read_bytes()
+    if light is not None and path.name in light.stands_for:
+        return light.text(path.name)
+    content = path.read_bytes()
+    _as_recorded(path, content)
+    return content
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """The arrays of a cell's spectra.npz or scorers.npz, or what is published of its calibration.npz; None: no file.
 
     Raises:
-        ResultError: the file is damaged.
+        ResultError: the file is damaged, or not the one that the cell's records list.
     """
     if not path.is_file():
         light = light_of(CellPaths(path.parent))
         return light.arrays(path.name) if light is not None and path.name in light.stands_for else None
     arrays = load_arrays(path)
+    _as_recorded(path)
     try:
         return kept(arrays) if path.name == "calibration.npz" else arrays
     except (KeyError, ValueError) as error:
@@ -81,6 +87,20 @@ def lightened(files: CellPaths, names: Collection[str] = (*TEXTS, *ARRAYS, *FURT
     content = light_file(parts)
     _try(LightCell(content, files.light), files, here)
     return content
+
+
+def _as_recorded(path: Path, content: bytes | None = None) -> None:
+    """Refuse a file of a cell whose bytes are not those that were recorded with it: numbers would be drawn from it."""
+    files = CellPaths(path.parent)
+    for record in (files.run, files.evaluation):
+        listed = (read_record(record) or {}).get("files", {}).get(path.name)
+        if listed is None:
+            continue
+        if listed != (file_digest(path) if content is None else hashlib.sha256(content).hexdigest()):
+            raise ResultError(
+                f"{path}: expected the bytes that {record.name} lists (SHA-256), found others; put the file back, or "
+                "delete it and run the cell again"
+            )
 
 
 def _part(path: Path) -> Part:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from spectralcal.base.errors import ConfigError
+from spectralcal.base.texts import parse_yaml
 from spectralcal.base.validation import explain
 from spectralcal.study.config.study import StudyConfig
 
@@ -22,10 +22,10 @@ def load_config(path: str | Path) -> StudyConfig:
     """
     file = Path(path)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = parse_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
     return parse_config(content, str(file))
 

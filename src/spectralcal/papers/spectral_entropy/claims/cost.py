@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
+from spectralcal.base.files import parse_json
 from spectralcal.records.light.files import has, read_text
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
@@ -75,8 +74,8 @@ def _parameters(study: Study, cell) -> int:
     if not has(path):
         raise NotMeasured(f"{cell}: no model.json")
     try:
-        return int(json.loads(read_text(path))["parameters"])
-    except (KeyError, ValueError) as error:
+        return int(parse_json(read_text(path))["parameters"])
+    except (KeyError, ValueError, TypeError) as error:
         raise NotMeasured(f"{cell}: model.json does not count parameters ({error})") from error
 
 
