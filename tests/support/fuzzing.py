@@ -120,7 +120,7 @@ TARGETS = (
     Target("json", "splits_final.json", (SPLIT,), ("splits",), 12),
     Target("json", "results/tiny/splits/own.json", (EVALUATE, ("table", "table1")), REPORT),
     Target("json", f"{PREPARED}/facts.json", (("table", "table1"), ("verify",)), REPORT),
-    Target("json", f"{PREPARED}/cases/a/case.json", (("prepare", "--dataset", "own"),), ("cases",)),
+    Target("json", f"{PREPARED}/cases/a/case.json", (("prepare", "--dataset", "own"),), ("cases",), 6),
     Target("json", f"{CELL}/evaluation.json",
            (("collect",), ("verify",), ("explain", f"{CELL}/evaluation.json")), REPORT, 8),
     Target("json", f"{CELL}/run.json", (("verify",), ("explain", f"{CELL}/run.json"), ("table", "cost")), REPORT, 8),

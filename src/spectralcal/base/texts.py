@@ -19,8 +19,8 @@ def parse_yaml(text: str) -> Any:
     """
     import yaml
 
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -31,8 +31,6 @@ def parse_yaml(text: str) -> Any:
         raise ValueError("nested too deeply") from None
     except (yaml.YAMLError, OverflowError, TypeError) as error:
         raise ValueError(" ".join(str(error).split())) from None
-    finally:
-        loader.dispose()
 
 
 def csv_rows(text: str, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -173,8 +173,15 @@ def prepared_classes(out: Path) -> tuple[str, ...]:
 
 
 def case_from_row(row: dict[str, Any], folder: Path) -> PreparedCase:
-    """A case from values as JSON stores them (lists for tuples)."""
-    return PreparedCase(**{name: _tuples(row[name]) for name in COLUMNS}, folder=folder)
+    """A case from values as JSON stores them (lists for tuples).
+
+    Raises:
+        KeyError, ValueError: a value is missing, or is no text or no list of numbers where it should be.
+    """
+    values = {name: row[name] if name in _TEXT else _numbers(row[name], _AXES[name]) for name in COLUMNS}
+    if odd := next((name for name in _TEXT if not isinstance(values[name], str)), None):
+        raise ValueError(f"{odd}: {values[odd]!r} in place of text")
+    return PreparedCase(**values, folder=folder)
 
 
 def hash_arrays(folder: Path) -> str:
@@ -204,10 +211,13 @@ def _parse(row: dict[str, str], folder: Path) -> PreparedCase:
 @lru_cache(4096)
 def _cell(text: str, axes: int) -> Any:
     """A cell as a value: of thousands of images nearly all have the same grid, which is parsed and kept once."""
-    value = parse_json(text)
+    return _numbers(parse_json(text), axes)
+
+
+def _numbers(value: Any, axes: int) -> Any:
     numbers = np.asarray(value)
     if numbers.ndim != axes or numbers.dtype.kind not in "if":
-        raise ValueError(f"{text[:40]!r} in place of numbers")
+        raise ValueError(f"{str(value)[:40]!r} in place of numbers")
     return _tuples(value)
 
 

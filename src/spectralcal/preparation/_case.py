@@ -13,6 +13,7 @@ import numpy as np
 
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import atomic_folder, read_json
+from spectralcal.base.integrity import seal_holds, sealed
 from spectralcal.data.manifest import PreparedCase, case_from_row, hash_arrays
 from spectralcal.datasets import Case, Dataset, Volume
 from spectralcal.preparation import crop, resample
@@ -147,7 +148,9 @@ def _kept(folder: Path, case: Case, record: dict, source: str) -> PreparedCase |
     earlier = read_json(folder / "case.json")
     try:
         prepared = case_from_row(earlier["case"], folder)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
+        return None
+    if seal_holds(earlier) is False:  # of an earlier version there is none
         return None
     same = (prepared.id, prepared.patient, prepared.stratum) == (case.id, case.patient, case.stratum)
     same = same and prepared.source_sha256 == source and earlier.get("settings") == record
@@ -174,7 +177,7 @@ def _write(folder: Path, arrays: dict[str, np.ndarray], row: dict, record: dict)
             if name != "reference.npy" or not _linked(temporary, arrays):
                 np.save(temporary / name, array, allow_pickle=False)
         prepared = case_from_row(row | {"sha256": hash_arrays(temporary)}, folder)
-        content = json.dumps({"settings": record, "case": prepared.row()}, indent=1, sort_keys=True)
+        content = json.dumps(sealed({"settings": record, "case": prepared.row()}), indent=1, sort_keys=True)
         (temporary / "case.json").write_text(content + "\n", encoding="utf-8")
         if folder.exists():
             # The manifest speaks of the old arrays: it goes first, so that the two never disagree.

@@ -10,7 +10,7 @@ import numpy as np
 
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import load_arrays, read_record
+from spectralcal.base.files import BROKEN_ARCHIVE, load_arrays, read_record
 from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell, Part, light_file, of_arrays, of_text
 from spectralcal.records.light.kept import kept
 from spectralcal.study.paths import CellPaths
@@ -61,7 +61,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     _as_recorded(path)
     try:
         return kept(arrays) if path.name == "calibration.npz" else arrays
-    except (KeyError, ValueError) as error:
+    except BROKEN_ARCHIVE as error:
         raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
 
 
