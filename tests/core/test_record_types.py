@@ -24,7 +24,7 @@ def test_a_record_as_it_is_written_is_sound(record):
     assert is_sound(record)
 
 
-@pytest.mark.parametrize("key", [key for key in RUN])
+@pytest.mark.parametrize("key", list(RUN))
 @pytest.mark.parametrize("value", [None, True, [], ["a"], "text", 3, {"a": 1}, float("nan")], ids=repr)
 def test_each_key_holds_one_kind_of_value(key, value):
     kinds = {str: "text", float: 3, int: 3, dict: {"a": 1}}

@@ -60,7 +60,7 @@ def test_sizes_that_no_volume_or_not_this_file_can_have(volume, ending, compress
 def test_voxels_that_are_left_or_lack_are_said_of_files_with_their_header_too(volume, ending, size):
     path, _ = volume(ending)
     changed(path, SIZES[ending] + b"5 4 3", SIZES[ending] + size)
-    with pytest.raises(BadFile, match="a header of (80|160) bytes of voxels, of which a.* has 120"):
+    with pytest.raises(BadFile, match=r"a header of (80|160) bytes of voxels, of which a.* has 120"):
         read_image(path)
 
 
