@@ -64,7 +64,7 @@ def test_voxels_that_are_left_or_lack_are_said_of_files_with_their_header_too(vo
         read_image(path)
 
 
-@pytest.mark.parametrize("axes", [b"300", b"11", b"0", b"-1"])
+@pytest.mark.parametrize("axes", [b"300", b"11", b"0", b"-1", b"1e30 3", b"x", b"3 3", b""])
 @pytest.mark.parametrize("ending", ["mha", "mhd"])
 def test_more_axes_than_metaio_has_room_for_do_not_end_the_process(volume, ending, axes):
     path, _ = volume(ending)

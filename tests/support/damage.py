@@ -174,9 +174,10 @@ def strange_head(content: bytes, draw: random.Random) -> bytes:
 def _changed_member(name: str, content: bytes, draw: random.Random) -> bytes:
     if name.endswith(".npy"):
         return _changed_array(content, draw)
-    if name.endswith(".json"):
+    text = content.isascii()  # the members of a light cell are called as the files that they stand for
+    if name.endswith(".json") and text:
         return strange_node(content, draw)
-    if name.endswith(".csv"):
+    if name.endswith(".csv") and text:
         return strange_cell(content, draw)
     return draw.choice((flipped, cut, spliced))(content, draw)
 

@@ -58,12 +58,15 @@ def brief(error: BaseException) -> str:
 
 
 def positive_spacing(path: Path, affine: np.ndarray, stored: tuple[float, ...] | None = None) -> tuple[float, ...]:
-    """The spacing of an affine, mm; every axis of it, and of the header's own spacing, must be positive and finite."""
+    """The spacing of an affine, mm; every axis of it, and of the header's own spacing, must be positive and finite, and so the position."""
     spacing = tuple(float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
     for values in (spacing, stored or ()):
         if not all(np.isfinite(value) and value > 0 for value in values):
             shown = ", ".join(f"{value:g}" for value in values)
             raise BadFile(path, "a positive spacing on every axis", f"({shown}) mm", "correct the header")
+    if not np.isfinite(affine).all():
+        position = ", ".join(f"{value:g}" for value in affine[:3, 3])
+        raise BadFile(path, "a finite position", f"({position}) mm", "correct the header")
     if abs(np.linalg.det(affine[:3, :3])) < 1e-6 * np.prod(spacing):
         raise BadFile(path, "an affine with three independent axes", "a singular one", "correct the header")
     return spacing

@@ -1,6 +1,6 @@
 """What a MetaImage or NRRD header says of its size, looked at before SimpleITK is: it takes an absurd one at its word.
 
-MetaIO ends the process where more than ten axes are stated, and memory for all voxels is asked for before the first is
+MetaIO ends the process where no number of axes is stated, or more than ten, and memory for all voxels is asked for before the first is
 read.
 """
 
@@ -29,7 +29,7 @@ def check_header(path: Path) -> None:
     fields, meta = header_fields(path), _is_meta(path)
     axes_key, sizes_key = ("ndims", "dimsize") if meta else ("dimension", "sizes")
     axes, sizes = _integers(fields.get(axes_key, "")), _integers(fields.get(sizes_key, ""))
-    if not axes or not sizes:
+    if axes_key not in fields or sizes_key not in fields:
         return  # the reader says what is missing
     if len(axes) != 1 or not 1 <= axes[0] <= _MOST_AXES:
         raise BadFile(path, "a three-dimensional volume", f"{fields[axes_key]} dimensions", axes_remedy(0, 1, 1))

@@ -191,7 +191,7 @@ def parse_labels(name: str, path: Path, labels: Any) -> tuple[tuple[str, ...], d
     if all(str(key).isdecimal() for key in labels):
         labels = {_label_name(name, path, value, text): value for value, text in _once(name, path, labels)}
     values: dict[int, str] = {}
-    for text, value in labels.items():
+    for text, value in ((nfc(text), value) for text, value in labels.items()):
         if isinstance(value, list | tuple) or text.lower() == "ignore":
             raise DataError(
                 f"{name}: {path}: label '{text}': expected one value per class, found {value!r}; regions and ignored "
@@ -202,6 +202,8 @@ def parse_labels(name: str, path: Path, labels: Any) -> tuple[tuple[str, ...], d
             raise DataError(f"{name}: {path}: label '{text}': expected an integer, found {value!r}; correct it")
         if number in values:
             raise DataError(f"{name}: {path}: labels '{values[number]}' and '{text}' are both {number}; correct one")
+        if text in values.values():
+            raise DataError(f"{name}: {path}: two labels are called '{text}'; rename one")
         values[number] = text
     if 0 not in values or len(values) < 2 or min(values) < 0:
         raise DataError(f"{name}: {path}: expected labels {hint}, found values {sorted(values)}; add the background")
@@ -213,7 +215,7 @@ def parse_labels(name: str, path: Path, labels: Any) -> tuple[tuple[str, ...], d
 
 def _once(name: str, path: Path, labels: dict[str, Any]) -> list[tuple[str, Any]]:
     """Values with their names, each name once."""
-    texts = [text for text in labels.values() if isinstance(text, str)]
+    texts = [nfc(text) for text in labels.values() if isinstance(text, str)]
     if double := next((text for text in texts if texts.count(text) > 1), None):
         raise DataError(f"{name}: {path}: two labels are called '{double}'; rename one")
     return list(labels.items())
@@ -221,7 +223,7 @@ def _once(name: str, path: Path, labels: dict[str, Any]) -> list[tuple[str, Any]
 
 def _label_name(name: str, path: Path, value: str, text: Any) -> str:
     if isinstance(text, str) and text.strip():
-        return text
+        return nfc(text)
     raise DataError(f"{name}: {path}: label {value}: expected a name, found {shown(text)}; correct it")
 
 
