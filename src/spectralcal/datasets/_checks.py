@@ -58,7 +58,10 @@ def brief(error: BaseException) -> str:
 
 
 def positive_spacing(path: Path, affine: np.ndarray, stored: tuple[float, ...] | None = None) -> tuple[float, ...]:
-    """The spacing of an affine, mm; every axis of it, and of the header's own spacing, must be positive and finite, and so the position."""
+    """The spacing of an affine, mm.
+
+    Every axis of it, and of the header's own spacing, must be positive and finite, and its position finite.
+    """
     spacing = tuple(float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
     for values in (spacing, stored or ()):
         if not all(np.isfinite(value) and value > 0 for value in values):

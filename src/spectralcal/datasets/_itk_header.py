@@ -1,7 +1,7 @@
 """What a MetaImage or NRRD header says of its size, looked at before SimpleITK is: it takes an absurd one at its word.
 
-MetaIO ends the process where no number of axes is stated, or more than ten, and memory for all voxels is asked for before the first is
-read.
+MetaIO ends the process where the number of axes is none or more than ten, and memory for all voxels is asked for before
+the first is read.
 """
 
 from __future__ import annotations
