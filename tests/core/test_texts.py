@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from spectralcal.base.errors import ConfigError
+from spectralcal.base.errors import ConfigError, DataError
+from spectralcal.base.files import require_json
 from spectralcal.base.texts import MOST_VALUES, csv_rows, parse_yaml
 from spectralcal.study.config import load_config
 
@@ -59,3 +60,21 @@ def test_rows_of_csv_have_the_columns_of_the_first_line():
 def test_a_damaged_csv_is_one_line(text, said):
     with pytest.raises(ValueError, match=said):
         csv_rows(text, ("a",))
+
+
+@pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3", "x:\n  a: 1\n  a: 1\n", "- {a: 1, 'a': 2}", '{"a": 1, "a": 1}'])
+def test_a_key_that_stands_twice_is_not_chosen_from(text, tmp_path):
+    with pytest.raises(ValueError, match="the key 'a' stands twice, again in line"):
+        parse_yaml(text)
+
+
+def test_keys_of_other_mappings_may_be_equal():
+    text = "a: &x {a: 1}\nb: {<<: *x, a: 2}\nc: [*x, *x]"
+    assert parse_yaml(text) == yaml.safe_load(text)
+
+
+def test_a_key_twice_in_json_is_said(tmp_path):
+    path = tmp_path / "dataset.json"
+    path.write_text('{"labels": {"background": 0, "tumour": 1, "tumour": 2}}')
+    with pytest.raises(DataError, match=r"no JSON \(the key 'tumour' stands twice\)"):
+        require_json(path, "a description", "correct it")

@@ -42,8 +42,7 @@ def put(path, array, affine):
 
 def both(dataset, root, out, **options):
     """The errors of a survey, and what prepare says; they must agree."""
-    told = {key: value for key, value in options.items() if key != "normalize"}
-    survey = survey_dataset(dataset, root, **told)
+    survey = survey_dataset(dataset, root, **options)
     try:
         prepare_dataset(dataset, root, out, **options)
         said = ""
@@ -231,3 +230,25 @@ def test_a_flat_channel_is_named_by_its_index():
     with pytest.raises(FlatImage) as caught:
         normalize(np.stack([NOISE, NOISE + 9000]), "ct")
     assert caught.value.channel == 1
+
+
+@pytest.mark.parametrize(("value", "good"), [(60_000, True), (70_000, False)])
+def test_intensities_that_the_number_format_does_not_hold(tmp_path, value, good):
+    odd = NOISE.astype(np.float32)
+    odd[0, 0, 0] = value
+    dataset = nnunet(tmp_path / "raw", [odd], names=["noNorm"])
+    _, said = both(dataset, tmp_path / "raw", tmp_path / "out", dtype="float16", spacing=(1.3, 1.3, 1.3))
+    assert ("intensities up to 70000 do not fit float16" in said) is not good
+    assert both(dataset, tmp_path / "raw", tmp_path / "32", spacing="original")[1] == ""
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "ä" * 101, "a\x7fb", "a\nb", "a\\b"])
+def test_a_name_that_no_folder_can_have_is_refused_by_both(tmp_path, name):
+    for case in ("a", "b"):
+        for kind in ("image", "label"):
+            put(tmp_path / f"{case}_{kind}.nii", NOISE if kind == "image" else LABEL, np.eye(4))
+    entries = [{"image": f"{case}_image.nii", "label": f"{case}_label.nii", "id": case} for case in ("a", "b")]
+    entries[1]["id"] = name
+    (tmp_path / "list.json").write_text(json.dumps({"training": entries}))
+    _, said = both(Datalist(str(tmp_path / "list.json"), classes=("x",)), tmp_path, tmp_path / "out")
+    assert "because it names a folder; rename" in said

@@ -197,16 +197,25 @@ def parse_json(text: str | bytes) -> Any:
     """The content of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, or nests without end.
+        ValueError: it is no JSON, has a key twice in one object, or nests without end.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def _parsed(path: Path) -> Any:
     return parse_json(path.read_text(encoding="utf-8"))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, which would forget the first of two equal keys without a word."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key '{next(name for name in names if names.count(name) > 1)}' stands twice")
+    return content
 
 
 def _temporary(path: Path) -> Path:

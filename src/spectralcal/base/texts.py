@@ -15,7 +15,8 @@ def parse_yaml(text: str) -> Any:
     """The content of a YAML (or JSON) text.
 
     Raises:
-        ValueError: it is no YAML, has a date that there is not, nests without end or stands for too many values.
+        ValueError: it is no YAML, has a key twice or a date that there is not, nests without end or stands for too many
+            values.
     """
     import yaml
 
@@ -24,6 +25,7 @@ def parse_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
+        _refuse_twice(node, set())
         if _size(node, {}) > MOST_VALUES:
             raise ValueError(f"its aliases stand for more than {MOST_VALUES:,} values")
         return loader.construct_document(node)
@@ -55,6 +57,22 @@ def csv_rows(text: str, columns: Sequence[str]) -> list[dict[str, str]]:
         if None in row or None in row.values():
             raise ValueError(f"row {number} has another number of cells than the first line")
     return rows
+
+
+def _refuse_twice(node: Any, seen: set[int]) -> None:
+    """Refuse a key that stands twice in one mapping: YAML would forget the first without a word."""
+    if id(node) in seen or not isinstance(node.value, list):
+        return
+    seen.add(id(node))
+    keys: set[str] = set()
+    for part in node.value:
+        for child in part if isinstance(part, tuple) else (part,):
+            _refuse_twice(child, seen)
+        name = part[0].value if isinstance(part, tuple) else None
+        if isinstance(name, str) and name != "<<":
+            if name in keys:
+                raise ValueError(f"the key '{name}' stands twice, again in line {part[0].start_mark.line + 1}")
+            keys.add(name)
 
 
 def _size(node: Any, known: dict[int, float]) -> float:

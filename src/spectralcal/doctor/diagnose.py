@@ -136,6 +136,7 @@ def check_dataset(config: StudyConfig, name: str, as_json: bool = False, workers
         raise DataError(f"{name}: expected at {place}, found nothing; {' '.join(dataset.source.split())}")
     plan = config.preparation_of(name) if name in config.datasets else config.preparation
     rules = {"spacing": plan.spacing, "ct_clip": plan.ct_clip, "crop_nonzero": plan.crop_nonzero}
+    rules |= {"normalize": plan.normalize, "dtype": plan.dtype}
     with ExitStack() as stack:
         bar: Progress | None = None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -81,10 +82,8 @@ def prepare_arrays(
     if settings.spacing_mm is not None:
         shape = resample.resampled_shape(label.shape, volume.spacing_mm, settings.spacing_mm)
     spacing = resample.resampled_spacing(label.shape, volume.spacing_mm, shape)
-    with np.errstate(over="ignore"):  # said below, with the remedy
-        image = resample.resample_image(image, shape).astype(settings.dtype)
-    if not np.isfinite(image).all():
-        raise ValueError(f"intensities do not fit {settings.dtype}: prepare with dtype float32")
+    check_fits(image, settings.dtype)
+    image = resample.resample_image(image, shape).astype(settings.dtype)
     label = resample.resample_label(label, shape).astype(np.uint8)
     arrays = {
         "image.npy": image,
@@ -106,12 +105,48 @@ def prepare_arrays(
     return arrays, facts
 
 
+def check_fits(image: np.ndarray, dtype: str) -> None:
+    """Refuse normalised intensities (C, *spatial) that the stored number format does not hold; resampling lies between.
+
+    Raises:
+        TooLarge: as said, with the channel.
+    """
+    most = float(np.finfo(dtype).max)
+    for index, channel in enumerate(image):
+        largest = max(abs(float(channel.min())), abs(float(channel.max())))
+        if not largest <= most:
+            raise TooLarge(f"intensities up to {largest:g} do not fit {dtype}, which holds {most:g} at most", index)
+
+
+class TooLarge(ValueError):
+    """Intensities that a number format does not hold, of the channel with that index."""
+
+    def __init__(self, message: str, channel: int) -> None:
+        super().__init__(message)
+        self.channel, self.remedy = channel, "prepare with dtype float32"
+
+
 def unusable(dataset: Dataset, case: Case, error: Exception) -> str:
     """What is said of a case whose arrays cannot be made: the file of the channel that it lies in, and the remedy."""
     channel = getattr(error, "channel", None) or 0
     where = case.images[min(channel, len(case.images) - 1)] if case.images else "generated volume"
     reason = str(error) or "more voxels than memory holds"
     return f"{dataset.name}: case {case.id}: {where}: {reason}; {getattr(error, 'remedy', 'leave out the case')}"
+
+
+def bad_ids(dataset: str, cases: Iterable[Case]) -> list[str]:
+    """What is wrong with the ids of cases, which name folders; a text each, none if all are good."""
+    problems, seen = [], set()
+    for case in cases:
+        if not re.fullmatch(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*", case.id) or len(case.id.encode()) > 200:
+            problems.append(
+                f"{dataset}: case id {case.id!r}: expected at most 200 bytes without slashes, control characters and a "
+                "leading dot, because it names a folder; rename the file"
+            )
+        elif case.id in seen:
+            problems.append(f"{dataset}: case id '{case.id}' occurs twice; remove or rename one of the files")
+        seen.add(case.id)
+    return problems
 
 
 def foreground_voxels(label: np.ndarray, samples: int, case_id: str) -> np.ndarray:

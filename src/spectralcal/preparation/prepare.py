@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from spectralcal.base.errors import DataError
 from spectralcal.base.files import flush_all, remove_leftovers
 from spectralcal.data.manifest import PreparedCase, write_manifest
 from spectralcal.datasets import Case, Dataset
-from spectralcal.preparation._case import Settings, prepare_case
+from spectralcal.preparation._case import Settings, bad_ids, prepare_case
 from spectralcal.preparation._parallel import run_jobs
 from spectralcal.preparation.facts import write_facts
 from spectralcal.preparation.intensity import Normalization
@@ -109,16 +108,8 @@ def _spacing(
 
 
 def _checked_ids(dataset: Dataset, cases: list[Case]) -> list[Case]:
-    seen: set[str] = set()
-    for case in cases:
-        if not re.fullmatch(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*", case.id) or len(case.id.encode()) > 200:
-            raise DataError(
-                f"{dataset.name}: case id {case.id!r}: expected at most 200 bytes without slashes, control characters "
-                "and a leading dot, because it names a folder; rename the file"
-            )
-        if case.id in seen:
-            raise DataError(f"{dataset.name}: case id '{case.id}' occurs twice; remove or rename one of the files")
-        seen.add(case.id)
+    if problems := bad_ids(dataset.name, cases):
+        raise DataError(problems[0])
     return cases
 
 

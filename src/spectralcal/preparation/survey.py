@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from spectralcal.datasets import Case, Dataset
 from spectralcal.datasets.base import image_files
 from spectralcal.datasets.listing import has_word, is_rubbish
 from spectralcal.preparation import crop
-from spectralcal.preparation._case import unusable
+from spectralcal.preparation._case import bad_ids, check_fits, unusable
 from spectralcal.preparation._parallel import run_jobs
-from spectralcal.preparation.intensity import flat_channels
+from spectralcal.preparation.intensity import Normalization, flat_channels, normalize
 from spectralcal.preparation.resample import NoGridError, resampled_shape
 from spectralcal.preparation.spacing import SpacingMode, target_spacing
 
@@ -83,6 +84,8 @@ def survey_dataset(
     spacing: SpacingMode | tuple[float | None, ...] = "median_all",
     ct_clip: tuple[float, float] = (-1000.0, 400.0),
     crop_nonzero: bool | None = None,
+    normalize: Normalization = "zscore",
+    dtype: Literal["float32", "float16"] = "float32",
 ) -> Survey:
     """Read every case once and compare them; nothing is written, and no problem ends the survey early.
 
@@ -94,7 +97,7 @@ def survey_dataset(
         root: its folder, as :meth:`Dataset.locate` gives it.
         workers: processes; each needs memory for about one case.
         progress: called with (cases done, cases in all).
-        spacing, ct_clip, crop_nonzero: of the preparation that is to follow, see
+        spacing, ct_clip, crop_nonzero, normalize, dtype: of the preparation that is to follow, see
             :func:`~spectralcal.preparation.prepare.prepare_dataset`: what it would refuse is an error here.
     """
     root = Path(root)
@@ -105,13 +108,15 @@ def survey_dataset(
         return Survey(dataset, root, (), (str(error),), (), {})
     order = {case.id: index for index, case in enumerate(cases)}
     surveyed = sorted(
-        run_jobs(survey_case, [(dataset, case, ct_clip, cropped) for case in cases], workers, progress),
+        run_jobs(
+            survey_case, [(dataset, case, ct_clip, cropped, normalize, dtype) for case in cases], workers, progress
+        ),
         key=lambda one: order[one.id],
     )
     good = tuple(one for one in surveyed if not one.error)
     left_out = unused_volumes(dataset, root, cases)
     errors = [one.error for one in surveyed if one.error]
-    errors += [f"{dataset.name}: case id '{case}' occurs {count} times" for case, count in _repeated(cases)]
+    errors += bad_ids(dataset.name, cases)
     errors += _duplicates(dataset, good, same_patient=False)
     errors += _without_grid(dataset, good, {case.id: case for case in cases}, spacing)
     warnings = dataset.remarks(root) + _odd_spacings(dataset, good) + _duplicates(dataset, good, same_patient=True)
@@ -123,7 +128,12 @@ def survey_dataset(
 
 
 def survey_case(
-    dataset: Dataset, case: Case, ct_clip: tuple[float, float] = (-1000.0, 400.0), crop_nonzero: bool = False
+    dataset: Dataset,
+    case: Case,
+    ct_clip: tuple[float, float] = (-1000.0, 400.0),
+    crop_nonzero: bool = False,
+    method: Normalization = "zscore",
+    dtype: str = "float32",
 ) -> CaseSurvey:
     """Read one case; a case that cannot be used comes back with its `error`."""
     try:
@@ -133,7 +143,10 @@ def survey_case(
         return CaseSurvey(case.id, case.patient, error=str(error))
     box = crop.nonzero_box(volume.image) if crop_nonzero else crop.full_box(volume.label.shape)
     try:
-        flat = flat_channels(crop.crop(volume.image, box), dataset.channel_modalities, ct_clip)
+        image = crop.crop(volume.image, box)
+        flat = flat_channels(image, dataset.channel_modalities, ct_clip)
+        if dtype != "float32":  # float32 holds what was read as such
+            check_fits(normalize(image, dataset.channel_modalities, method, ct_clip), dtype)
     except ValueError as error:
         return CaseSurvey(case.id, case.patient, error=unusable(dataset, case, error))
     counts = sum(np.bincount(slab.ravel(), minlength=dataset.num_classes) for slab in volume.label)
@@ -193,10 +206,6 @@ def _digest(scan: np.ndarray) -> str:
     for slab in scan:  # slab by slab: no second copy of a CT
         digest.update(np.ascontiguousarray(slab))
     return digest.hexdigest()
-
-
-def _repeated(cases: Iterable[Case]) -> list[tuple[str, int]]:
-    return [(name, count) for name, count in Counter(case.id for case in cases).items() if count > 1]
 
 
 def _without_grid(
