@@ -246,7 +246,7 @@ def test_intensities_that_the_number_format_does_not_hold(tmp_path, value, good)
 def test_a_name_that_no_folder_can_have_is_refused_by_both(tmp_path, name):
     for case in ("a", "b"):
         for kind in ("image", "label"):
-            put(tmp_path / f"{case}_{kind}.nii", NOISE if kind == "image" else LABEL, np.eye(4))
+            put(tmp_path / f"{case}_{kind}.nii", NOISE + ord(case) if kind == "image" else LABEL, np.eye(4))
     entries = [{"image": f"{case}_image.nii", "label": f"{case}_label.nii", "id": case} for case in ("a", "b")]
     entries[1]["id"] = name
     (tmp_path / "list.json").write_text(json.dumps({"training": entries}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import resource
 import shutil
@@ -11,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from fuzzing import PATIENCE, Try, Verdict, World
+from fuzzing import HANGS, PATIENCE, Try, Verdict, World
 
 #: seconds until a process is ended that does not notice that its verb hangs
 GIVEN_UP = 2 * PATIENCE
+IMPORTED = ("torch", "monai.networks.nets", "matplotlib.pyplot", "pandas", "SimpleITK", "spectralcal.jobs.scoring")
 #: bytes of address space of a process: a header that asks for more gets no memory, whatever the machine has
 MEMORY = 24 << 30
 
@@ -53,9 +55,10 @@ class FuzzPool:
             ready = wait([worker.pipe for worker in busy], timeout=1)
             late = [worker for worker in busy if time.monotonic() - worker.since > GIVEN_UP]
             for worker in [worker for worker in busy if worker.pipe in ready or worker in late]:
-                verdict = worker.verdict() if worker.pipe in ready else Verdict(f"hangs for {GIVEN_UP} s")
+                verdict = worker.verdict() if worker.pipe in ready else Verdict(f"{HANGS} for {GIVEN_UP} s")
+                lost = worker in late or verdict is None or HANGS in verdict.problem  # its imports may be half done
                 yield busy.pop(worker), verdict or Verdict(f"the process died ({worker.end()})")
-                if worker in late or verdict is None:
+                if lost:
                     worker.end()
                     self._workers.remove(worker)
                     worker = self._start()
@@ -75,12 +78,14 @@ class _Worker:
     def __init__(self, whole: Path, root: Path) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of libraries, half
         self.pipe, other = context.Pipe()
-        self.root, self.since = root, time.monotonic()
+        self.root, self.since, self.ready = root, time.monotonic(), False
         self.process = context.Process(target=_serve, args=(other, whole, root), daemon=True)
         self.process.start()
         other.close()
 
     def give(self, tried: Try) -> None:
+        if not self.ready:
+            self.ready = self.pipe.recv() is None
         self.since = time.monotonic()
         self.pipe.send(tried)
 
@@ -101,6 +106,9 @@ def _serve(pipe: Connection, whole: Path, root: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     root.mkdir(parents=True)
     world = World(root, whole)
+    for name in IMPORTED:  # which takes longer than any verb on a busy machine
+        importlib.import_module(name)
+    pipe.send(None)
     while True:
         try:
             tried = pipe.recv()

@@ -27,8 +27,8 @@ PATIENTS = ("null", "NaN", "pooled", "0007", "Müller, $HOME", "患者 \\alpha",
 CLASSES = ("NA", "$x^{2}_", "Größe 数 & 50 % #~\\", LONG)
 #: outputs that draw every case, class or patient of one experiment; the others ask for further experiments
 TABLES = ("table1", "table2", "protocols", "unbinned", "efficiency", "cost")
-FIGURES = ("figure2", "figure3", "figure5", "figure6", "figure7", "reliability", "corp", "risk_coverage",
-           "boundary_distance", "reliability_histograms", "training_curves", "critical_difference", "pareto")  # fmt: skip
+FIGURES = ("figure2", "figure5", "figure6", "figure7", "reliability", "corp", "risk_coverage", "boundary_distance",
+           "reliability_histograms", "training_curves", "critical_difference", "pareto")  # fmt: skip
 
 
 def write_raw(folder):
