@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,13 +219,17 @@ def kept_inputs(folder: Path) -> dict[str, Try]:
     """Inputs that once ended badly, as they lie in the repository, by their names."""
     by_file = {target.file: target for target in TARGETS}
     kept = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))}
-    return {name: Try(by_file[one["file"]], base64.b64decode(one["content"]), name) for name, one in kept.items()}
+    return {
+        name: Try(by_file[one["file"]], zlib.decompress(base64.b64decode(one["content"])), name)
+        for name, one in kept.items()
+    }
 
 
 def keep_input(folder: Path, name: str, tried: Try, problem: str) -> Path:
     """Write an input that ended badly, for the repository."""
     path = folder / f"{name}.json"
-    kept = {"file": tried.target.file, "problem": problem, "content": base64.b64encode(tried.content).decode()}
+    content = base64.b64encode(zlib.compress(tried.content, 9)).decode()
+    kept = {"file": tried.target.file, "problem": problem, "content": content}
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return path
 
