@@ -138,7 +138,8 @@ def test_control_is_another_seed_of_cross_entropy(study):
     table = hotspot_frame(two, "main", "phantom", "unet", "spectral", "spearman")
     assert set(table[table.method == control_of("ce")].label) == {"CE, other seed"}
     # What can be compared with it is the method of that seed, not of cross-entropy's own.
-    (row,) = table[(table.level == "mean") & (table.label == "Spectral, other seed") & (table.strength == "signed")].value
+    own = table.label == "Spectral, other seed"
+    (row,) = table[(table.level == "mean") & own & (table.strength == "signed")].value
     files = [arrays_of(two, seed) for seed in (0, 1)]
     assert row == pytest.approx(np.mean([f["following"][list(f["following_methods"]).index("spectral"), :, 0, 0, 0]
                                          for f in files]))  # fmt: skip

@@ -202,4 +202,5 @@ def test_method_without_results_is_named_and_not_on_the_front(tmp_path):
     assert (row.front, row.status) == (False, "missing")
     assert pd.isna(row.beaten_by)
     assert "Without results: MbLS." in made.caption
-    assert [text.get_text() for text in made.drawing.legends[0].get_texts()] == ["CE", "FL", "MbLS (missing)", "Spectral"]
+    texts = [text.get_text() for text in made.drawing.legends[0].get_texts()]
+    assert texts == ["CE", "FL", "MbLS (missing)", "Spectral"]

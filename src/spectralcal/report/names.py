@@ -39,7 +39,7 @@ def phrase(paper: PaperConfig, loss: str, option: str, value: Any) -> str:
     said: str | Mapping[str, str] = (entry.options if entry else {}).get(option, {})
     if isinstance(said, str):
         said = {OTHER: said}
-    default = {"true": _words(option), "false": f"no {_words(option)}"}.get(str(value).lower(), f"{_words(option)} {{}}")
+    default = {"true": _words(option), "false": f"no {_words(option)}"}.get(_shown(value), f"{_words(option)} {{}}")
     return said.get(_shown(value), said.get(OTHER, default)).replace("{}", _words(_shown(value)))
 
 

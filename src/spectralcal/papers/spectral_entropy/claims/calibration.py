@@ -41,8 +41,8 @@ def tace_pattern(study: Study, claim: Claim) -> list[Finding]:
         others = [sample.at(method) for method in study.named("main", *(b for b in BASELINES if b != "CRaC"))]
         crac, ours = (sample.at(method) for method in study.named("main", "CRaC", "Ours"))
         parts = [
-            Part("TACE, Spectral - CRaC", sample.measure(lambda m: m[..., ours, 0] - m[..., crac, 0]), above(0), below(0),
-                 TACE.unit),
+            Part("TACE, Spectral - CRaC", sample.measure(lambda m: m[..., ours, 0] - m[..., crac, 0]), above(0),
+                 below(0), TACE.unit),
             Part("TACE, best of the other baselines - Spectral", _margin(sample, others, ours), above(0), below(0),
                  TACE.unit),
         ]  # fmt: skip

@@ -36,7 +36,8 @@ def nothing_at_inference(study: Study, claim: Claim) -> list[Finding]:
         seeds = zip(*study.cells("main", name, methods), strict=True)
         more = [_parameters(study, ours) - _parameters(study, ce) for ce, ours in seeds]
         # A count of parameters is no estimate: one training is as good as three.
-        parts = [Part("parameters, Spectral - CE", exact(change), lambda v: v == 0, lambda v: v != 0) for change in more]
+        text = "parameters, Spectral - CE"
+        parts = [Part(text, exact(change), lambda v: v == 0, lambda v: v != 0) for change in more]
         return conclude(name, parts, study.files("main", name, methods, "model.json"))
 
     return [_no_parameters(), *study.each(claim, "main", on)]

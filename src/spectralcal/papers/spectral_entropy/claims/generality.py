@@ -68,10 +68,10 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
                 unmeasured.append(f"{architecture}: {reason}")
                 continue
             parts += [
-                Part(f"{architecture}: DSC, Spectral - CE", sample.measure(lambda m: m[..., 1, 0] - m[..., 0, 0]), above(0),
-                     below(0), DSC.unit),
-                Part(f"{architecture}: ECE, CE - Spectral", sample.measure(lambda m: m[..., 0, 1] - m[..., 1, 1]), above(0),
-                     below(0), ECE.unit),
+                Part(f"{architecture}: DSC, Spectral - CE", sample.measure(lambda m: m[..., 1, 0] - m[..., 0, 0]),
+                     above(0), below(0), DSC.unit),
+                Part(f"{architecture}: ECE, CE - Spectral", sample.measure(lambda m: m[..., 0, 1] - m[..., 1, 1]),
+                     above(0), below(0), ECE.unit),
             ]  # fmt: skip
         if not parts:
             raise NotMeasured("; ".join(unmeasured))
@@ -97,8 +97,8 @@ def narrower(study: Study, claim: Claim) -> list[Finding]:
         for q, score in enumerate((DSC, ECE)):
             sign = 1.0 if score.higher else -1.0
             gain = sample.measure(lambda m, q=q, sign=sign: sign * (m[..., 1, q] - m[..., 0, q]))
-            parts += [Part(f"variance of {score.metric} over patients, Spectral / CE", sample.measure(_variance_ratio(q)),
-                           below(1), at_least(1)),
+            parts += [Part(f"variance of {score.metric} over patients, Spectral / CE",
+                           sample.measure(_variance_ratio(q)), below(1), at_least(1)),
                       Part(f"gain in mean {score.metric}", gain, above(0), below(0), score.unit)]  # fmt: skip
         return conclude(name, parts, study.files("main", name, scores.methods, "cases.csv"))
 

@@ -76,8 +76,8 @@ def ours_most_balanced(study: Study, claim: Claim) -> list[Finding]:
     return _by_map(study, claim, LOSSES, lambda sample, name: [
         _against(sample, f"{name}: spectral entropy, Spectral - highest baseline", ENTROPY, -1, np.argmax, 1),
         _against(sample, f"{name}: share of the top band, Spectral - highest baseline", TOP_SHARE, -1, np.argmax, 1),
-        _against(sample, f"{name}: log10 power of the highest third, Spectral - highest baseline", HIGHEST, -1, np.argmax,
-                 1),
+        _against(sample, f"{name}: log10 power of the highest third, Spectral - highest baseline", HIGHEST, -1,
+                 np.argmax, 1),
     ])  # fmt: skip
 
 
@@ -87,7 +87,8 @@ def entropy_rises(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         sample, evidence = spectra(study, "main", name, ("CE", "Ours"), "max_logit")
         rise = sample.measure(_difference(ENTROPY))
-        part = Part("spectral entropy of the maximum logit on test patches, Spectral - CE", rise, above(0), below(0), "nat")
+        text = "spectral entropy of the maximum logit on test patches, Spectral - CE"
+        part = Part(text, rise, above(0), below(0), "nat")
         return conclude(name, [part], evidence)
 
     return study.each(claim, "main", on)
