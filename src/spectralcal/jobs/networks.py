@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError
-from spectralcal.base.files import parse_json
 from spectralcal.jobs.cell_data import dataset_facts
-from spectralcal.records.light.files import read_text
+from spectralcal.records.light.files import read_sound
 from spectralcal.study.paths import StudyPaths
 from spectralcal.study.resolved import ResolvedCell
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
 
@@ -93,7 +90,7 @@ def load_trained(cell: ResolvedCell, in_channels: int) -> torch.nn.Module:
     from spectralcal.engine.state import load_unique_state
 
     files, model = cell.files, build_network(cell, in_channels, to_train=False)
-    recorded = _recorded(files.model)
+    recorded = read_sound(files.model) if files.model.is_file() else {}
     for name, value in network_facts(cell, in_channels).items():
         if recorded.get(name, value) != value:
             raise ResultError(
@@ -108,23 +105,6 @@ def load_trained(cell: ResolvedCell, in_channels: int) -> torch.nn.Module:
             "--force"
         ) from error
     return model
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    """What model.json says of the network; nothing, if it is not there.
-
-    Raises:
-        ResultError: it is damaged or altered.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        content = parse_json(read_text(path))
-    except ValueError as error:
-        raise ResultError(
-            f"{path}: damaged ({error}); put the file back, or train the cell again with --force"
-        ) from None
-    return content if isinstance(content, dict) else {}
 
 
 def network_facts(cell: ResolvedCell, in_channels: int) -> dict[str, Any]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ResultError
-from spectralcal.base.files import BROKEN_ARCHIVE, load_arrays, read_record
+from spectralcal.base.files import BROKEN_ARCHIVE, load_arrays, parse_json, read_record
+from spectralcal.base.record_types import is_sound
 from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell, Part, light_file, of_arrays, of_text
-from spectralcal.records.light.kept import kept
+from spectralcal.records.light.kept import kept, kept_spectra
 from spectralcal.study.paths import CellPaths
+
+#: file -> what is published of its arrays
+_KEPT = {"calibration.npz": kept, "spectra.npz": kept_spectra}
 
 
 def light_of(files: CellPaths) -> LightCell | None:
@@ -48,8 +53,23 @@ def read_text(path: Path) -> bytes:
     return content
 
 
+def read_sound(path: Path) -> dict[str, Any] | None:
+    """The record in a cell's run.json, evaluation.json or model.json; None if it is not there.
+
+    Raises:
+        ResultError: it is damaged, has a value of another kind than records have, or is not the one that was recorded.
+    """
+    try:
+        record = parse_json(read_text(path)) if has(path) else None
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
+    if record is not None and not (isinstance(record, dict) and is_sound(record)):
+        raise ResultError(f"{path}: damaged (a value of another kind than records have); run the cell again")
+    return record
+
+
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a cell's spectra.npz or scorers.npz, or what is published of its calibration.npz; None: no file.
+    """The arrays of a cell's scorers.npz, or what is published of its calibration.npz or spectra.npz; None: no file.
 
     Raises:
         ResultError: the file is damaged, or not the one that the cell's records list.
@@ -60,7 +80,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     arrays = load_arrays(path)
     _as_recorded(path)
     try:
-        return kept(arrays) if path.name == "calibration.npz" else arrays
+        return _KEPT.get(path.name, dict)(arrays)
     except BROKEN_ARCHIVE as error:
         raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
 
