@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from spectralcal.base.errors import ConfigError
 from spectralcal.base.validation import explain
 
-#: what names a study or data set, and so a folder
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+#: what names a study or data set, and so a folder: file systems take 255 bytes, of which some go to endings
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$"
 
 
 class Section(BaseModel):
