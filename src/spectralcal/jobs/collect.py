@@ -103,7 +103,7 @@ def _tables(
         status.append(entry)
         try:
             table, fingerprint = _scored(cell, files)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, ResultError) as error:
             if condition != TEST and not _can_be_tested(config, paths, cell):
                 say(f"{cell}, condition {condition}: not scored, and its weights are not here")
             elif not allow_missing and not config.partial:
