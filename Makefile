@@ -43,9 +43,10 @@ lint: $(VENV)/.installed  ## style of Python and Snakemake files, and generated 
 open: $(VENV)/.installed  ## the study on hippocampus and ACDC
 	$(RUN) --configfile config/open.yaml
 
-open-report: $(VENV)/.installed  ## every table, figure and verdict of that study from its published results alone: no data, no GPU
+open-report: $(VENV)/.installed  ## every table, figure and verdict from the published results alone: no data, no GPU
 	$(PYTHON) -m spectralcal report --config config/open.yaml
 	$(PYTHON) -m spectralcal report --config config/explore.yaml
+	$(PYTHON) -m spectralcal report --config config/overconfident.yaml
 
 paper: $(VENV)/.installed  ## the paper's full study; its six data sets must be in place
 	$(RUN)
