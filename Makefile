@@ -11,8 +11,9 @@ demo: compiled  ## the phantom study: data to report, in minutes, nothing downlo
 	@$(VENV)/bin/snakemake --quiet all --configfile config/demo.yaml --report results/demo/report.html
 	@$(PYTHON) -m spectralcal where --config config/demo.yaml
 
+# As many workers as cores, so one thread each: more would wait for each other's cores, and torch's burn them meanwhile.
 test: compiled  ## unit, contract and workflow tests
-	$(PYTHON) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(PYTHON) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 # Where Python keeps no compiled modules (PYTHONDONTWRITEBYTECODE), each of a study's hundred jobs compiles the package.
 compiled: $(VENV)/.installed

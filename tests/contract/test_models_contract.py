@@ -253,6 +253,7 @@ def test_compiled_networks_compute_the_same(name):
 
 
 @pytest.mark.slow
+@pytest.mark.two_threads
 @everything
 def test_compiled_in_bf16_and_channels_last_as_the_loop_trains(name):
     """3-D, all three at once: logits and gradients are those of the eager network in the same formats."""
