@@ -24,7 +24,7 @@ faults: $(VENV)/.installed  ## every fault, for real, and their table: 20 minute
 
 # ISO-8859-1 where localedef can make it, else ASCII without Python's own way out of it.
 OTHER := results/.other_locale
-locale: $(VENV)/.installed  ## a small study, data to report, where the locale is not UTF-8
+locale: compiled  ## a small study, data to report, where the locale is not UTF-8
 	@rm -rf $(OTHER) && mkdir -p $(OTHER)
 	@localedef -i en_US -f ISO-8859-1 $(CURDIR)/$(OTHER)/en_US.ISO-8859-1 2>/dev/null || true
 	@export PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C; \
