@@ -1,10 +1,6 @@
-"""The optimisers: torch's arithmetic to the bit, without torch's compiler."""
+"""The optimisers: torch's arithmetic to the bit. That they do without its compiler: tests/core/test_imports.py."""
 
 from __future__ import annotations
-
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -64,20 +60,3 @@ def test_torchs_own_classes_stay_as_they_are(kind):
     steps(model, optimizer, range(1))
     assert isinstance(optimizer, kind)
     assert (dict(vars(kind)), dict(vars(torch.optim.Optimizer))) == before
-
-
-def test_a_training_step_loads_no_compiler():
-    """It takes longer to load than most verbs run."""
-    code = (
-        "import sys, torch; from torch import nn;"
-        "from spectralcal.engine.optimization import build_optimizer;"
-        "from spectralcal.study.config import TrainingConfig;"
-        "model = nn.Linear(2, 2);"
-        "optimizer = build_optimizer(model, TrainingConfig(optimizer='adamw'));"
-        "model(torch.ones(1, 2)).sum().backward(); nn.utils.clip_grad_norm_(model.parameters(), 1.0);"
-        "optimizer.step(); optimizer.zero_grad(); optimizer.load_state_dict(optimizer.state_dict());"
-        "print('torch._dynamo' in sys.modules)"
-    )
-    source = Path(__file__).parents[2] / "src"
-    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
