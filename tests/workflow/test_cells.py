@@ -286,6 +286,34 @@ def test_damaged_weights_are_named(finished):
         files.weights.write_bytes(content)
 
 
+@pytest.mark.parametrize("damage", [lambda text: text[:40], lambda text: text.replace("8", "9"), lambda text: ""])
+def test_a_damaged_account_of_the_network_is_refused_before_anything_is_scored(finished, damage):
+    """model.json says which network the weights are of, and how many parameters tables show."""
+    files = StudyPaths(finished).cell(SPECTRAL)
+    content, scored = files.model.read_text(), files.evaluation.read_bytes()
+    assert damage(content) != content
+    try:
+        files.model.write_text(damage(content))
+        message = r"model\.json: expected the bytes that the training wrote .*; put the cell's own file back or train"
+        with pytest.raises(ResultError, match=message):
+            evaluate_cell(finished, SPECTRAL)
+    finally:
+        files.model.write_text(content)
+    assert files.evaluation.read_bytes() == scored
+
+
+@pytest.mark.parametrize("files_entry", [None, [], "weights"])
+def test_hashes_that_are_none_are_an_error_in_one_line(finished, files_entry):
+    files = StudyPaths(finished).cell(SPECTRAL)
+    content = files.run.read_text()
+    try:
+        files.run.write_text(json.dumps({**json.loads(content), "files": files_entry}))
+        with pytest.raises(ResultError, match=r"run\.json: expected hashes by file under 'files', found .*; train"):
+            evaluate_cell(finished, SPECTRAL)
+    finally:
+        files.run.write_text(content)
+
+
 def test_collect_lists_every_cell_and_refuses_or_marks_holes(finished):
     steps.collect_step(finished)
     cells_table = pd.read_csv(StudyPaths(finished).cells)
