@@ -1,4 +1,4 @@
-"""Which arithmetic made a result, as its records say it."""
+"""Which arithmetic made a result and which bounds it reached, as its records say it; records may be damaged."""
 
 from __future__ import annotations
 
@@ -13,26 +13,47 @@ LISTED = 10
 
 def arithmetic_text(record: Mapping[str, Any]) -> str:
     """What run.json or evaluation.json says of its arithmetic, in one line; records before probes have its name alone."""
-    name = NAMES.get(record.get("precision", ""), "unknown arithmetic")
-    facts = record.get("arithmetic")
+    facts = _object(record, "arithmetic")
     if not facts:
-        return f"{name}; no bfloat16 probe was recorded"
-    text = f"{name} (asked for: {facts.get('requested')}), bfloat16 probe {facts.get('probe')}"
+        return f"{_name(record)}; no bfloat16 probe was recorded"
+    text = f"{_name(record)} (asked for: {facts.get('requested')}), bfloat16 probe {facts.get('probe')}"
     if (deviation := facts.get("deviation")) is not None:
         text += f" ({deviation} times its rounding)"
     text += f", on {facts.get('processor')}"
-    again = facts.get("in_float32") or {}
-    if count := again.get("count"):
-        listed = ", ".join(map(str, again["steps"][:LISTED])) + (", ..." if count > LISTED else "")
-        text += f"; {count} steps were made again in float32: {listed}"
+    if steps := steps_in_float32(record):
+        listed = ", ".join(map(str, steps[:LISTED])) + (", ..." if len(steps) > LISTED else "")
+        text += f"; {len(steps)} steps were made again in float32: {listed}"
     return text
 
 
 def arithmetic_summary(runs: Iterable[Mapping[str, Any]]) -> str:
     """How many trainings were made in which arithmetic, in one line; "" for none."""
-    counts: Counter[str] = Counter()
-    for run in runs:
-        name, facts = NAMES.get(run.get("precision", ""), "unknown arithmetic"), run.get("arithmetic")
-        steps = ((facts or {}).get("in_float32") or {}).get("count")
-        counts[name + ("" if facts else ", not probed") + (", some steps in float32" if steps else "")] += 1
+    counts = Counter(
+        _name(run)
+        + ("" if _object(run, "arithmetic") else ", not probed")
+        + (", some steps in float32" if steps_in_float32(run) else "")
+        for run in runs
+    )
     return "; ".join(f"{count} in {name}" for name, count in sorted(counts.items()))
+
+
+def steps_in_float32(record: Mapping[str, Any]) -> list[int]:
+    """Steps of a training that were not finite in bfloat16 and were made again in float32."""
+    steps = _object(_object(record, "arithmetic"), "in_float32").get("steps")
+    return steps if isinstance(steps, list) else []
+
+
+def reached_limits(record: Mapping[str, Any]) -> list[str]:
+    """A line for each bound that a training, or the fit of a post-hoc step, reached."""
+    limits = record.get("limits")
+    return [str(line) for line in limits] if isinstance(limits, list) else []
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    precision = record.get("precision")
+    return NAMES.get(precision, precision) if isinstance(precision, str) else "unknown arithmetic"
+
+
+def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = record.get(key)
+    return value if isinstance(value, Mapping) else {}
