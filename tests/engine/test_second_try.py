@@ -9,9 +9,9 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from test_train import ToyCase, numbers, same, settings
 from torch import nn
 
+from spectralcal.doctor.timing import RandomCase
 from spectralcal.engine import trainer as engine
 from spectralcal.engine.checkpoint import load_checkpoint
 from spectralcal.engine.objective import Objective
@@ -20,8 +20,23 @@ from spectralcal.engine.run import Hooks, Run
 from spectralcal.engine.second_try import Before
 from spectralcal.engine.train import Diverged, Interrupted
 from spectralcal.losses import SegmentationLoss, SpectralEntropyCELoss
+from spectralcal.study.config import TrainingConfig
 
 CPU = torch.device("cpu")
+
+
+def settings(**changes):
+    """Of a short run that saves and logs often."""
+    base = {"steps": 12, "epoch_steps": 4, "patch": (8, 8, 8), "optimizer": "adamw", "learning_rate": 0.01}
+    return TrainingConfig(**{**base, "log_interval": 4, "checkpoint_interval": 5, **changes})
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def numbers(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
 class Wrong(torch.autograd.Function):
@@ -49,7 +64,11 @@ class Network(nn.Module):
         super().__init__()
         torch.manual_seed(5)
         self.body = nn.Sequential(
-            nn.Conv3d(1, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU(), nn.Dropout3d(0.2), nn.Conv3d(4, 2, 3, padding=1)
+            nn.Conv3d(1, 4, 3, padding=1),
+            nn.BatchNorm3d(4),
+            nn.ReLU(),
+            nn.Dropout3d(0.2),
+            nn.Conv3d(4, 2, 3, padding=1),
         )
         self.wrong, self.never, self.always, self.step = wrong, never, always, None
 
@@ -70,9 +89,11 @@ class Told(engine.Trainer):
         return super()._optimise(step, *arguments)
 
 
-def trainer(folder, network, loss=None, looks=True, said=None, config=None):
-    config = config or settings(steps=12, log_interval=4, checkpoint_interval=5)
-    sampler = PatchSampler([ToyCase(i) for i in range(4)], config.patch, 2, 0.5, ("batch", "toy", 0))
+def trainer(folder, network, loss=None, looks=True, said=None):
+    config = settings()
+    sampler = PatchSampler(
+        [RandomCase(f"noise {i}", (12, 12, 12), 1, 2) for i in range(4)], config.patch, 2, 0.5, ("batch", "toy", 0)
+    )
     run = Run(("toy", 0), CPU, "bf16", folder / "checkpoint.safetensors", "f")
     hooks = Hooks(notify=[].append if said is None else said.append)
     objective = Objective(loss or SpectralEntropyCELoss(weight=1.0, window=4, bands=3, warmup_steps=8))
@@ -159,8 +180,7 @@ def test_a_log_is_not_flooded(tmp_path):
 
 
 def test_float32_is_tried_once_only(tmp_path):
-    config = settings(steps=12)
-    made = trainer(tmp_path, Network(always=(3,)), config=config)
+    made = trainer(tmp_path, Network(always=(3,)))
     made.run = Run(("toy", 0), CPU, "fp32", tmp_path / "checkpoint.safetensors", "f")
     with pytest.raises(Diverged, match=r"at step 3 \(gradient norm"):
         made.fit()

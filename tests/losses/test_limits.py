@@ -34,7 +34,9 @@ def test_a_new_loss_has_reached_nothing(name):
 def test_a_window_that_never_became_full():
     loss = SpectralEntropyCELoss(window=4)
     trained(loss, 3)
-    assert loss.limits == ["the window of maps of 12 x 12 x 12 never became full: 3 of 4 batches (history_init: running)"]
+    assert loss.limits == [
+        "the window of maps of 12 x 12 x 12 never became full: 3 of 4 batches (history_init: running)"
+    ]
     trained(loss, 1)
     assert loss.limits == []
 

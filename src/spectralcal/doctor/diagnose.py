@@ -16,6 +16,7 @@ from spectralcal.base import registry
 from spectralcal.base.console import Progress, progress
 from spectralcal.base.errors import DataError, SpectralcalError
 from spectralcal.datasets import Dataset
+from spectralcal.doctor.arithmetic import arithmetic_lines
 from spectralcal.jobs.data_sets import build_dataset
 from spectralcal.machine.environment import PACKAGES, commit
 from spectralcal.preparation.survey import survey_dataset
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 KINDS = frozenset({"datalist", "decathlon", "folder_pair", "nnunet_raw"})
 
 
-def diagnose(config: StudyConfig | None) -> str:
-    """The report of `spectralcal doctor`, as text."""
+def diagnose(config: StudyConfig | None, *, probe: bool = False) -> str:
+    """The report of `spectralcal doctor`, as text.
+
+    Args:
+        config: a study, whose data sets and networks are looked at too.
+        probe: ask how its networks compute in bfloat16 where no verdict is kept, which takes a few training steps each.
+    """
     import torch
 
     from spectralcal import __version__
@@ -50,6 +56,7 @@ def diagnose(config: StudyConfig | None) -> str:
     ]
     if config is not None:
         lines += [f"study       {config.study}, raw data under {config.raw_root}", *dataset_lines(config)]
+        lines += arithmetic_lines(config, ask=probe)
     return "\n".join(lines)
 
 

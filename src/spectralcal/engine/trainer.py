@@ -170,9 +170,7 @@ class Trainer:
             self._say_second_try(step, f"it was made again in float32 (cases {', '.join(batch.names)})")
         return result
 
-    def _attempt(
-        self, step: int, batch: Batch, logged: bool, precision: str
-    ) -> tuple[Tensor, dict[str, float] | None]:
+    def _attempt(self, step: int, batch: Batch, logged: bool, precision: str) -> tuple[Tensor, dict[str, float] | None]:
         """The gradients of a step in an arithmetic: their norm before clipping, and the row of a logged step.
 
         Raises:

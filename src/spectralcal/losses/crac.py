@@ -245,7 +245,11 @@ class CRaCLoss(SegmentationLoss):
             # State first made inside inference mode could not be used by a later training step.
             with torch.inference_mode(False), torch.no_grad():
                 start = torch.ones(2, classes, dtype=self.rho.dtype, device=self.rho.device)
-                self.multipliers, self.rho, self.violation = SMALLEST * start, self.rho_min * start, torch.zeros_like(start)
+                self.multipliers, self.rho, self.violation = (
+                    SMALLEST * start,
+                    self.rho_min * start,
+                    torch.zeros_like(start),
+                )
         elif self.rho.shape[1] != classes:
             raise ValueError(
                 f"logits: expected {self.rho.shape[1]} classes as in earlier batches, received {tuple(logits.shape)}; "

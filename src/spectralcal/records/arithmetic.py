@@ -12,7 +12,7 @@ LISTED = 10
 
 
 def arithmetic_text(record: Mapping[str, Any]) -> str:
-    """What run.json or evaluation.json says of its arithmetic, in one line; records before probes have its name alone."""
+    """What run.json or evaluation.json says of its arithmetic, in one line; older ones name it alone."""
     facts = _object(record, "arithmetic")
     if not facts:
         return f"{_name(record)}; no bfloat16 probe was recorded"
