@@ -98,9 +98,14 @@ def _wait(slots: list[tuple[str, int]]) -> tuple[str, Lock]:
 def _lock_folder() -> Path:
     """A folder of this user on this machine: a slot is taken machine-wide, whichever study takes it."""
     kind = "pretend-slots" if PRETEND in os.environ else "slots"
-    folder = Path(tempfile.gettempdir()) / f"spectralcal-{os.getuid()}" / kind
-    folder.parent.mkdir(mode=0o700, exist_ok=True)
-    status = folder.parent.lstat()  # a link of another user's would lead anywhere
+    try:
+        folder = Path(tempfile.gettempdir()) / f"spectralcal-{os.getuid()}" / kind
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        status = folder.parent.lstat()  # a link of another user's would lead anywhere
+    except OSError as error:
+        raise ResultError(
+            f"TMPDIR: expected a folder for temporary files that can be written to, got: {error.strerror}; set it to one"
+        ) from error
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
         raise ResultError(f"{folder.parent}: expected a folder of this user, found another's; set TMPDIR elsewhere")
     return folder
