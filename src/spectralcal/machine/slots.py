@@ -104,7 +104,8 @@ def _lock_folder() -> Path:
         status = folder.parent.lstat()  # a link of another user's would lead anywhere
     except OSError as error:
         raise ResultError(
-            f"TMPDIR: expected a folder for temporary files that can be written to, got: {error.strerror}; set it to one"
+            f"TMPDIR: expected a folder for temporary files that can be written to, got: {error.strerror or error}; "
+            "set it to one"
         ) from error
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
         raise ResultError(f"{folder.parent}: expected a folder of this user, found another's; set TMPDIR elsewhere")
