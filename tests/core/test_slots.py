@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from spectralcal.base.errors import ConfigError
+from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.machine import gpus, slots
 from spectralcal.machine.gpus import Gpu, visible_gpus
 from spectralcal.machine.slots import gpu_slot, slot_count
@@ -175,3 +175,19 @@ def test_why_there_is_no_cuda():
         assert reason
         assert "\n" not in reason
         assert (torch.version.cuda is None) == ("built without CUDA" in reason)
+
+
+def test_nowhere_for_the_locks_is_one_line_that_names_tmpdir(monkeypatch, tmp_path):
+    pretend(monkeypatch, "0")
+
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(slots.tempfile, "gettempdir", none)
+    with pytest.raises(ResultError, match=r"TMPDIR: expected a folder .* got: No usable temporary directory found in"):
+        gpu_slot(ComputeConfig(device="cuda")).__enter__()
+    monkeypatch.setattr(slots.tempfile, "gettempdir", lambda: str(tmp_path / "gone"))
+    with pytest.raises(
+        ResultError, match=r"TMPDIR: expected a folder .* got: No such file or directory; set it to one"
+    ):
+        gpu_slot(ComputeConfig(device="cuda")).__enter__()
