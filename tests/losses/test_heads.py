@@ -81,7 +81,7 @@ def test_five_bands_run_wherever_no_shell_is_empty(size):
     power = loss.spectral.power(field.detach().amax(1))
     assert power.shape == (2, 5)
     assert (power > 0).all()
-    assert not any("shells" in line or "room" in line for line in loss.limits)
+    assert not any("shells" in line or "room" in line for line in loss.limits_reached)
 
 
 def test_histories_of_small_heads_travel_in_checkpoints():

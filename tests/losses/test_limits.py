@@ -28,34 +28,34 @@ def trained(loss, steps, size=(12, 12, 12)):
 
 @pytest.mark.parametrize("name", registry.names("losses"))
 def test_a_new_loss_has_reached_nothing(name):
-    assert registry.load("losses", name)().limits == []
+    assert registry.load("losses", name)().limits_reached == []
 
 
 def test_a_window_that_never_became_full():
     loss = SpectralEntropyCELoss(window=4)
     trained(loss, 3)
-    assert loss.limits == [
+    assert loss.limits_reached == [
         "the window of maps of 12 x 12 x 12 never became full: 3 of 4 batches (history_init: running)"
     ]
     trained(loss, 1)
-    assert loss.limits == []
+    assert loss.limits_reached == []
 
 
 @pytest.mark.parametrize("options", [{"history": "ema"}, {"window": 1}, {"target": "maximum"}])
 def test_nothing_is_missing_where_no_window_counts(options):
-    assert trained(SpectralEntropyCELoss(**options), 1).limits == []
+    assert trained(SpectralEntropyCELoss(**options), 1).limits_reached == []
 
 
 def test_a_window_travels_with_a_checkpoint():
     half, rest = trained(SpectralEntropyCELoss(window=4), 2), SpectralEntropyCELoss(window=4)
     rest.load_state_dict(half.state_dict())
-    assert trained(rest, 2).limits == []
+    assert trained(rest, 2).limits_reached == []
 
 
 def test_shells_as_printed_are_empty_beyond_the_corners():
     """Eq. 4 without its division by K: radii reach sqrt(3)/2 of a side, the third shell begins at one."""
     loss = trained(SpectralEntropyCELoss(edges="as_printed", window=1), 1)
-    assert loss.limits == ["maps of 12 x 12 x 12 have no frequency in shells 3, 4, 5 of 5 (edges: as_printed)"]
+    assert loss.limits_reached == ["maps of 12 x 12 x 12 have no frequency in shells 3, 4, 5 of 5 (edges: as_printed)"]
 
 
 @pytest.mark.parametrize("shape", [(9, 11, 13), (9, 9, 9), (8, 9, 10), (10, 64), (7, 8, 8)])
@@ -74,15 +74,15 @@ def test_empty_shells_are_those_that_counting_finds(shape, edges, bands):
 
 def test_a_weight_that_was_still_rising():
     loss = trained(SpectralEntropyCELoss(window=1, warmup_steps=5), 4)
-    assert loss.limits == ["the weight was still rising: 4 of 5 warmup_steps"]
-    assert trained(loss, 1).limits == []
+    assert loss.limits_reached == ["the weight was still rising: 4 of 5 warmup_steps"]
+    assert trained(loss, 1).limits_reached == []
 
 
 def test_multipliers_that_were_never_refreshed():
     loss = trained(CRaCLoss(), 1)
-    assert loss.limits == ["CRaC's multipliers were never refreshed: training ended before its first epoch did"]
+    assert loss.limits_reached == ["CRaC's multipliers were never refreshed: training ended before its first epoch did"]
     loss.update_multipliers([(logits(12, 12, 12), LABELS)])
-    assert loss.limits == []
+    assert loss.limits_reached == []
 
 
 def test_multipliers_and_penalty_weights_at_their_limits():
@@ -93,7 +93,7 @@ def test_multipliers_and_penalty_weights_at_their_limits():
     assert (loss.multipliers == LARGEST).all()
     assert (loss.rho == 10).all()
     everywhere = ", ".join(f"class {c} ({region})" for region in ("boundary", "interior") for c in range(3))
-    lines = loss.limits
+    lines = loss.limits_reached
     assert len(lines) == 2
     assert lines[0].startswith("CRaC's multiplier is at its limit 1e+06 for class 0 (boundary), class 1 (boundary)")
     assert lines[1] == f"CRaC's penalty weight rho is at its limit 10 for {everywhere}"
@@ -103,15 +103,15 @@ def test_a_class_at_its_limit_is_named_alone():
     loss = CRaCLoss()
     loss.update_multipliers([(logits(12, 12, 12), LABELS)])
     loss.multipliers[1, 2] = LARGEST
-    assert loss.limits == ["CRaC's multiplier is at its limit 1e+06 for class 2 (interior)"]
+    assert loss.limits_reached == ["CRaC's multiplier is at its limit 1e+06 for class 2 (interior)"]
     loss.multipliers[:] = SMALLEST  # where they begin
-    assert loss.limits == []
+    assert loss.limits_reached == []
 
 
 def test_a_penalty_weight_that_may_not_grow_reaches_nothing():
     loss = CRaCLoss(rho=2.0, rho_max=2.0)
     loss.update_multipliers([(logits(12, 12, 12), LABELS)])
-    assert loss.limits == []
+    assert loss.limits_reached == []
 
 
 def test_the_parts_of_a_loss_of_ones_own_speak_for_themselves():
@@ -123,7 +123,7 @@ def test_the_parts_of_a_loss_of_ones_own_speak_for_themselves():
         def _terms(self, logits, target):
             return {"first": self.first(logits, target), "second": self.second(logits, target)}
 
-    lines = trained(Both(), 1).limits
+    lines = trained(Both(), 1).limits_reached
     assert len(lines) == 2
     assert "multipliers" in lines[0]
     assert "window" in lines[1]

@@ -101,4 +101,4 @@ class Objective(nn.Module):
     @property
     def limits(self) -> list[str]:
         """One line for each bound that training reached."""
-        return self.loss.limits
+        return self.loss.limits_reached

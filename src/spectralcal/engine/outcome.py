@@ -23,7 +23,7 @@ class TrainingResult:
     """What a run leaves: the selected weights, its history and how it went.
 
     `in_float32` are the steps that were not finite in bfloat16 and were made again in float32; `limits` has a line for
-    each bound that the objective reached (:attr:`spectralcal.losses.SegmentationLoss.limits`).
+    each bound that was reached (:attr:`spectralcal.losses.SegmentationLoss.limits_reached`).
     """
 
     weights: dict[str, Tensor]

@@ -111,7 +111,7 @@ class SizedHistory(nn.Module):
         return self._of("x".join(map(str, size)), batch)(batch)
 
     @property
-    def limits(self) -> list[str]:
+    def limits_reached(self) -> list[str]:
         """A line for each size whose window did not become full."""
         return [
             f"the window of maps of {size.replace('x', ' x ')} never became full: "

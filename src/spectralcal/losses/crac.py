@@ -212,10 +212,10 @@ class CRaCLoss(SegmentationLoss):
         self.update_multipliers(batches)
 
     @property
-    def limits(self) -> list[str]:
+    def limits_reached(self) -> list[str]:
         """Multipliers and penalty weights that the last refresh left at their largest value, and multipliers that were
         never refreshed."""
-        lines = super().limits
+        lines = super().limits_reached
         if self.rho.shape[1] and not self.updates:
             lines.append("CRaC's multipliers were never refreshed: training ended before its first epoch did")
         lines += _at_limit("multiplier", self.multipliers, LARGEST)

@@ -199,9 +199,9 @@ class SpectralEntropyLoss(SegmentationLoss):
         return room
 
     @property
-    def limits(self) -> list[str]:
+    def limits_reached(self) -> list[str]:
         """Windows that never became full, maps that had fewer bands, and shells without any frequency."""
-        lines = [*super().limits, *(self.history.limits if self.target == "history" else ())]
+        lines = [*super().limits_reached, *(self.history.limits_reached if self.target == "history" else ())]
         for size, history in self.history.sizes.items():
             shape, bands = size.replace("x", " x "), history.values.shape[1]
             if bands < self.bands:
@@ -280,9 +280,9 @@ class SpectralEntropyCELoss(SegmentationLoss):
                     self.diagnostics["entropy_max_prob"] = spectral_entropy(power, self.spectral.eps).mean()
 
     @property
-    def limits(self) -> list[str]:
+    def limits_reached(self) -> list[str]:
         """Those of the term, and a weight that was still rising when training ended."""
-        lines, steps = super().limits, int(self.steps)
+        lines, steps = super().limits_reached, int(self.steps)
         if steps < self.warmup_steps:
             lines.append(f"the weight was still rising: {steps} of {self.warmup_steps} warmup_steps")
         return lines

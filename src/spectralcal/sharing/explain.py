@@ -122,7 +122,7 @@ def _stage(
     }
     lines.append(("cost", _options({key: value for key, value in cost.items() if value is not None})))
     if record.get("precision"):
-        lines.append(("in", arithmetic_text(record)))
+        lines.append(("precision", arithmetic_text(record)))
     lines += [("limit", line) for line in reached_limits(record)]
     if record.get("environment"):
         lines.append(("made by", _made_by(record["environment"])))
