@@ -1,7 +1,7 @@
 """Bounds that a training or a fit reached: a line each for the person who runs it, and the same lines in the record.
 
-What can reach a bound says so itself: a loss (:attr:`spectralcal.losses.SegmentationLoss.limits_reached`) and a post-hoc step
-(:attr:`spectralcal.posthoc._step.PostHocStep.limits`).
+What can reach a bound says so itself: a loss (:attr:`spectralcal.losses.SegmentationLoss.limits_reached`) and a
+post-hoc step (:attr:`spectralcal.posthoc._step.PostHocStep.limits`).
 """
 
 from __future__ import annotations
