@@ -183,6 +183,7 @@ class Trainer:
         except NotFinite as error:
             if precision != "fp32":
                 raise
+            self._ensure_finite()  # an earlier step may be the cause
             raise Diverged(
                 f"{error} at step {step} ({self._tries(step)}cases {', '.join(batch.names)}); lower "
                 "training.learning_rate or set training.gradient_clip"
