@@ -252,11 +252,11 @@ class Trainer:
     def _go_back(self, step: int) -> None:
         """Return to the last checkpoint, or to where this run began, to make a step in float32."""
         self.writer.wait()
-        in_float32 = self.progress.in_float32
+        before = self.progress
         checkpoint = load_checkpoint(self.run.checkpoint, self.run.fingerprint) or self.beginning.snapshot()
         reload_memory(self.objective, checkpoint.tensors["objective"])
         self.progress = self._restored(checkpoint)
-        self.progress.in_float32 = in_float32
+        self.progress.in_float32, self.progress.resumes = before.in_float32, before.resumes
         self._forget_step(step)
         self._say_second_try(step, f"going back to step {self.progress.step}, to make it in float32")
 
