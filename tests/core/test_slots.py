@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from spectralcal.base.errors import ConfigError, ResultError
-from spectralcal.machine import gpus, slots
+from spectralcal.machine import gpus
 from spectralcal.machine.gpus import Gpu, visible_gpus
 from spectralcal.machine.slots import gpu_slot, slot_count
 from spectralcal.study.config import ComputeConfig
