@@ -27,7 +27,7 @@ print(sys.version_info[:2], len(files))
 
 
 def works(version):
-    """The interpreter of a version, on the path or kept by pyenv; None: there is none, or a stub that starts nothing."""
+    """The interpreter of a version, on the path or kept by pyenv; None: there is none, or a stub alone."""
     kept = (Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python")
     for path in filter(None, (shutil.which(f"python{version}"), *map(str, sorted(kept)))):
         command = [path, "-c", "import sys; print(sys.version_info[:2])"]
