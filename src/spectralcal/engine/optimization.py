@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from spectralcal.machine.environment import temporary_folder
+
 if TYPE_CHECKING:
     from spectralcal.study.config import TrainingConfig
 
@@ -19,7 +21,11 @@ def build_optimizer(model: nn.Module, settings: TrainingConfig) -> torch.optim.O
     """SGD with Nesterov momentum, or AdamW, over all parameters of `model`, which is on its device already.
 
     Fused: one pass over all parameters instead of several over each; on a CPU seven times faster for a small network.
+
+    Raises:
+        ResultError: there is no folder for temporary files, in which torch's optimisers look for their caches.
     """
+    temporary_folder()
     parameters = model.parameters()
     if settings.optimizer == "adamw":
         kind = _eager(torch.optim.AdamW)
