@@ -167,6 +167,8 @@ def probe_identity(config: StudyConfig, name: str, dataset: str, architecture: s
         "evaluation": _evaluation(config),
         "probe": {"name": name, **component("probes", name)},
     }
+    if options := _given("probes", name, config.probes.get(name, {})):
+        identity["probe"]["options"] = options
     if entry.windows:
         identity |= {"inference": _set(config.inference), "numerics": engine("prediction")}
     return identity

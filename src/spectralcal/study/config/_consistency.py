@@ -35,6 +35,9 @@ def check_study(study: StudyConfig) -> None:
         check_augmentation(study.training_of(name), f"datasets.{name}.training")
     check_augmentation(study.training, "training")
     _check_architectures(study)
+    for name, options in study.probes.items():
+        registry.require("probes", name, f"probes.{name}", study.paper)
+        _settle_options("probes", name, options, f"probes.{name}", study.paper)
     for name, options in study.methods.items():
         registry.require("losses", name, f"methods.{name}")
         _settle_options("losses", name, options, f"methods.{name}")
