@@ -42,8 +42,7 @@ from spectralcal.engine.state import load_unique_state, unique_state
 from spectralcal.engine.stop import Stop, stop_requests
 from spectralcal.machine.device import autocast, in_layout, memory_format
 from spectralcal.machine.memory import out_of_memory
-from spectralcal.transforms.geometry import transform_batch
-from spectralcal.transforms.intensity import apply_augmentation, sample_augmentation
+from spectralcal.transforms.augmentation import Augmenter
 
 if TYPE_CHECKING:
     from spectralcal.study.config import TrainingConfig
@@ -74,6 +73,7 @@ class Trainer:
         hooks: Hooks,
     ) -> None:
         self.settings, self.sampler, self.run, self.hooks = settings, sampler, run, hooks
+        self.augment = Augmenter(settings.augmentation)
         self.layout = memory_format(len(settings.patch), settings.channels_last)
         self.model = in_layout(model, run.device, self.layout)
         self.objective = objective.to(run.device)
@@ -198,10 +198,8 @@ class Trainer:
         return norm, row
 
     def _augmented(self, step: int, images: Tensor, target: Tensor, names: list[str]) -> Batch:
-        settings, stream = self.settings.augmentation, (*self.run.stream, step)
-        images, target = transform_batch(settings.geometry, images, target, stream)
-        parameters = sample_augmentation(settings, len(names), stream)
-        return Batch(apply_augmentation(images, parameters).to(memory_format=self.layout), target, tuple(names))
+        images, target = self.augment(images, target, (*self.run.stream, step))
+        return Batch(images.to(memory_format=self.layout), target, tuple(names))
 
     def _forward(self, precision: str, images: Tensor) -> Tensor | Sequence[Tensor]:
         with autocast(self.run.device, precision):

@@ -220,7 +220,7 @@ def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
         for file in _of(config, name):
             by_name.pop(place := f"numbers/{file.relative_to(config.results).as_posix()}", None)
             arrays = load_arrays(file, f"delete it and run `spectralcal probe {name}` again")
-            if numbers := numbers_of(name, arrays, file):
+            if numbers := numbers_of(name, arrays, file, config.probes.get(name, {})):
                 buffer = io.BytesIO()
                 np.savez_compressed(buffer, **numbers)
                 by_name[place] = buffer.getvalue()
