@@ -1,4 +1,4 @@
-"""Synthetic colour pictures of several objects, large and small, and the same pictures as another laboratory would take.
+"""Synthetic colour pictures of several objects, large and small, and the same as another laboratory would take them.
 
 For studies of pictures without any download: two classes, several objects each, the smaller ones a few pixels wide, and
 a shift of appearance whose cause is known because it is an option.

@@ -1,6 +1,6 @@
 """The arms of the paper's comparisons, found in a study by what they are and not by what they are called.
 
-A configuration may say ``scc@base=ce_dice,reduce=batch`` or give the loss these options under `methods` and say ``scc``.
+A configuration may say ``scc@base=ce_dice,reduce=batch``, or give the loss these options in `methods` and say ``scc``.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def spelt(study: Study, name: str, architecture: str) -> str:
     return SPELT.get(paper, paper)
 
 
-def tested(
+def by_condition(
     study: Study,
     claim: Claim,
     role: str,
@@ -146,15 +146,17 @@ def printed_finding(parts: Sequence[Part], tables: Iterable[str], note: str = ""
 def printed_changes(
     table: str, data_sets: Iterable[str], metrics: Iterable[str], up: Callable[[str, str, str], bool]
 ) -> Iterator[Part]:
-    """Parts of all networks and data sets of a table.
+    """Parts of all networks and data sets of a table; a metric that it does not print of a data set is left out.
 
     Args:
         up: data set, metric, network -> whether the number is said to rise.
     """
-    metrics = tuple(metrics)
+    metrics, values = tuple(metrics), paper_values(FOLDER, table)
     for data_set in data_sets:
         for metric in metrics:
             for name, said in SPELT.items():
+                if (data_set, metric, name) not in values:
+                    continue
                 holds, fails = (above(0), below(0)) if up(data_set, metric, name) else (below(0), above(0))
                 measure = printed_change(table, data_set, metric, name)
                 yield Part(f"{data_set}, {said}, {metric}, with the term - without", measure, holds, fails)

@@ -1,4 +1,4 @@
-"""The claim on interpretability: class activation maps of the U-Net with the term against TransUNet without (Figure 9)."""
+"""The claim on interpretability: activation maps of the U-Net with the term, of TransUNet without it (Figure 9)."""
 
 from __future__ import annotations
 

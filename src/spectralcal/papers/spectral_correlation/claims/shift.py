@@ -11,13 +11,13 @@ from spectralcal.papers.spectral_correlation.claims._pairs import (
     IOU,
     MCE,
     architectures,
+    by_condition,
     change,
     pair,
     printed_changes,
     printed_finding,
     rounded,
     spelt,
-    tested,
     under,
 )
 from spectralcal.papers.spectral_correlation.tested import LEVEL
@@ -49,7 +49,7 @@ def overlap_elsewhere(study: Study, claim: Claim) -> list[Finding]:
         return conclude(name, parts, study.table("main", "table3"))
 
     parts = list(printed_changes("table3", (ISIC, POLYPGEN), ("DSC", "IOU"), lambda d, _, n: (d, n) not in WORSE))
-    return [*tested(study, claim, "main", False, on), printed_finding(parts, ("table3",))]
+    return [*by_condition(study, claim, "main", False, on), printed_finding(parts, ("table3",))]
 
 
 def calibration_elsewhere(study: Study, claim: Claim) -> list[Finding]:
@@ -70,7 +70,7 @@ def calibration_elsewhere(study: Study, claim: Claim) -> list[Finding]:
     parts = list(
         printed_changes("table4", (ISIC, POLYPGEN), ("ECE", "MCE"), lambda d, _, n: (d, n) in WORSE_CALIBRATED)
     )
-    return [*tested(study, claim, "main", False, on), printed_finding(parts, ("table4",))]
+    return [*by_condition(study, claim, "main", False, on), printed_finding(parts, ("table4",))]
 
 
 def smaller_drop(study: Study, claim: Claim) -> list[Finding]:
@@ -91,7 +91,7 @@ def smaller_drop(study: Study, claim: Claim) -> list[Finding]:
         return dict(condition_of(study.results.config, condition).corrupt[-1].arguments).get("level") == LEVEL
 
     return [
-        *tested(study, claim, "main", True, on, of_level),
+        *by_condition(study, claim, "main", True, on, of_level),
         printed_finding(list(_printed_drops()), ("table2", "table5")),
     ]
 

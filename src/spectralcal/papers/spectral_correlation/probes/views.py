@@ -21,7 +21,7 @@ class Views(Probe):
     """What Figures 2 and 5 to 9 show."""
 
     def measure(self, probed: Probed) -> dict[str, np.ndarray]:
-        """``methods`` (M,), ``tests`` (T,), ``rule``, ``spacing_mm``; for each test t ``case_t``, ``image_t`` (C, H, W),
+        """``methods`` (M,), ``tests`` (T,), ``rule``, ``spacing_mm``; for each test ``case_t``, ``image_t`` (C, H, W),
         ``reference_t`` (H, W) and ``probabilities_t`` (M, classes, H, W); ``cam`` (M, classes - 1, H, W) and ``layer``
         of the clean image; and of every test case, in the order of ``cases``, the share of power below each
         ``frequency`` (F,) in cycles per voxel, of image and mask, ``power_image`` and ``power_mask`` (N, F), and with

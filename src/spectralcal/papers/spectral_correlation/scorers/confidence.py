@@ -1,7 +1,7 @@
 """How sure a network is, where it is right and where it is wrong, and readings of the paper's two calibration errors.
 
-The printed MCE is 1.84 to 1.96 times the printed ECE in all sixteen cells of Table 4, as the larger of two numbers is to
-their mean. No binned error of all pixels has that ratio; two numbers per image do, whichever two they are.
+The printed MCE is 1.84 to 1.96 times the printed ECE in all sixteen cells of Table 4, as the larger of two numbers is
+to their mean. No binned error of all pixels has that ratio; two numbers per image do, whichever two they are.
 """
 
 from __future__ import annotations

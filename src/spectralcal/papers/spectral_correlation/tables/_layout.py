@@ -1,4 +1,4 @@
-"""Tables 1 to 6: arms in rows, a block for each network, and what is tested in columns, the paper's numbers below ours."""
+"""Tables 1 to 6: arms in rows, a block for each network, what is tested in columns, the paper beside ours."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from spectralcal.papers.spectral_correlation.tested import Entitled, Tested, pri
 from spectralcal.report.printed import PaperValue, paper_values
 from spectralcal.report.results import Results
 from spectralcal.report.summary import Column, summarize
-from spectralcal.report.tables.by_setting import by_setting
+from spectralcal.report.tables.caption import caption
 from spectralcal.report.tables.cell import Footnotes, paper_cell
-from spectralcal.report.tables.lines import markdown_row
+from spectralcal.report.tables.lines import heading, markdown_row
 from spectralcal.report.tables.render import Table
+from spectralcal.report.tables.rows import Head, latex_rows, markdown_pages, sections
 
 #: joins what a column of the table is: data set, condition, protocol
 JOINT = " | "
@@ -56,20 +57,29 @@ def laid_out(results: Results, experiment: str, blocks: Sequence[Block], table: 
     Raises:
         ResultError: scores that cannot be averaged honestly (:func:`spectralcal.report.summary.summarize`).
     """
-    frames, titles = [], {}
-    for block in blocks:
-        key = JOINT.join((block.dataset, block.condition, block.protocol))
-        unit = "px" if "voxels" in block.reading else results.unit(block.dataset)
-        name = test_set(results, block.dataset, block.condition)
-        titles[key] = f"{name}, {block.reading}" if block.reading else name, unit
-        frames.append(_of_block(results, experiment, block, table).assign(dataset=key))
-    if not frames:
+    if not blocks:
         return _empty(results, experiment, table, title)
+    frames, keys = [], [_key(block) for block in blocks]
+    tests = {
+        _test(block): (test_set(results, block.dataset, block.condition), results.unit(block.dataset))
+        for block in blocks
+    }
+    for block, key in zip(blocks, keys, strict=True):
+        frames.append(_of_block(results, experiment, block, table).assign(key=key, tested=_test(block)))
     frame = pd.concat(frames, ignore_index=True).assign(experiment=experiment)
-    columns = list({column.metric: column for block in blocks for column in block.columns}.values())
-    made = by_setting(Entitled(results, titles), frame.assign(name=frame.label), columns, title, {experiment: ""})
-    frame = made.frame.assign(**dict(zip(("dataset", "condition"), _split(made.frame.dataset), strict=True)))
-    return replace(made, frame=frame, markdown=made.markdown + as_printed(results, table))
+    footnotes, columns = Footnotes(), {column.metric: column for block in blocks for column in block.columns}
+    heads = [head for block in blocks for head in _heads(results, block, tests[_test(block)][0])]
+    several = frame.architecture.nunique() > 1
+    networks = {(name,): name if several else "" for name in results.config.experiments[experiment].architectures}
+    rows = frame.assign(name=frame.label, dataset=frame.key)
+    parts = sections(rows, ("architecture",), list(columns.values()), networks, footnotes)
+    text = caption(Entitled(results, tests), experiment, frame.assign(dataset=frame.tested), "column")
+    readings = dict.fromkeys(f"'{block.protocol}' is {block.reading}" for block in blocks if block.reading)
+    text += f" Protocol {'; '.join(readings)}." if readings else ""
+    pages = [*markdown_pages(heads, parts), *footnotes.markdown()]
+    markdown = "\n\n".join([f"# {title}", text, *pages]) + "\n" + as_printed(results, table)
+    latex = latex_rows(f"{title}. {text}", heads, parts, footnotes.latex())
+    return Table(frame.drop(columns=["key", "tested"]), markdown, latex)
 
 
 def as_printed(results: Results, table: str) -> str:
@@ -117,12 +127,23 @@ def _of_block(results: Results, experiment: str, block: Block, table: str) -> pd
     rows = [
         (printed, printed_method(results, block.dataset, row.architecture, row.method)) for row in frame.itertuples()
     ]
-    return with_printed(frame, block.columns, paper_values(results.paper_folder, table), rows)
+    frame = with_printed(frame, block.columns, paper_values(results.paper_folder, table), rows)
+    return frame.assign(condition=block.condition)
 
 
-def _split(names: pd.Series) -> tuple[pd.Series, pd.Series]:
-    parts = names.str.split(JOINT, regex=False)
-    return parts.str[0], parts.str[1]
+def _test(block: Block) -> str:
+    return JOINT.join((block.dataset, block.condition))
+
+
+def _key(block: Block) -> str:
+    return JOINT.join((block.dataset, block.condition, block.protocol))
+
+
+def _heads(results: Results, block: Block, name: str) -> list[Head]:
+    page = f"{name}, {block.reading}" if block.reading else name
+    unit = "px" if "voxels" in block.reading else results.unit(block.dataset)
+    shown = [replace(column, unit=unit) if column.distance else column for column in block.columns]
+    return [Head((_key(block), block.protocol, c.metric), page, heading(c), page, heading(c)) for c in shown]
 
 
 def _printed_cell(value: PaperValue | None, footnotes: Footnotes) -> str:
