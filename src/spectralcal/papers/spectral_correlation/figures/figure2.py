@@ -41,8 +41,9 @@ def figure2(results: Results, experiment: str, *, dataset: str = "", architectur
     caption = (
         f"Study {results.config.study}, experiment {experiment}: {named(results, view)} (a) Image (mean of its "
         "channels) and foreground mask, with log(1 + |FFT|) of each after its mean is removed, each on its own scale. "
-        f"(b) Share of the power at frequencies up to the one on the axis, {counted(int(table.cases.max()), 'test case')}"
-        ": median, and the range of all. Solid: mean removed first; dashed: zero frequency counted."
+        "(b) Share of the power at frequencies up to the one on the axis, "
+        f"{counted(int(table.cases.max()), 'test case')}: median, and the range of all. "
+        "Solid: mean removed first; dashed: zero frequency counted."
     )
     return Drawn(draw(view, table), table, caption)
 

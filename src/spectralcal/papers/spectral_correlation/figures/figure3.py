@@ -82,7 +82,7 @@ def draw(table: pd.DataFrame) -> Figure:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=size(0.85 * TWO_COLUMNS, 72), layout="constrained", sharex=True, sharey=True
+        1, 2, figsize=size(0.85 * TWO_COLUMNS, 76), layout="constrained", sharex=True, sharey=True
     )
     _scatter(left, table, "complex_distance", "distance of complex spectra")
     _scatter(right, table, "amplitude_distance", "distance of amplitudes")
@@ -99,7 +99,7 @@ def _scatter(axes: Axes, table: pd.DataFrame, column: str, text: str) -> None:
         rows = table[table.kind == kind]
         axes.plot(rows.spatial_distance, rows[column], marker, color=color, markersize=3, alpha=0.75, label=kind,
                   zorder=2)  # fmt: skip
-    axes.set(xlim=(0, top), ylim=(-0.02 * top, top), xlabel="distance of masks", ylabel=text, aspect="equal")
+    axes.set(xlim=(0, top), ylim=(-0.02 * top, top), xlabel="distance of masks", ylabel=text, box_aspect=1)
     axes.grid(color=GRID, linewidth=0.5)
 
 

@@ -78,7 +78,7 @@ def draw(results: Results, view: View, tests: list[str], table: pd.DataFrame) ->
     columns = 1 + len(view.methods)
     side = min(TWO_COLUMNS / columns, 42.0)
     figure, grid = plt.subplots(
-        len(tests), columns, figsize=size(side * columns, (side + 5) * len(tests) + 8), layout="constrained",
+        len(tests), columns, figsize=size(side * columns, side * len(tests) + 8), layout="constrained",
         squeeze=False,
     )  # fmt: skip
     for row, test in enumerate(tests):

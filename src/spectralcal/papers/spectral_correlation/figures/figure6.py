@@ -89,7 +89,7 @@ def draw(results: Results, view: View, table: pd.DataFrame) -> Figure:
     columns = 1 + len(view.methods)
     side = min(TWO_COLUMNS / columns, 42.0)
     figure, grid = plt.subplots(
-        2, columns, figsize=size(side * columns, 2 * side + 18), layout="constrained", squeeze=False
+        2, columns, figsize=size(side * columns, 2 * side + 10), layout="constrained", squeeze=False
     )
     image, reference = view.images[TEST], view.references[TEST]
     show_image(grid[0, 0], image, view.aspect)

@@ -1,4 +1,4 @@
-"""The paper's Figure 8: spectra of label and predictions, with their correlation, and coherence by frequency beside it."""
+"""The paper's Figure 8: spectra of label and predictions, with their correlation, and coherence by frequency beside."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def draw(view: View, table: pd.DataFrame, index: int, results: Results) -> Figur
     columns = 1 + len(view.methods)
     side = min(TWO_COLUMNS / columns, 44.0)
     width = max(side * columns, 110.0)
-    figure = plt.figure(figsize=size(width, side + 72), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[side + 8, 64])
+    figure = plt.figure(figsize=size(width, side + 74), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=[side + 16, 58])
     grid = upper.subplots(1, columns, squeeze=False)[0]
     label = log_amplitude((view.references[TEST] == index).astype(float))
     maps = [label, *(log_amplitude(view.probabilities[TEST][m][index].astype(float)) for m in view.methods)]

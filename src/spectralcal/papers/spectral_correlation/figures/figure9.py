@@ -50,8 +50,8 @@ def figure9(results: Results, experiment: str, *, dataset: str = "", architectur
     seeds = counted(int(table.seeds.max()), "seed") if len(table) else "no seed"
     caption = (
         f"Study {results.config.study}, experiment {experiment}: {named(results, view)} Grad-CAM of {view.layer}, the "
-        "last block before the head, summed over the pixels that are predicted as the class, each map on its own scale; "
-        f"red: reference. Below, means over {counted(cases, 'test case')} and {seeds}: share of the map inside "
+        "last block before the head, summed over the pixels that are predicted as the class, each map on its own "
+        f"scale; red: reference. Below, means over {counted(cases, 'test case')} and {seeds}: share of the map inside "
         "the reference, share of maps whose maximum is inside, IoU of the map's upper half."
     )
     return Drawn(draw(results, view, table), table, caption)
@@ -90,7 +90,7 @@ def draw(results: Results, view: View, table: pd.DataFrame) -> Figure:
     columns = 1 + len(view.methods)
     side = min(TWO_COLUMNS / columns, 42.0)
     figure, grid = plt.subplots(
-        len(classes), columns, figsize=size(side * columns, (side + 4) * len(classes) + 8), layout="constrained",
+        len(classes), columns, figsize=size(side * columns, side * len(classes) + 8), layout="constrained",
         squeeze=False,
     )  # fmt: skip
     for row, value in enumerate(classes):
