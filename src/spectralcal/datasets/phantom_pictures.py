@@ -137,9 +137,9 @@ class PhantomPictures(Dataset):
     def _union(
         self, random: np.random.Generator, shape: tuple[int, int], count: tuple[int, int], radii: tuple[float, float]
     ) -> np.ndarray:
-        """(H, W) signed distance to the nearest of some objects, infinite without any; each is whole in the picture."""
+        """(H, W) signed distance to the nearest of some objects, far without any; each is whole in the picture."""
         rows, columns = np.indices(shape)
-        nearest = np.full(shape, np.inf)
+        nearest = np.full(shape, 4.0 * max(shape))
         for _ in range(random.integers(count[0], count[1] + 1)):
             radius = random.uniform(*radii)
             centre = random.uniform(1.3 * radius + 1, np.array(shape) - 1.3 * radius - 2)
