@@ -1,4 +1,4 @@
-"""Pictures of a phantom: several objects, small ones among them, and a shift that changes nothing but the appearance."""
+"""Pictures of a phantom: several objects, small ones too, and a shift that changes nothing but the appearance."""
 
 import numpy as np
 import pytest

@@ -23,7 +23,7 @@ STRUCTURES = {
 }  # fmt: skip
 
 
-class Tested(Results):
+class UnderCondition(Results):
     """The results of one data set of an experiment under one condition, as if the study had nothing else.
 
     Args:

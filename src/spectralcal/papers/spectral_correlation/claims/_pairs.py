@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spectralcal.base.errors import ResultError
 from spectralcal.papers.spectral_correlation.arms import SPATIAL, SPELT, TERM, find, network
-from spectralcal.papers.spectral_correlation.tested import Tested, conditions, test_set
+from spectralcal.papers.spectral_correlation.tested import UnderCondition, conditions, test_set
 from spectralcal.report.claims.catalogue import Claim
 from spectralcal.report.claims.finding import (
     PRINTED,
@@ -48,7 +48,7 @@ def under(study: Study, role: str, name: str, condition: str) -> Study:
     """The study as a condition shows it, of one data set."""
     if condition == TEST:
         return study
-    return Study(Tested(study.results, study.experiment(role), name, condition), study.roles)
+    return Study(UnderCondition(study.results, study.experiment(role), name, condition), study.roles)
 
 
 def pair(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spectralcal.papers.spectral_correlation.columns import DSC, ECE
-from spectralcal.papers.spectral_correlation.tested import NOISE, Tested, conditions
+from spectralcal.papers.spectral_correlation.tested import NOISE, UnderCondition, conditions
 from spectralcal.report.figures.axes import handles, legend_below, line_style, say_missing
 from spectralcal.report.figures.choose import counted, opening, pick
 from spectralcal.report.figures.drawn import Drawn
@@ -52,12 +52,12 @@ def frame(results: Results, experiment: str, dataset: str, architecture: str) ->
     parts = []
     names = conditions(results, dataset, noise=True)
     kinds = {name: _kind(results, name) for name in names}
-    clean = summarize(Tested(results, experiment, dataset), experiment, METRICS, "paper")
+    clean = summarize(UnderCondition(results, experiment, dataset), experiment, METRICS, "paper")
     parts += [
         clean.assign(condition=TEST, kind=kind, level=0.0) for kind in dict.fromkeys(k for k, _ in kinds.values())
     ]
     for name in names:
-        rows = summarize(Tested(results, experiment, dataset, name), experiment, METRICS, "paper")
+        rows = summarize(UnderCondition(results, experiment, dataset, name), experiment, METRICS, "paper")
         parts.append(rows.assign(condition=name, kind=kinds[name][0], level=kinds[name][1]))
     table = pd.concat(parts, ignore_index=True) if parts else clean.assign(condition=TEST, kind="", level=0.0)
     return table[table.architecture == architecture].reset_index(drop=True)

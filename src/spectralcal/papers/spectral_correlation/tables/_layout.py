@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from spectralcal.papers.spectral_correlation.arms import printed_method
-from spectralcal.papers.spectral_correlation.tested import Entitled, Tested, printed_set, test_set
+from spectralcal.papers.spectral_correlation.tested import Entitled, UnderCondition, printed_set, test_set
 from spectralcal.report.printed import PaperValue, paper_values
 from spectralcal.report.results import Results
 from spectralcal.report.summary import Column, summarize
@@ -120,7 +120,7 @@ def with_printed(
 
 
 def _of_block(results: Results, experiment: str, block: Block, table: str) -> pd.DataFrame:
-    tested = Tested(results, experiment, block.dataset, block.condition, block.by_class)
+    tested = UnderCondition(results, experiment, block.dataset, block.condition, block.by_class)
     frame = summarize(tested, experiment, block.columns, block.protocol)
     beside = not block.reading or block.always_printed
     printed = None if not beside else printed_set(results, block.dataset, block.condition)
