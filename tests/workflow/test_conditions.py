@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,18 @@ import pytest
 import yaml
 from studies import tiny
 
-from spectralcal.base.errors import ConfigError
+from spectralcal.base.errors import ConfigError, DataError
 from spectralcal.data.manifest import read_manifest
 from spectralcal.jobs import cells, steps
 from spectralcal.jobs.cell_data import load_data
+from spectralcal.jobs.collect import collect
 from spectralcal.jobs.tested import under_condition
 from spectralcal.report.results import POOL, Results
+from spectralcal.report.steps import figure_step, table_step
+from spectralcal.sharing.archive import write_archive
 from spectralcal.sharing.explain import explain
+from spectralcal.sharing.merging import import_study
+from spectralcal.sharing.shared import export_study
 from spectralcal.sharing.verify import verify_study
 from spectralcal.study.conditions import TEST, further_conditions
 from spectralcal.study.config import parse_config
@@ -33,7 +39,9 @@ CONDITIONS = {
     "noise": {"corrupt": ["noise@variance=0.5"]},
     "same": {"corrupt": ["noise@variance=0"]},
     "elsewhere": {"dataset": "other"},
+    "validation": {"side": "validation"},
 }
+NOISY = {"source": "table2", "experiment": "main", "condition": "noise"}
 KEYS = ["case", "class", "metric", "protocol"]
 
 
@@ -44,6 +52,8 @@ def content(root, conditions=CONDITIONS):
     return tiny(
         root, datasets={"phantom": phantom, "other": other}, experiments={"main": experiment},
         evaluation={"conditions": conditions},
+        tables={"table2": {"experiment": "main"}, **({"noisy": NOISY} if "noise" in conditions else {})},
+        figures={"reliability": {"experiment": "main", "condition": "noise"}} if "noise" in conditions else {},
     )  # fmt: skip
 
 
@@ -70,7 +80,7 @@ def test_the_workflow_plans_one_job_for_each_cell_and_condition(tmp_path):
     plan = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     counted = dict(line.split()[:2] for line in plan.splitlines() if len(line.split()) == 2)
     assert {name: counted[name] for name in ("prepare", "train", "evaluate", "test_condition", "collect")} == {
-        "prepare": "2", "train": "1", "evaluate": "2", "test_condition": "6", "collect": "1"
+        "prepare": "2", "train": "1", "evaluate": "2", "test_condition": "7", "collect": "1"
     }  # fmt: skip
     assert "condition=elsewhere/cases.csv" in plan
 
@@ -146,6 +156,85 @@ def test_a_post_hoc_step_stays_that_of_the_networks_own_validation_cases(study):
     assert own["post_hoc"] == there["post_hoc"]
 
 
+def test_the_validation_side_is_scored_but_for_steps_that_were_fitted_to_it(study, table):
+    data = load_data(study, "phantom")
+    tested = table[table.condition == "validation"]
+    assert set(tested.case) - {"pooled"} == {case.id for case in data.validation}
+    assert set(tested.method) == {"ce"}
+    with pytest.raises(ConfigError, match="'ce\\+temperature' is fitted to the validation cases"):
+        cells.evaluate_cell(study, SCALED, "validation")
+
+
+def test_a_table_shows_a_condition_and_says_so(study, table):
+    made = {}
+    for name in ("table2", "noisy"):
+        table_step(study, name)
+        made[name] = pd.read_csv(StudyPaths(study).table(name)), StudyPaths(study).table(name).with_suffix(".md")
+    noisy = table[(table.condition == "noise") & (table.protocol == "paper") & (table.metric == "ECE")]
+    expected = noisy.groupby("method").value.mean()
+    shown = made["noisy"][0].query("metric == 'ECE' and protocol == 'paper'").set_index("method")["mean"]
+    assert len(shown) == 2
+    assert (shown / expected).round(6).nunique() == 1  # the ratio is the printed unit
+    assert not made["table2"][0]["mean"].equals(made["noisy"][0]["mean"])
+    sentence = "Networks are tested under the condition 'noise' (noise@variance=0.5; test cases)."
+    assert [sentence in made[name][1].read_text() for name in ("table2", "noisy")] == [False, True]
+    assert sentence in StudyPaths(study).table("noisy").with_suffix(".tex").read_text().replace("\\_", "_")
+    assert "condition noise" in explain(study, StudyPaths(study).table("noisy"))
+    assert verify_study(study).findings == []
+
+
+def test_a_figure_shows_a_condition_and_says_so(study):
+    figure_step(study, "reliability")
+    assert "under the condition 'noise'" in StudyPaths(study).figure("reliability").with_suffix(".md").read_text()
+
+
+def test_results_of_a_condition_are_those_of_its_files(study):
+    plain, noisy = Results(study), Results(study).under("noise")
+    assert plain.under(None) is plain
+    assert noisy.missing("main") == []
+    assert noisy.evaluation(CE)["condition"] == "noise"
+    assert not np.array_equal(plain.spectra(CE)["psd_max_prob"], noisy.spectra(CE)["psd_max_prob"])
+    assert noisy.run(CE) == plain.run(CE)
+    assert Results(study, "validation").methods("main") == ["ce"]
+    assert Results(study, "validation").side == "validation"
+
+
+def test_conditions_travel_with_shared_results_in_their_light_form(study, tmp_path):
+    index = tmp_path / "study.zip"
+    export_study(study, index)
+    merged = import_study(index, None, tmp_path / "there")
+    assert merged.notes == []
+    files = StudyPaths(merged.config).cell(CE, "noise")
+    assert files.light.is_file()
+    assert not files.cases.exists()
+    collect(merged.config)
+    here, there = (pd.read_parquet(StudyPaths(config).cases) for config in (study, merged.config))
+    pd.testing.assert_frame_equal(here, there)
+    assert import_study(index, merged.config, tmp_path).kept
+    without = merged.config.evaluation.model_copy(update={"conditions": {"same": study.evaluation.conditions["same"]}})
+    few = merged.config.model_copy(
+        update={"results_root": tmp_path / "few", "evaluation": without, "tables": {}, "figures": {}}
+    )
+    notes = import_study(index, few, tmp_path).notes
+    assert len(notes) == 5
+    assert all("no such condition" in note for note in notes)
+    assert StudyPaths(few).cell(CE, "same").light.is_file()
+
+
+def test_scores_of_another_condition_than_the_record_says_are_refused(study, tmp_path):
+    index = tmp_path / "study.zip"
+    export_study(study, index)
+    with zipfile.ZipFile(index) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    listed = json.loads(content.pop("index.json"))
+    moved = {name.replace("condition=noise", "condition=same"): data for name, data in content.items()
+             if "condition=same" not in name}  # fmt: skip
+    write_archive(index, moved, {key: listed[key] for key in ("study", "spectralcal", "cells")})
+    with pytest.raises(DataError, match=r"condition same: evaluation\.json is of the condition noise"):
+        import_study(index, None, tmp_path / "there")
+    assert not (tmp_path / "there/tiny").exists()
+
+
 def test_tables_and_figures_read_the_ordinary_test_alone(study, table):
     shown = Results(study).scores("main")
     cases = {case.id for case in load_data(study, "phantom").scored}
@@ -157,7 +246,7 @@ def test_a_condition_trains_nothing_and_leaves_the_ordinary_scores_valid(tmp_pat
     plain, more = (parse_config(content(tmp_path, given), "toy") for given in ({}, CONDITIONS))
     assert training_recipe(resolve(plain, CE)) == training_recipe(resolve(more, CE))
     assert evaluation_recipe(resolve(plain, CE)) == evaluation_recipe(resolve(more, CE))
-    assert len({evaluation_recipe(resolve(more, CE, name)) for name in (TEST, *CONDITIONS)}) == 4
+    assert len({evaluation_recipe(resolve(more, CE, name)) for name in (TEST, *CONDITIONS)}) == 5
     assert "conditions" not in plain.evaluation.model_dump()
 
 
@@ -171,8 +260,9 @@ def test_an_equal_condition_of_another_name_has_the_same_recipe(tmp_path):
 def test_which_networks_a_condition_tests(tmp_path):
     conditions = {**CONDITIONS, "few": {"corrupt": ["blur"], "trained_on": ["other"]}}
     study = parse_config(content(tmp_path, conditions), "toy")
-    assert further_conditions(study, CE) == ["noise", "same", "elsewhere"]
-    assert further_conditions(study, Cell("other", "unet", "ce", 0)) == ["noise", "same", "few"]
+    assert further_conditions(study, CE) == ["noise", "same", "elsewhere", "validation"]
+    assert further_conditions(study, SCALED) == ["noise", "same", "elsewhere"]
+    assert further_conditions(study, Cell("other", "unet", "ce", 0)) == ["noise", "same", "validation", "few"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +270,7 @@ def test_which_networks_a_condition_tests(tmp_path):
     [
         ("test", {"corrupt": ["blur"]}, "not 'test'"),
         ("a/b", {"corrupt": ["blur"]}, "found 'a/b'"),
-        ("c", {}, "found neither: that is the ordinary test"),
+        ("c", {}, "found none of them: that is the ordinary test"),
         ("c", {"corrupt": ["nois"]}, r"evaluation.conditions.c.corrupt: unknown transform 'nois'; expected .*noise"),
         ("c", {"corrupt": ["noise@strength=1"]}, r"evaluation.conditions.c.corrupt: 'noise@strength=1'.*strength"),
         ("c", {"dataset": "brats"}, r"evaluation.conditions.c.dataset: 'brats' is not under `datasets`"),
@@ -191,6 +281,27 @@ def test_bad_conditions_are_refused_in_one_line(tmp_path, name, condition, messa
     with pytest.raises(ConfigError, match=message) as error:
         parse_config(content(tmp_path, {name: condition}), "toy")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tables": {"table2": {"experiment": "main", "condition": "fog"}}}, "tables.table2.condition: 'fog' is not"),
+        ({"figures": {"figure2": {"experiment": "main", "condition": "noise"}}},
+         r"figures.figure2.condition: 'figure2' shows what the probe '\w+' measures on cases of the ordinary test"),
+        ({"tables": {"table2": {"experiment": "main", "condition": "few"}}}, "'few' tests no cell of the experiment"),
+        ({"evaluation": {"side": "validation", "conditions": {"x": {"side": "test", "corrupt": ["blur"]}}}},
+         "conditions.x.side: expected 'validation' in a study that never reads"),
+        ({"evaluation": {"conditions": {"x": {"samples": -1}}}}, "evaluation.conditions.x.samples: .*0"),
+    ],
+)  # fmt: skip
+def test_what_an_output_or_a_study_cannot_show_is_refused(tmp_path, changes, message):
+    given = content(tmp_path, {**CONDITIONS, "few": {"corrupt": ["blur"], "trained_on": ["other"]}})
+    if "evaluation" in changes:
+        given |= {"tables": {}, "figures": {}}
+        given["experiments"]["main"]["methods"] = ["ce"]
+    with pytest.raises(ConfigError, match=message):
+        parse_config({**given, **changes}, "toy")
 
 
 def test_an_option_out_of_its_range_and_an_unknown_condition_are_one_line(study):

@@ -20,7 +20,7 @@ from spectralcal.jobs.score_files import CASE_COLUMNS
 from spectralcal.records.light.files import read_text
 from spectralcal.study.conditions import TEST, further_conditions
 from spectralcal.study.config import StudyConfig
-from spectralcal.study.grid import Cell, study_cells
+from spectralcal.study.grid import Cell, parent_cells, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]
         allow_missing: mark cells without scores instead of refusing.
 
     Returns:
-        How many cells are scored, and how many there are.
+        How many cells have the scores of their ordinary test, and how many cells there are.
 
     Raises:
         ResultError: a cell is not scored, its file is damaged or of another cell, or no cell is scored at all.
@@ -56,15 +56,17 @@ def collect(config: StudyConfig, allow_missing: bool = False) -> tuple[int, int]
         with pq.ParquetWriter(temporary, _with_condition(_table([]), config, TEST).schema) as writer:
             for group in _grouped(_tables(config, paths, allow_missing, status)):
                 writer.write_table(group)
-        done = sum(entry["status"] == "complete" for entry in status)
+        ordinary = [entry for entry in status if entry.get("condition", TEST) == TEST]
+        done = sum(entry["status"] == "complete" for entry in ordinary)
         if not done:
             raise ResultError(f"{config.results / 'cells'}: no cell of the study '{config.study}' is scored yet")
     text = io.StringIO()
-    rows = csv.DictWriter(text, _STATUS, lineterminator="\n")
+    further = ["condition"] if config.evaluation.conditions else []
+    rows = csv.DictWriter(text, [*_STATUS, *further], lineterminator="\n")
     rows.writeheader()
     rows.writerows(status)
     write_text(paths.cells, text.getvalue())
-    return done, len(status)
+    return done, len(ordinary)
 
 
 def read_scores(path: Path, columns: Sequence[str] = CASE_COLUMNS) -> pa.Table:
@@ -93,17 +95,18 @@ def _parsed(content: bytes, columns: Sequence[str] = CASE_COLUMNS) -> pa.Table:
 def _tables(
     config: StudyConfig, paths: StudyPaths, allow_missing: bool, status: list[dict[str, object]]
 ) -> Iterator[pa.Table]:
-    """Scores of each scored cell under each condition; what became of the ordinary test of every cell goes to
-    `status`."""
+    """Scores of each scored cell under each condition; what became of every test of every cell goes to `status`."""
     for cell, condition in _tests(config):
         files = paths.cell(cell, condition)
         entry: dict[str, object] = {**vars(cell), "status": "missing", "fingerprint": ""}
-        if condition == TEST:
-            status.append(entry)
+        entry |= {"condition": condition} if config.evaluation.conditions else {}
+        status.append(entry)
         try:
             table, fingerprint = _scored(cell, files)
         except (OSError, ValueError, KeyError) as error:
-            if not allow_missing and not config.partial:
+            if condition != TEST and not _can_be_tested(config, paths, cell):
+                say(f"{cell}, condition {condition}: not scored, and its weights are not here")
+            elif not allow_missing and not config.partial:
                 raise ResultError(
                     f"{files.cases}: cell is not scored ({' '.join(str(error).split())}); run it, or collect with "
                     "--allow-missing"
@@ -119,6 +122,11 @@ def _tests(config: StudyConfig) -> Iterator[tuple[Cell, str]]:
     cells = study_cells(config)
     yield from ((cell, TEST) for cell in cells)
     yield from ((cell, condition) for cell in cells for condition in further_conditions(config, cell))
+
+
+def _can_be_tested(config: StudyConfig, paths: StudyPaths, cell: Cell) -> bool:
+    """Whether the weights of a cell are here: one that came with shared results has none to test further."""
+    return all(paths.cell(parent).weights.is_file() for parent in parent_cells(config, cell))
 
 
 def _derived(table: pa.Table, files: CellPaths) -> Iterator[pa.Table]:

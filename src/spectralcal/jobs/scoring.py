@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spectralcal.base import registry
-from spectralcal.base.console import progress
+from spectralcal.base.console import progress, say
 from spectralcal.base.digests import package_digest
 from spectralcal.base.files import write_arrays, write_json, write_text
 from spectralcal.base.integrity import file_hashes, sealed
@@ -22,6 +22,7 @@ from spectralcal.machine.device import device_name
 from spectralcal.machine.environment import environment, peak_memory_mb
 from spectralcal.scoring import evaluate
 from spectralcal.scoring.evaluate import CellScores
+from spectralcal.scoring.samples import draws
 from spectralcal.study.conditions import TEST
 from spectralcal.study.paths import CellPaths
 from spectralcal.study.recipe import evaluation_identity
@@ -53,6 +54,7 @@ def score_network(cell: ResolvedCell, data: CellData, stamp: Mapping[str, Any], 
         "peak_memory_mb": peak_memory_mb(),
         "cell": asdict(cell.key),
         **({} if cell.condition.name == TEST else {"condition": cell.condition.name}),
+        **_drawn(cell, network),
         "parts": _parts(stamp["recipe"], data),
         "identity": evaluation_identity(cell),
         "code": package_digest(),
@@ -60,6 +62,16 @@ def score_network(cell: ResolvedCell, data: CellData, stamp: Mapping[str, Any], 
         "files": file_hashes(written),
     }
     write_json(CellPaths(folder).evaluation, sealed(record))
+
+
+def _drawn(cell: ResolvedCell, network: TrainedNetwork) -> dict[str, Any]:
+    """Whether predictions were drawn, where the condition asks for it."""
+    if not cell.condition.samples:
+        return {}
+    drawn = draws(network.model)
+    if not drawn:
+        say(f"{cell}: the network draws nothing; its one prediction stands for all {cell.condition.samples} samples")
+    return {"samples": cell.condition.samples, "drawn": drawn}
 
 
 def _parts(recipe: str, data: CellData) -> dict[str, str]:
@@ -90,6 +102,7 @@ def _scored(cell: ResolvedCell, data: CellData, network: TrainedNetwork, step: A
             device=network.device,
             precision=network.precision,
             transform=unchanged if step is None else step,
+            samples=cell.condition.samples,
             advance=lambda case: bar.advance(1, case),
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from spectralcal.base.errors import ConfigError
 from spectralcal.data.manifest import PreparedCase
 from spectralcal.jobs.cell_data import CellData, load_data
+from spectralcal.study.conditions import is_fitted_to
 from spectralcal.study.resolved import ResolvedCell
 from spectralcal.transforms.contract import Transform, build_transform, corrupted
 
@@ -37,14 +38,24 @@ def under_condition(cell: ResolvedCell, data: CellData) -> CellData:
         data: of the data set that its network was trained on.
 
     Raises:
-        ConfigError: the other data set has other classes, channels or axes; a transform's option is out of its range.
+        ConfigError: the other data set has other classes, channels or axes; a transform's option is out of its range;
+            the method's post-hoc step was fitted to the cases.
     """
     condition = cell.condition
+    if is_fitted_to(cell.study, cell.key, condition):
+        raise ConfigError(
+            f"evaluation.conditions.{condition.name}: '{cell.key.method}' is fitted to the validation cases that it "
+            "scores; test the method without its post-hoc step"
+        )
+    tested = data
     if condition.dataset is not None and condition.dataset != cell.dataset:
-        other = load_data(cell.study, condition.dataset)
-        _check_alike(cell, data, other)
-        hashes = {"tested_manifest_hash": other.manifest_hash, "tested_split_hash": other.split_hash}
-        data = replace(data, facts=other.facts, scored=other.scored, **hashes)
+        tested = load_data(cell.study, condition.dataset)
+        _check_alike(cell, data, tested)
+        hashes = {"tested_manifest_hash": tested.manifest_hash, "tested_split_hash": tested.split_hash}
+        data = replace(data, facts=tested.facts, **hashes)
+    # Where it is not the study's side, which `scored` are of, it is the other one: a study that scores validation cases
+    # has no condition that scores test cases.
+    data = replace(data, scored=tested.scored if condition.side == cell.evaluation.side else tested.validation)
     if condition.corrupt:
         transforms = _transforms(cell)
         data = replace(data, scored=[_corrupted(case, transforms) for case in data.scored])

@@ -11,6 +11,7 @@ from spectralcal.base.digests import file_digest
 from spectralcal.base.files import write_json
 from spectralcal.base.integrity import file_hashes, sealed
 from spectralcal.machine.environment import environment
+from spectralcal.study.conditions import TEST, is_tested
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, experiment_cells
 from spectralcal.study.paths import StudyPaths
@@ -36,7 +37,13 @@ def record_output(config: StudyConfig, kind: str, name: str, files: Iterable[Pat
         name,
         files,
         command=f"spectralcal {VERBS[kind]} {name} --config {StudyPaths(config).resolved_config}",
-        cells=dict.fromkeys(cell for experiment in experiments for cell in experiment_cells(config, experiment)),
+        cells=dict.fromkeys(
+            cell
+            for experiment in experiments
+            for cell in experiment_cells(config, experiment)
+            if is_tested(config, cell, output.condition or TEST)
+        ),
+        condition=output.condition or TEST,
         source=output.source or name,
         experiments=experiments,
         options=output.options,
@@ -67,6 +74,7 @@ def write_record(
     *,
     command: str,
     cells: Iterable[Cell],
+    condition: str = TEST,
     **more: Any,
 ) -> Path:
     """Write the record of a product that is drawn from the collected scores.
@@ -78,12 +86,14 @@ def write_record(
         files: what was written.
         command: what makes it again.
         cells: the cells that it shows, present or not.
+        condition: what they were tested on.
         more: further JSON values.
     """
     paths = StudyPaths(config)
-    collected = collected_cells(paths)
+    collected = collected_cells(paths, condition)
+    tested = {} if condition == TEST else {"condition": condition}
     listed = [
-        {**vars(cell), "status": "missing", "fingerprint": "", **collected.get(cell, {})}  # as it was collected
+        {**vars(cell), **tested, "status": "missing", "fingerprint": "", **collected.get(cell, {})}  # as collected
         for cell in cells
     ]
     files = list(files)
@@ -103,8 +113,8 @@ def write_record(
     return path
 
 
-def collected_cells(paths: StudyPaths) -> dict[Cell, dict[str, str]]:
-    """``status`` and ``fingerprint`` of every cell when the scores were collected; empty before that."""
+def collected_cells(paths: StudyPaths, condition: str = TEST) -> dict[Cell, dict[str, str]]:
+    """``status`` and ``fingerprint`` of every cell under a condition, when scores were collected; empty before."""
     try:
         with paths.cells.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
@@ -116,4 +126,5 @@ def collected_cells(paths: StudyPaths) -> dict[Cell, dict[str, str]]:
             "fingerprint": row["fingerprint"],
         }
         for row in rows
+        if row.get("condition", TEST) == condition
     }

@@ -49,7 +49,8 @@ def show(results: Results, kind: str, name: str) -> bool:
     output = getattr(results.config, kind)[name]
     source = output.source or name
     try:
-        made = registry.load(kind, source, results.config.paper)(results, output.experiment, **output.options)
+        shown = results.under(output.condition)
+        made = registry.load(kind, source, results.config.paper)(shown, output.experiment, **output.options)
     except SpectralcalError as error:
         display(Markdown(f"`{name}` cannot be made: {error}"))
         return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spectralcal.base.console import say
 from spectralcal.report.needs import figure_needs
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.paths import StudyPaths
 
@@ -71,11 +72,13 @@ def _steps(config: StudyConfig) -> Iterator[tuple[str, Callable[[], object]]]:
 def _missing_cells(config: StudyConfig) -> Iterator[str]:
     from spectralcal.report.results import Results
 
-    results = Results(config)
-    for name in config.experiments:
-        absent = results.missing(name)
-        if absent:
-            yield f"{len(absent)} of {len(results.cells(name))} cells of the experiment {name}, {absent[0]} first"
+    for condition in (TEST, *config.evaluation.conditions):
+        results, where = Results(config, condition), "" if condition == TEST else f" under the condition {condition}"
+        for name in config.experiments:
+            absent = results.missing(name)
+            if absent:
+                count = f"{len(absent)} of {len(results.cells(name))} cells"
+                yield f"{count} of the experiment {name}{where}, {absent[0]} first"
 
 
 def _missing_inputs(config: StudyConfig) -> Iterator[str]:

@@ -4,145 +4,63 @@ from __future__ import annotations
 
 import io
 import json
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from spectralcal.base import registry
-from spectralcal.base.errors import ConfigError, ResultError, choices
+from spectralcal.base.errors import ResultError
 from spectralcal.base.files import load_arrays
-from spectralcal.base.papers import FILE, paper_of
 from spectralcal.records.light.files import has, read_arrays, read_text
-from spectralcal.report.style import Style
-from spectralcal.study.conditions import TEST
-from spectralcal.study.config import PaperConfig, StudyConfig
-from spectralcal.study.grid import Cell, experiment_cells, experiment_methods, trained_cell
-from spectralcal.study.methods import method_of
-from spectralcal.study.paths import StudyPaths
+from spectralcal.report.score_table import COLUMNS, KEYS, POOL, WRITTEN_POOL, ScoreTable
+from spectralcal.report.vocabulary import Vocabulary
+from spectralcal.study.conditions import TEST, condition_of, is_tested
+from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell, experiment_cells, trained_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from spectralcal.datasets import DataFacts, Dataset
     from spectralcal.metrics.curve import CurveHistogram
 
-COLUMNS = (
-    "dataset",
-    "architecture",
-    "method",
-    "seed",
-    "case",
-    "patient",
-    "class",
-    "metric",
-    "protocol",
-    "value",
-    "status",
-)
 #: columns that every training history has
 HISTORY = ("step", "loss")
-KEYS = ("dataset", "architecture", "method", "seed")
-#: case of a score of all voxels together, among scores that were read: no case can have a name that is no folder's
-POOL = "pooled/"
-WRITTEN_POOL = "pooled"
 
 
-class Results:
-    """The results of one study.
+class Results(Vocabulary):
+    """The results of one study under one condition.
 
     Args:
         config: the study.
+        condition: what networks were tested on: "test", or a name under `evaluation.conditions`.
 
     Methods take an experiment's name or a cell; a cell without results gives None, so that a table or figure can show
     what is missing. Files that are there but unreadable raise :class:`~spectralcal.base.errors.ResultError`.
+
+    Raises:
+        ConfigError: the study has no such condition.
     """
 
-    def __init__(self, config: StudyConfig) -> None:
-        self.config = config
-        self.paths = StudyPaths(config)
+    def __init__(self, config: StudyConfig, condition: str = TEST) -> None:
+        super().__init__(config)
+        self.condition = condition_of(config, condition)
+        self._table = ScoreTable(self.paths.cases, condition)
         self._rows: dict[str, pd.DataFrame] = {}
-        self._facts: dict[str, DataFacts | None] = {}
 
-    @cached_property
-    def _table(self) -> Path:
-        """The file of all scores, known to be one."""
-        import pyarrow.parquet as pq
-
-        try:
-            columns = pq.read_schema(self.paths.cases).names
-        except (OSError, ValueError) as error:
-            raise ResultError(f"{self.paths.cases}: cannot be read ({error}); run `spectralcal collect`") from error
-        missing = [name for name in COLUMNS if name not in columns]
-        if missing:
-            raise ResultError(f"{self.paths.cases}: column '{missing[0]}' is missing; run `spectralcal collect` again")
-        return self.paths.cases
-
-    @cached_property
-    def _scored(self) -> set[tuple]:
-        """Keys of the cells that have scores."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        scored: set[tuple] = set()
-        for batch in pq.ParquetFile(self._table).iter_batches(columns=list(KEYS)):
-            distinct = pa.Table.from_batches([batch]).group_by(list(KEYS)).aggregate([])
-            scored.update(zip(*(distinct.column(key).to_pylist() for key in KEYS), strict=True))
-        return scored
-
-    def _rows_near(self, experiment: str) -> pd.DataFrame:
-        """Rows of every combination of an experiment's keys: memory goes by the experiment, not by the study."""
-        if experiment not in self._rows:
-            cells = [vars(cell) for cell in self.cells(experiment)]
-            filters = [(key, "in", {cell[key] for cell in cells}) for key in KEYS]
-            if self.config.evaluation.conditions:
-                filters.append(("condition", "==", TEST))
-            if not self._scored:  # columns of a table without rows have no type to compare with
-                filters = None
-            self._rows[experiment] = _with_pools(pd.read_parquet(self._table, filters=filters))
-        return self._rows[experiment]
-
-    @property
-    def paper(self) -> PaperConfig:
-        """What the study's paper says of itself; the defaults if it has none."""
-        return self.config.paper_facts
-
-    @property
-    def paper_folder(self) -> Path | None:
-        """The folder of the study's paper; None if it has none."""
-        return None if self.config.paper is None else paper_of(self.config.paper).folder
-
-    @property
-    def protocol(self) -> str:
-        """Protocol of calibration scores where nothing else is said: the paper's.
+    def under(self, condition: str | None) -> Results:
+        """The same study under a condition; None: the ordinary test.
 
         Raises:
-            ConfigError: the paper names one that there is not.
+            ConfigError: the study has no such condition.
         """
-        return self._known("protocol", self.paper.protocol)
+        name = condition or TEST
+        return self if name == self.condition.name else Results(self.config, name)
 
     @property
-    def headline(self) -> tuple[str, ...]:
-        """Protocols that say whether a network is calibrated, in the order of tables: the paper's.
-
-        Raises:
-            ConfigError: the paper names one that there is not.
-        """
-        return tuple(self._known("headline", name) for name in self.paper.headline)
-
-    def _known(self, key: str, protocol: str) -> str:
-        from spectralcal.metrics.protocols import PROTOCOLS
-
-        if protocol not in PROTOCOLS:
-            file = self.paper_folder / FILE
-            raise ConfigError(f"{file}: {key}: unknown '{protocol}'; expected {choices(PROTOCOLS)}")
-        return protocol
-
-    @cached_property
-    def style(self) -> Style:
-        """Order and looks of methods."""
-        return Style.of(self.paper)
+    def tested(self) -> str:
+        """A sentence for captions that says what networks were tested on; empty for the ordinary test."""
+        name = self.condition.name
+        return "" if name == TEST else f"Networks are tested under the condition '{name}' ({self.condition})."
 
     def baseline(self, experiment: str) -> str:
         """The method that an experiment's others are compared with: the paper's, or the experiment's first."""
@@ -151,96 +69,44 @@ class Results:
     @property
     def side(self) -> str:
         """Which cases the scores are of, in a word for captions: "test" or "validation"."""
-        return self.config.evaluation.side
+        return self.condition.side
 
     def scores(self, experiment: str) -> pd.DataFrame:
         """Tidy scores of an experiment's cells: dataset, architecture, method, seed, case, patient, class, metric,
         protocol, value, status. The case of a score of all voxels together is :data:`POOL`."""
         wanted = pd.DataFrame([vars(cell) for cell in self.cells(experiment)])
-        return self._rows_near(experiment).merge(wanted, on=list(KEYS), how="inner")
+        if experiment not in self._rows:
+            self._rows[experiment] = self._table.near(self.cells(experiment))
+        return self._rows[experiment].merge(wanted, on=list(KEYS), how="inner")
 
     def cells(self, experiment: str) -> list[Cell]:
-        """All cells that an experiment should have, whether complete or not."""
-        return experiment_cells(self.config, experiment)
+        """All cells of an experiment that should have scores under the condition, whether complete or not."""
+        cells = experiment_cells(self.config, experiment)
+        return [cell for cell in cells if is_tested(self.config, cell, self.condition.name)]
+
+    def datasets(self, experiment: str) -> list[str]:
+        """Data sets of those cells, in the order of the configuration."""
+        return list(dict.fromkeys(cell.dataset for cell in self.cells(experiment)))
 
     def missing(self, experiment: str) -> list[Cell]:
         """Cells of an experiment without scores."""
-        return [cell for cell in self.cells(experiment) if tuple(vars(cell).values()) not in self._scored]
+        return [cell for cell in self.cells(experiment) if tuple(vars(cell).values()) not in self._table.scored]
 
     def methods(self, experiment: str) -> list[str]:
-        """Canonical method names of an experiment, in the order of the configuration."""
-        return experiment_methods(self.config, experiment)
+        """Canonical names of the methods that an experiment tests, in the order of the configuration."""
+        return list(dict.fromkeys(cell.method for cell in self.cells(experiment)))
 
     def ordered_methods(self, experiment: str) -> list[str]:
         """Canonical method names of an experiment, in the order of tables and figures."""
         return self.style.ordered(self.methods(experiment))
 
-    def label(self, method: str) -> str:
-        """Short name of a method for tables and legends: ``FL``, ``FL (gamma=1.0)``, ``CE + temperature``,
-        ``Ensemble of 5, CE``."""
-        parsed = method_of(self.config, method)
-        entry = self.paper.methods.get(parsed.loss)
-        label = (entry and entry.label) or registry.constant("losses", parsed.loss, "LABEL")
-        label = label or parsed.loss.rpartition(":")[2]
-        if parsed.options:
-            label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
-        if parsed.members:
-            label = f"Ensemble of {parsed.members}, {label}"
-        return label + (f" + {parsed.post_hoc.replace('_', ' ')}" if parsed.post_hoc else "")
-
-    def title(self, dataset: str) -> str:
-        """Printed name of a data set: its own, or the one that the configuration gives it."""
-        kind = self.config.kind_of(dataset)
-        return registry.load("datasets", kind).title if kind == dataset else dataset
+    def unit(self, dataset: str) -> str:
+        """Unit of distances of networks trained on a data set: that of the one they are tested on."""
+        return super().unit(self.condition.dataset or dataset)
 
     def paper_dataset(self, dataset: str) -> str | None:
-        """Name of a data set in the paper's tables; None if the paper does not use it."""
-        kind = self.config.kind_of(dataset)
-        return self.paper.datasets.get(kind) if kind == dataset else None
-
-    def facts(self, dataset: str) -> DataFacts | None:
-        """Facts of a data set as it is prepared here, or as they came with shared results; None if they were not kept.
-
-        Raises:
-            DataError: the file is damaged.
-        """
-        from spectralcal.preparation.facts import read_facts
-
-        if dataset not in self._facts:
-            places = (self.paths.facts(dataset), self.paths.shared_facts(dataset))
-            stored = next((path for path in places if path.is_file()), None)
-            self._facts[dataset] = None if stored is None else read_facts(stored)
-        return self._facts[dataset]
-
-    def unit(self, dataset: str) -> str:
-        """Unit of a data set's distances, "mm" or "px"; without facts that of its class."""
-        facts = self.facts(dataset)
-        return facts.unit if facts else self._entry(dataset).unit
-
-    def _entry(self, dataset: str) -> type[Dataset]:
-        return registry.load("datasets", self.config.kind_of(dataset))
-
-    def classes(self, dataset: str) -> tuple[str, ...]:
-        """Names of a data set's foreground classes; those of the user's own data from a trained cell.
-
-        Raises:
-            ResultError: they are the user's own data and no cell is trained.
-        """
-        facts = self.facts(dataset)
-        known = facts.classes if facts else getattr(self._entry(dataset), "classes", None)
-        if known:
-            return known
-        for cell in (cell for name in self.config.experiments for cell in self.cells(name)):
-            path = self.paths.cell(trained_cell(self.config, cell)).model
-            if cell.dataset == dataset and has(path):
-                return tuple(json.loads(read_text(path))["classes"][1:])
-        raise ResultError(f"{dataset}: expected a trained cell that names the classes, found none; train one")
-
-    def paper_name(self, method: str) -> str | None:
-        """Name of a method in the paper's tables; None for variants and methods that it does not have."""
-        parsed = method_of(self.config, method)
-        entry = self.paper.methods.get(parsed.loss)
-        return None if parsed.options or not parsed.is_trained or entry is None else entry.printed
+        """Name of a data set in the paper's tables, which have the ordinary test alone; None if it does not use it."""
+        return super().paper_dataset(dataset) if self.condition.name == TEST else None
 
     def calibration(self, cell: Cell) -> dict[str, CurveHistogram] | None:
         """Curve of a cell by voxel region ("all", "reference", ...), pooled over its test cases: what is published of
@@ -287,7 +153,7 @@ class Results:
         if f"{prefix}count" not in arrays:
             if by == "prediction":
                 return None
-            path = self.paths.cell(cell).calibration
+            path = self.paths.cell(cell, self.condition.name).calibration
             raise ResultError(f"{path}: expected arrays 'distance/...', found none; evaluate the cell again")
         return {
             "cases": arrays["cases"],
@@ -326,7 +192,7 @@ class Results:
     def evaluation(self, cell: Cell) -> dict | None:
         """What a cell was scored with (evaluation.json): fingerprint, device, seconds and, after a post-hoc step,
         ``post_hoc`` with what was fitted."""
-        return self._record(self.paths.cell(cell).evaluation)
+        return self._record(self.paths.cell(cell, self.condition.name).evaluation)
 
     def probe(self, name: str, dataset: str, architecture: str, seed: int) -> dict[str, np.ndarray] | None:
         """The arrays that a probe measured here, images among them (``measure`` of its class says which); None where
@@ -344,7 +210,7 @@ class Results:
         return numbers_of(name, measured, self.paths.probe(name, dataset, architecture, seed))
 
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
-        return read_arrays(getattr(self.paths.cell(cell), kind))
+        return read_arrays(getattr(self.paths.cell(cell, self.condition.name), kind))
 
     def _record(self, path: Path) -> dict | None:
         try:
@@ -356,16 +222,4 @@ class Results:
         return load_arrays(path) if path.is_file() else None
 
 
-def _with_pools(scores: pd.DataFrame) -> pd.DataFrame:
-    """Scores whose pools of all voxels have the case :data:`POOL`: in files they are called "pooled", which a case of
-    the user's may be called too. Such a case has scores under a protocol that scores by case, and stands first."""
-    from spectralcal.metrics.protocols import PROTOCOLS
-
-    named = scores.case == WRITTEN_POOL
-    if not named.any():
-        return scores
-    kind = scores.protocol.map({name: protocol.aggregation for name, protocol in PROTOCOLS.items()})
-    if (named & (kind == "case")).any():
-        again = scores.duplicated([*KEYS, "case", "class", "metric", "protocol"])
-        named &= (kind == "pooled") | (kind.isna() & again)
-    return scores.assign(case=scores.case.mask(named, POOL))
+__all__ = ["COLUMNS", "KEYS", "POOL", "WRITTEN_POOL", "Results"]

@@ -80,7 +80,7 @@ def summarize(
     grid = results.config.experiments[experiment]
     lookup = by_method(results, paper) if isinstance(paper, str) else paper or (lambda *_: None)
     rows = []
-    for dataset in grid.datasets:
+    for dataset in results.datasets(experiment):
         paper_dataset = results.paper_dataset(dataset)
         for architecture in grid.architectures:
             block = scores[(scores.dataset == dataset) & (scores.architecture == architecture)]

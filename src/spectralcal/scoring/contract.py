@@ -50,25 +50,49 @@ class Prediction:
     """A network's prediction for one case; each view is computed once, when a scorer first asks for it.
 
     Args:
-        probabilities: gives (C, *spatial) float32 on the original grid; sums to one over classes.
+        probabilities: gives (C, *spatial) float32 on the original grid; sums to one over classes. None: the mean of
+            the samples.
         patch_logits: gives (1, C, *patch) float32, the logits of the fixed patch of the case; None: there is no network
             to ask.
         patch_spacing_mm: voxel edges of the patch.
+        samples: gives (K, C, *spatial) float32, predictions that were drawn; None: the network's one prediction is all.
+
+    Raises:
+        ValueError: neither probabilities nor samples.
     """
 
     def __init__(
         self,
-        probabilities: Callable[[], np.ndarray],
+        probabilities: Callable[[], np.ndarray] | None = None,
         patch_logits: Callable[[], Tensor] | None = None,
         patch_spacing_mm: Sequence[float] = (),
+        samples: Callable[[], np.ndarray] | None = None,
     ) -> None:
-        self._probabilities, self._patch_logits = probabilities, patch_logits
+        if probabilities is None and samples is None:
+            raise ValueError("expected probabilities or samples, received neither")
+        self._probabilities, self._patch_logits, self._samples = probabilities, patch_logits, samples
         self.patch_spacing_mm = tuple(patch_spacing_mm)
 
     @cached_property
     def probabilities(self) -> np.ndarray:
         """(C, *spatial) float32 on the original grid."""
-        return self._probabilities()
+        return self.samples.mean(0) if self._probabilities is None else self._probabilities()
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether there are samples."""
+        return self._samples is not None
+
+    @cached_property
+    def samples(self) -> np.ndarray:
+        """(K, C, *spatial) float32 on the original grid.
+
+        Raises:
+            ValueError: none were drawn.
+        """
+        if self._samples is None:
+            raise ValueError("samples: expected a condition that draws predictions, received one prediction")
+        return self._samples()
 
     @cached_property
     def label(self) -> np.ndarray:
@@ -132,7 +156,8 @@ class Scorer:
     """One family of scores, built without arguments.
 
     Attributes:
-        needs: what it reads, of :data:`NEEDS`. A case without a posterior is not shown to a scorer that needs one.
+        needs: what it reads, of :data:`NEEDS`. A case without a posterior, or a prediction without samples, is not
+            shown to a scorer that needs them.
         file: file of a cell that its arrays go to.
         prefix: what their names in it begin with; None: ``<scorer>/``.
     """

@@ -17,6 +17,7 @@ from spectralcal.scoring.contract import Prediction, ScoredCase
 from spectralcal.scoring.gather import ScoreRows, ScorerPool
 from spectralcal.scoring.load import FILES, load_scorers
 from spectralcal.scoring.patch import patch_logits
+from spectralcal.scoring.samples import sampled
 from spectralcal.scoring.score import checked, score_prediction
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def evaluate_cases(
     device: torch.device,
     precision: str,
     transform: Transform = unchanged,
+    samples: int = 0,
     advance: Callable[[str], None] = lambda case: None,
 ) -> CellScores:
     """Predict and score every case on its original grid.
@@ -79,6 +81,7 @@ def evaluate_cases(
         device: where to run.
         precision: "bf16" or "fp32".
         transform: applied to the logits; a post-hoc step goes here.
+        samples: predictions that are drawn of each image; 0: none are.
         advance: called with the name of each finished case.
 
     Raises:
@@ -89,8 +92,12 @@ def evaluate_cases(
     scorers = load_scorers(evaluation.scorers)
     rows = ScoreRows()
     pools = {name: ScorerPool(len(cases)) for name in scorers}
+    how = {"device": device, "precision": precision, "transform": transform}
     for case in cases:
-        prediction = predicted(model, case, patch, inference, device=device, precision=precision, transform=transform)
+        if samples:
+            prediction = sampled(model, case, patch, inference, samples, **how)
+        else:
+            prediction = predicted(model, case, patch, inference, **how)
         scores = score_prediction(scorers, prediction, _scored_case(case, facts, evaluation))
         rows.add(case.id, case.patient, scores.rows)
         # The fine cells of a case are some megabytes: they go into the pool at once, in the order of the cases.

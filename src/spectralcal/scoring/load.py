@@ -8,8 +8,8 @@ from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, choices
 from spectralcal.scoring.contract import NEEDS, Scorer
 
-#: what the present predictors and data sets have; samples and several raters are asked for in vain
-GIVEN = frozenset({"probabilities", "posterior", "patch_logits"})
+#: what the present predictors and data sets have; several raters are asked for in vain
+GIVEN = frozenset({"probabilities", "samples", "posterior", "patch_logits"})
 FILES = ("calibration", "spectra", "scorers")
 
 

@@ -32,7 +32,7 @@ class CaseScores:
 
 
 def score_prediction(scorers: Mapping[str, Scorer], prediction: Prediction, case: ScoredCase) -> CaseScores:
-    """The scores of one case; a scorer that needs a posterior is left out where there is none.
+    """The scores of one case; a scorer that needs a posterior or samples is left out where there are none.
 
     Raises:
         ResultError: a scorer gives no scores, or two of them give one score.
@@ -77,7 +77,8 @@ def score_case(
 
 
 def _asked(name: str, scorer: Scorer, prediction: Prediction, case: ScoredCase) -> Scored:
-    if "posterior" in scorer.needs and case.posterior is None:
+    lacks_posterior = "posterior" in scorer.needs and case.posterior is None
+    if lacks_posterior or ("samples" in scorer.needs and not prediction.is_sampled):
         return Scored()
     try:
         return checked(name, scorer.case(prediction, case))

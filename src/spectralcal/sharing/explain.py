@@ -137,10 +137,15 @@ def _output(
     record = read_record(paths.record(kind, name))
     command = _command(config, VERBS[kind], name)
     what = f"{VERBS[kind]} '{name}' of the study '{config.study}', experiments: {', '.join(experiments)}"
+    condition = output.condition or TEST
+    what += "" if condition == TEST else f", under the condition {condition}"
     if not record:
-        collected = collected_cells(paths)
+        collected = collected_cells(paths, condition)
         cells = dict.fromkeys(cell for experiment in experiments for cell in experiment_cells(config, experiment))
-        listed = [{**vars(c), "status": "missing", "fingerprint": "", **collected.get(c, {})} for c in cells]
+        listed = [
+            {**vars(c), "condition": condition, "status": "missing", "fingerprint": "", **collected.get(c, {})}
+            for c in cells
+        ]
         record = {"cells": listed}
         what += " (made before records were kept: the cells are those of now)"
     sound = seal_holds(record) is not False
@@ -178,7 +183,8 @@ def _product(
     lines.append(("cells", f"{sum(c['status'] == 'complete' for c in cells)} of {len(cells)} complete"))
     for entry in cells:
         cell = Cell(*(entry[key] for key in _KEYS))
-        now = (read_record(paths.cell(cell).evaluation) or {}).get("fingerprint", "")
+        files = paths.cell(cell, entry.get("condition", TEST))
+        now = (read_record(files.evaluation) or {}).get("fingerprint", "")
         changed = "" if now == entry["fingerprint"] else f" (now {now or 'gone'})"
         lines.append(("", f"{cell}: {entry['fingerprint'] or entry['status']}{changed}"))
     return lines

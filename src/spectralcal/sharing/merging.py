@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spectralcal.base.digests import file_digest
-from spectralcal.base.errors import ConfigError, DataError, ResultError
+from spectralcal.base.errors import ConfigError, DataError
 from spectralcal.base.files import move, read_record
-from spectralcal.records.checks import check_cell, weights_conflict
-from spectralcal.records.light.files import has
+from spectralcal.records.checks import weights_conflict
 from spectralcal.sharing.archive import LIMIT_BYTES, unpack_archive
+from spectralcal.sharing.conflicts import check_data, check_same, check_settings, check_test_data
+from spectralcal.sharing.received import ReceivedTest, received_cells, received_tests
 from spectralcal.sharing.shared import ALLOWED, PROBED, SCORES, TRAINING
-from spectralcal.study.config import GeometryConfig, StudyConfig, load_config
+from spectralcal.study.config import StudyConfig, load_config
 from spectralcal.study.grid import Cell, parent_cells, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
-from spectralcal.study.recipe import evaluation_recipe, training_settings
+from spectralcal.study.recipe import evaluation_recipe
 from spectralcal.study.resolved import resolve
 
 
@@ -59,13 +57,19 @@ def import_study(
         index = unpack_archive(archive, folder, ALLOWED, limit_bytes)
         theirs, config = _studies(archive, folder, index, config, results_root)
         paths, merged = StudyPaths(config), Merged(config)
-        cells = _cells(archive, folder)
-        _check_settings(archive, config, theirs, cells)
-        _check_data(archive, folder, paths, cells)
+        cells, tests = received_cells(archive, folder), received_tests(archive, folder)
+        check_settings(archive, config, theirs, cells)
+        check_data(archive, folder, paths, cells)
+        for test in tests:
+            check_test_data(archive, theirs, paths, folder, test)
         for cell, received in cells:
-            _check_same(archive, config, paths, cell, received)
+            check_same(archive, paths.cell(cell), cell, received)
+        for test in tests:
+            check_same(archive, paths.cell(test.cell, test.condition), test.cell, test.files)
         for cell, received in sorted(cells, key=lambda entry: not (entry[1].run.is_file())):
             _take(config, paths, cell, received, merged)
+        for test in tests:
+            _take_test(config, paths, test, merged)
         _take_rest(folder, paths)
         merged.notes += _notes(config, merged.taken)
     return merged
@@ -89,108 +93,6 @@ def _studies(
     return theirs, config
 
 
-def _cells(archive: Path, folder: Path) -> list[tuple[Cell, CellPaths]]:
-    """The cells of an unpacked archive; every one as its records say."""
-    cells = []
-    for place in sorted(folder.glob("cells/*/*/*/*")):
-        cell, files = Cell.from_path(place.relative_to(folder / "cells")), CellPaths(place)
-        findings, _ = check_cell(cell, files)
-        if not findings and files.evaluation.is_file() != has(files.cases):
-            findings = [f"{files.evaluation.name}: comes without {files.cases.name}"]
-        if findings:
-            raise DataError(f"{archive}: cell {cell}: {findings[0]}; ask for it again")
-        cells.append((cell, files))
-    if not cells:
-        raise DataError(f"{archive}: contains no cell")
-    return cells
-
-
-def _check_settings(archive: Path, here: StudyConfig, theirs: StudyConfig, cells: list[tuple[Cell, CellPaths]]) -> None:
-    """Settings that change scores must be this study's own. Settings that only one of the two knows are left out: they
-    are of another version, whose code differs in the fingerprint anyhow."""
-    grid = set(study_cells(here))
-    pairs = [(name, getattr(here, name), getattr(theirs, name)) for name in ("inference", "evaluation")]
-    pairs += [
-        (f"preparation of {dataset}", here.preparation_of(dataset), theirs.preparation_of(dataset))
-        for dataset in set(here.datasets) & set(theirs.datasets)
-    ]
-    content = [(where, a.model_dump(mode="json"), b.model_dump(mode="json")) for where, a, b in pairs]
-    for cell, files in cells:
-        if cell in grid and (run := read_record(files.run)):
-            settings = (training_settings(resolve(here, cell)), run.get("settings", {}))
-            content.append((f"training of {cell}", *map(_spelt_out, settings)))
-    for where, mine, other in content:
-        for key, value, received in _differences(mine, other):
-            if key != "workers":
-                raise ResultError(
-                    f"{archive}: {where}: {key} is {received!r} in the archive and {value!r} in this study; "
-                    "import it into another results folder (--results), or use the configuration that it was made with"
-                )
-
-
-def _spelt_out(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of a training with the keys that are left out at their defaults."""
-    training = settings.get("training", {})
-    augmentation = training.get("augmentation", {})
-    full = {"geometry": GeometryConfig().model_dump(), **augmentation}
-    return {**settings, "training": {**training, "augmentation": full}}
-
-
-def _differences(mine: Any, other: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(mine, dict) and isinstance(other, dict):
-        for name in mine:
-            if name in other:
-                yield from _differences(mine[name], other[name], f"{key}.{name}".strip("."))
-    elif json.dumps(mine, default=str) != json.dumps(other, default=str):
-        yield key, mine, other
-
-
-def _check_data(archive: Path, folder: Path, paths: StudyPaths, cells: list[tuple[Cell, CellPaths]]) -> None:
-    """Every cell of a data set must be made from the same cases and the same split, here and there."""
-    known: dict[tuple[str, str], tuple[str, str]] = {}
-    for dataset in {cell.dataset for cell, _ in cells}:
-        if (manifest := paths.known_manifest(dataset)) is not None:
-            known[dataset, "manifest"] = (file_digest(manifest), str(manifest))
-        for place in (paths.split(dataset), folder / "splits" / f"{dataset}.json"):
-            if split := read_record(place):
-                received = split.get("hash")
-                if known.setdefault((dataset, "split"), (received, str(place)))[0] != received:
-                    raise ResultError(_data_conflict(archive, dataset, "split", known[dataset, "split"], received))
-        copy = folder / "manifests" / f"{dataset}.csv"
-        if copy.is_file():
-            received = file_digest(copy)
-            if known.setdefault((dataset, "manifest"), (received, "the archive"))[0] != received:
-                raise ResultError(_data_conflict(archive, dataset, "manifest", known[dataset, "manifest"], received))
-    for cell, files in cells:
-        for record in (read_record(files.run), read_record(files.evaluation)):
-            for part in ("manifest", "split"):
-                received = (record or {}).get("parts", {}).get(part)
-                if received and known.setdefault((cell.dataset, part), (received, str(cell)))[0] != received:
-                    raise ResultError(
-                        _data_conflict(archive, f"cell {cell}", part, known[cell.dataset, part], received)
-                    )
-
-
-def _data_conflict(archive: Path, what: str, part: str, known: tuple[str, str], received: str) -> str:
-    return (
-        f"{archive}: {what}: its {part} {str(received)[:12]} is not the {part} {str(known[0])[:12]} of {known[1]}; "
-        "cells of one study must share their data: prepare and split from the same files and settings on both machines"
-    )
-
-
-def _check_same(archive: Path, config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPaths) -> None:
-    """Refuse a cell that is here with another fingerprint."""
-    mine = paths.cell(cell)
-    for name, what in (("run", "weights"), ("evaluation", "scores")):
-        here, there = (read_record(getattr(files, name)) for files in (mine, received))
-        if here and there and here.get("fingerprint") != there.get("fingerprint"):
-            raise ResultError(
-                f"{archive}: cell {cell}: its {what} have the fingerprint {there.get('fingerprint')} in the archive "
-                f"and {here.get('fingerprint')} here (other settings, code or data); keep one: delete {mine.folder}, "
-                "or import into another results folder (--results)"
-            )
-
-
 def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPaths, merged: Merged) -> None:
     """Move the files of a cell that is not here yet; its records come last and so never name missing files."""
     mine = paths.cell(cell)
@@ -203,11 +105,28 @@ def _take(config: StudyConfig, paths: StudyPaths, cell: Cell, received: CellPath
             f"{cell}: left out, because it was scored with other weights than those here; score it here"
         )
         return
+    _move(received, mine)
+    merged.taken.append(cell)
+
+
+def _take_test(config: StudyConfig, paths: StudyPaths, test: ReceivedTest, merged: Merged) -> None:
+    """Move scores under another condition that are not here yet, if the study has it."""
+    mine = paths.cell(test.cell, test.condition)
+    if test.condition not in config.evaluation.conditions:
+        merged.notes.append(f"{test}: left out, because this study has no such condition")
+        return
+    parents = [read_record(paths.cell(parent).run) for parent in parent_cells(config, test.cell)]
+    if weights_conflict(read_record(test.files.evaluation), parents):
+        merged.notes.append(f"{test}: left out, because it was scored with other weights than those here")
+    elif not mine.evaluation.is_file():
+        _move(test.files, mine)
+
+
+def _move(received: CellPaths, mine: CellPaths) -> None:
     mine.folder.mkdir(parents=True, exist_ok=True)
     for name in ("light", *TRAINING[:-1], *SCORES[:-1], TRAINING[-1], SCORES[-1]):
         if getattr(received, name).is_file():
             move(getattr(received, name), getattr(mine, name))
-    merged.taken.append(cell)
 
 
 def _take_rest(folder: Path, paths: StudyPaths) -> None:

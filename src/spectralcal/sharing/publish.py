@@ -14,6 +14,7 @@ from spectralcal.base.files import write_bytes
 from spectralcal.sharing.shared import ALLOWED, shared_files
 from spectralcal.sharing.verify import verify_study
 from spectralcal.study.config import StudyConfig
+from spectralcal.study.grid import Cell
 
 #: GitHub warns about files above 50 MiB and refuses those above 100
 LIMIT_BYTES = 50 * 2**20
@@ -39,7 +40,7 @@ class Published:
         largest = max(self.sizes, key=self.sizes.__getitem__)
         lines = [f"note: {note}" for note in self.notes]
         total, most = sum(self.sizes.values()) / _MIB, self.sizes[largest] / _MIB
-        cells = {Path(name).parent for name in self.sizes if name.startswith("cells/")}
+        cells = {Cell.from_path(Path(name).relative_to("cells")) for name in self.sizes if name.startswith("cells/")}
         mean = sum(size for name, size in self.sizes.items() if name.startswith("cells/")) / len(cells) / 1000
         return "\n".join(
             [

@@ -28,6 +28,7 @@ from spectralcal.records.light.files import has, lightened
 from spectralcal.report.needs import study_probes
 from spectralcal.scoring.probe import numbers_of
 from spectralcal.sharing.archive import write_archive
+from spectralcal.study.conditions import further_conditions
 from spectralcal.study.config import NAME, StudyConfig
 from spectralcal.study.grid import Cell, parent_cells, study_cells, trained_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
@@ -48,7 +49,7 @@ _NAME = NAME.strip("^$")
 _PROBE = r"[A-Za-z_][A-Za-z0-9_.]*(?::[A-Za-z_][A-Za-z0-9_]*)?"
 ALLOWED = re.compile(
     rf"config\.json|claims\.(?:csv|md)|splits/{_NAME}\.json|manifests/{_NAME}\.(?:csv|facts\.json)|tables/{_NAME}\.(?:csv|md|tex)"
-    rf"|cells/dataset={_PART}/arch={_PART}/method={_PART}/seed=\d+/(?:{_FILES})"
+    rf"|cells/dataset={_PART}/arch={_PART}/method={_PART}/seed=\d+/(?:condition={_NAME}/)?(?:{_FILES})"
     rf"|(?:numbers/)?{_PROBE}/dataset={_PART}/arch={_PART}/seed=\d+\.npz"
 )
 _PERSONAL = r"(?<![\w.])/(?:home|Users)/[\w.-]+|\b[A-Za-z]:\\{1,2}Users\\{1,2}[\w.-]+"
@@ -95,19 +96,20 @@ def shared_files(
     paths = StudyPaths(config)
     files: dict[str, Path | bytes] = {}
     listed = []
-    grid = study_cells(config)
-    for cell in dict.fromkeys([*grid, *trained_cells(config, grid)]):
+    scored_cells = dict.fromkeys(study_cells(config))
+    for cell in dict.fromkeys([*scored_cells, *trained_cells(config, scored_cells)]):
         own = paths.cell(cell)
-        scored = read_record(own.evaluation)
-        trained = read_record(own.run)
-        parts = (TRAINING if trained else ()) + (SCORES if scored and has(own.cases) else ())
-        if not parts:
+        content = _cell_files(config, cell, own, full)
+        if not content:
             continue
-        if findings := check_cell(cell, own)[0]:
-            raise ResultError(f"{own.folder}: {findings[0]}; only results as they were made can be exported")
-        files |= {f"cells/{cell.path.as_posix()}/{name}": content for name, content in _files(own, parts, full)}
-        prints = {"training": (trained or {}).get("fingerprint"), "scores": (scored or {}).get("fingerprint")}
-        listed.append({**vars(cell), **prints})
+        files |= content
+        prints = [(read_record(record) or {}).get("fingerprint") for record in (own.run, own.evaluation)]
+        listed.append({**vars(cell), "training": prints[0], "scores": prints[1]})
+        for name in further_conditions(config, cell) if cell in scored_cells else ():
+            tested = paths.cell(cell, name)
+            if content := _cell_files(config, cell, tested, full):
+                files |= content
+                listed[-1].setdefault("conditions", {})[name] = (read_record(tested.evaluation) or {})["fingerprint"]
     if not listed:
         raise ResultError(f"{config.results / 'cells'}: no cell of the study '{config.study}' is finished yet")
     files |= {f"splits/{d}.json": _split_text(paths.split(d)) for d in config.datasets if paths.split(d).is_file()}
@@ -144,6 +146,22 @@ def is_shared(config: StudyConfig, cell: Cell) -> bool:
     if split.is_file() and (read_record(split) or {}).get("hash") != parts.get("split"):
         return False
     return not manifest.is_file() or parts.get("manifest") == file_digest(manifest)
+
+
+def _cell_files(config: StudyConfig, cell: Cell, files: CellPaths, full: bool) -> dict[str, Path | bytes]:
+    """What is shared of a cell's folder, of its ordinary test or of another condition; nothing before it is finished.
+
+    Raises:
+        ResultError: it was altered since it was recorded.
+    """
+    scored = read_record(files.evaluation) and has(files.cases)
+    parts = (TRAINING if read_record(files.run) else ()) + (SCORES if scored else ())
+    if not parts:
+        return {}
+    if findings := check_cell(cell, files)[0]:
+        raise ResultError(f"{files.folder}: {findings[0]}; only results as they were made can be exported")
+    place = files.folder.relative_to(config.results).as_posix()
+    return {f"{place}/{name}": content for name, content in _files(files, parts, full)}
 
 
 def _files(files: CellPaths, parts: tuple[str, ...], full: bool) -> Iterator[tuple[str, Path | bytes]]:

@@ -12,6 +12,7 @@ from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
 from spectralcal.records.checks import check_cell, weights_conflict
 from spectralcal.records.products import collected_cells
+from spectralcal.study.conditions import TEST
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, parent_cells, study_cells
 from spectralcal.study.paths import CellPaths, StudyPaths
@@ -131,12 +132,18 @@ def _manifest_findings(path: Path, data: bool) -> list[str]:
 
 def _check_products(paths: StudyPaths, verification: Verification) -> None:
     """Tables, figures and collected scores: their bytes, and whether they show the cells as they are now."""
-    present = {cell: entry["fingerprint"] for cell, entry in collected_cells(paths).items()}
-    for cell, fingerprint in present.items():
-        evaluation = read_record(paths.cell(cell).evaluation)
+    conditions = (TEST, *paths.config.evaluation.conditions)
+    present = {
+        (cell, condition): entry["fingerprint"]
+        for condition in conditions
+        for cell, entry in collected_cells(paths, condition).items()
+    }
+    for (cell, condition), fingerprint in present.items():
+        evaluation = read_record(paths.cell(cell, condition).evaluation)
         if (evaluation or {}).get("fingerprint", "") != fingerprint:
+            named = cell if condition == TEST else f"{cell}, condition {condition},"
             verification.notes.append(
-                f"{paths.cells}: does not show cell {cell} as it is now; run `spectralcal collect`"
+                f"{paths.cells}: does not show cell {named} as it is now; run `spectralcal collect`"
             )
     for path in sorted((paths.config.results / "provenance").glob("*/*.json")):
         record = read_record(path) or {}
@@ -151,7 +158,7 @@ def _check_products(paths: StudyPaths, verification: Verification) -> None:
         stale = [c for c in record.get("cells", ()) if _key(c) in present and present[_key(c)] != c["fingerprint"]]
         if stale:
             verification.notes.append(
-                f"{name} ({kind}): made before cell {_key(stale[0])} was as it is now; make it again"
+                f"{name} ({kind}): made before cell {_key(stale[0])[0]} was as it is now; make it again"
             )
 
 
@@ -161,5 +168,6 @@ def _folder(paths: StudyPaths, record: dict) -> Path:
     return places.get(record["kind"], paths.config.results)
 
 
-def _key(entry: dict) -> Cell:
-    return Cell(entry["dataset"], entry["architecture"], entry["method"], int(entry["seed"]))
+def _key(entry: dict) -> tuple[Cell, str]:
+    cell = Cell(entry["dataset"], entry["architecture"], entry["method"], int(entry["seed"]))
+    return cell, entry.get("condition", TEST)

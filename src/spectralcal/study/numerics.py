@@ -34,6 +34,8 @@ ENGINE = {
     "post-hoc fit": 1,
     # How the predictions of several networks become one.
     "ensemble": 1,
+    # Which predictions are drawn of a network that draws them, and their mean.
+    "samples": 1,
 }
 
 

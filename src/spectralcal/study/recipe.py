@@ -237,8 +237,14 @@ def _evaluation(config: StudyConfig) -> dict[str, Any]:
 
 def _condition(cell: ResolvedCell) -> dict[str, Any]:
     """What a cell is tested on; the condition's name does not count, what it names does."""
-    changes = [_component("transforms", entry.name, dict(entry.arguments)) for entry in cell.condition.corrupt]
-    return {"dataset": cell.tested, "corrupt": changes}
+    condition = cell.condition
+    changes = [_component("transforms", entry.name, dict(entry.arguments)) for entry in condition.corrupt]
+    identity: dict[str, Any] = {"dataset": cell.tested, "corrupt": changes}
+    if condition.side != cell.evaluation.side:
+        identity["side"] = condition.side
+    if condition.samples:
+        identity |= {"samples": condition.samples, "numerics": engine("samples")}
+    return identity
 
 
 def _scorers(config: StudyConfig) -> dict[str, Any]:

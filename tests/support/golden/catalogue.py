@@ -17,6 +17,7 @@ from golden import (
     posthoc,
     prediction,
     preparation,
+    samples,
     scorers,
     scoring,
     seen_cases,
@@ -75,6 +76,7 @@ ENGINE: dict[str, tuple[Callable[[], dict[str, Any]], tuple[str, ...]]] = {
     "scoring": (scoring.values, ("prediction",)),
     "post-hoc fit": (posthoc.fit_values, ()),
     "ensemble": (ensemble.values, ("prediction",)),
+    "samples": (samples.values, ()),
 }
 ENTRIES: dict[str, Callable[[str], dict[str, Any]]] = {
     "losses": losses.values,

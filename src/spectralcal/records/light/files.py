@@ -11,8 +11,11 @@ import numpy as np
 from spectralcal.base.errors import ResultError
 from spectralcal.base.files import load_arrays
 from spectralcal.records.light.cell import ARRAYS, FURTHER, TEXTS, LightCell, Part, light_file, of_arrays, of_text
-from spectralcal.records.light.kept import kept
+from spectralcal.records.light.kept import kept, kept_spectra
 from spectralcal.study.paths import CellPaths
+
+#: file -> what is published of its arrays
+_KEPT = {"calibration.npz": kept, "spectra.npz": kept_spectra}
 
 
 def light_of(files: CellPaths) -> LightCell | None:
@@ -44,7 +47,7 @@ def read_text(path: Path) -> bytes:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a cell's spectra.npz or scorers.npz, or what is published of its calibration.npz; None: no file.
+    """The arrays of a cell's scorers.npz, or what is published of its calibration.npz or spectra.npz; None: no file.
 
     Raises:
         ResultError: the file is damaged.
@@ -54,7 +57,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
         return light.arrays(path.name) if light is not None and path.name in light.stands_for else None
     arrays = load_arrays(path)
     try:
-        return kept(arrays) if path.name == "calibration.npz" else arrays
+        return _KEPT.get(path.name, dict)(arrays)
     except (KeyError, ValueError) as error:
         raise ResultError(f"{path}: damaged ({error}); delete it and run the cell again") from error
 

@@ -1,4 +1,4 @@
-"""The part of a cell's calibration.npz that is published, and that every table, figure and verdict reads.
+"""The part of a cell's arrays that is published, and that every table, figure and verdict reads.
 
 Results read full and published cells through this, so that both give the same numbers to the last bit.
 """
@@ -17,6 +17,8 @@ from spectralcal.metrics.groups import divided_starts
 #: bits of a class's mean probability within its bin, and within the first and last bin, where nearly all voxels are
 BITS = 12
 END_BITS = 20
+#: bits of a power behind the point: off by 2^-13 of it at most, far below its spread over cases
+POWER_BITS = 12
 _POOLED = ("layout", "cell", "count", "confidence", "hits", "sums")
 
 
@@ -41,6 +43,14 @@ def kept(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return remaining
 
 
+def kept_spectra(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of spectra.npz with powers to :data:`POWER_BITS`; shares of bands and entropies stay as they are.
+
+    Cells that were published before hold their powers to float32 and are read as they are.
+    """
+    return {name: _to_power_bits(array) if name.startswith("psd_") else array for name, array in arrays.items()}
+
+
 def regions(names: Iterable[str], kind: str) -> list[str]:
     """Voxel regions that have arrays of a kind, "pooled" or "cases", in their order."""
     return list(dict.fromkeys(name.partition(f"/{kind}/")[0] for name in names if f"/{kind}/" in name))
@@ -63,6 +73,11 @@ def mean_at(steps: np.ndarray) -> np.ndarray:
     """Mean probabilities (..., bins) at steps from the lower end of their bins."""
     lower, width = _ends(steps.shape[-1])
     return lower + width * (steps / places(steps.shape[-1]))
+
+
+def _to_power_bits(values: np.ndarray) -> np.ndarray:
+    fraction, exponent = np.frexp(values)  # 0.5 <= |fraction| < 1, so one bit of it is not behind the point
+    return np.ldexp(np.rint(np.ldexp(fraction, POWER_BITS + 1)), exponent - POWER_BITS - 1).astype(values.dtype)
 
 
 def _whole(arrays: Mapping[str, np.ndarray], region: str) -> CalibrationHistogram | None:

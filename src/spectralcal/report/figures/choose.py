@@ -126,7 +126,8 @@ def opening(results: Results, experiment: str, datasets: Sequence[str], architec
     named = ", ".join(map(results.title, datasets))
     network = ARCHITECTURES.get(architecture, architecture)
     listed = ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
-    return f"Study {results.config.study}, experiment {experiment}: {named}, {network}, {listed}."
+    said = f"Study {results.config.study}, experiment {experiment}: {named}, {network}, {listed}."
+    return f"{said} {results.tested}".rstrip()
 
 
 def missing_note(labels: Sequence[str]) -> str:

@@ -43,6 +43,7 @@ def caption(
     said = [
         f"Study {results.config.study}, {_listed('experiment', experiments)}, "
         f"{_listed('protocol', [repr(name) for name in protocols])}.",
+        *([results.tested] if results.tested else []),
         f"{results.side.capitalize()} cases: {cases}.",
         _averages(results, experiments, frame),
         f"Bold: best, italics: second best of a {along}{_within(frame)}, as printed; equal numbers share the mark.",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, choices
 from spectralcal.base.validation import explain
+from spectralcal.study.conditions import is_tested
 from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
 from spectralcal.study.entries import parse_entry
@@ -147,8 +148,27 @@ def _check_outputs(study: StudyConfig) -> None:
             registry.require(kind, source, f"{kind}.{name}", study.paper)
             _check_known_experiment(study, output.experiment, f"{kind}.{name}.experiment")
             _settle_options(kind, source, output.options, f"{kind}.{name}.options", study.paper)
+            _check_condition_of_output(study, kind, name)
             for other in output.options.get("experiments", ()):
                 _check_known_experiment(study, other, f"{kind}.{name}.options.experiments")
+
+
+def _check_condition_of_output(study: StudyConfig, kind: str, name: str) -> None:
+    output, where = getattr(study, kind)[name], f"{kind}.{name}.condition"
+    if output.condition is None:
+        return
+    if output.condition not in study.evaluation.conditions:
+        known = choices(study.evaluation.conditions)
+        raise ConfigError(f"{where}: '{output.condition}' is not under `evaluation.conditions`; expected {known}")
+    cells = experiment_cells(study, output.experiment)
+    if not any(is_tested(study, cell, output.condition) for cell in cells):
+        raise ConfigError(f"{where}: '{output.condition}' tests no cell of the experiment '{output.experiment}'")
+    probes = registry.constant(kind, output.source or name, "NEEDS", study.paper)
+    if probes:
+        raise ConfigError(
+            f"{where}: '{output.source or name}' shows what the probe '{next(iter(probes))}' measures on cases of the "
+            "ordinary test alone; remove the key"
+        )
 
 
 def _check_conditions(study: StudyConfig) -> None:
@@ -161,6 +181,11 @@ def _check_conditions(study: StudyConfig) -> None:
                     raise ConfigError(f"{where}.{key}: '{dataset}' is not under `datasets`; expected {known}")
         for transform in condition.corrupt:
             parse_entry("transforms", transform, where=f"{where}.corrupt")
+        if condition.side == "test" and study.evaluation.side == "validation":
+            raise ConfigError(
+                f"{where}.side: expected 'validation' in a study that never reads a score of a test case "
+                "(evaluation.side: validation), found 'test'; remove the key"
+            )
 
 
 def _check_side(study: StudyConfig) -> None:

@@ -24,7 +24,8 @@ class InferenceConfig(Section):
 
 
 class ConditionConfig(Section):
-    """What trained networks are tested on besides their own test cases: other data, or changed images.
+    """What trained networks are tested on besides their own test cases: other data, another side, changed images, or
+    several predictions of each.
 
     Nothing is trained for it, and a post-hoc step stays fitted to the validation cases of the network's own data.
     """
@@ -34,21 +35,33 @@ class ConditionConfig(Section):
         description="Data set whose cases are scored; its classes and channels are those of the network's. null: that "
         "which the network was trained on.",
     )
+    side: Literal["test", "validation"] | None = Field(
+        None,
+        description="Side of that data set's split whose cases are scored; null: the study's. A method with a post-hoc "
+        "step is not tested on the validation cases that the step was fitted to.",
+    )
     corrupt: tuple[str, ...] = Field(
         (),
         description="Transforms of each image, one after another: `noise@variance=0.1`, `blur@sigma=2`, or "
         "my_package.module:MyTransform. What they draw depends on the case alone: every method sees the same image.",
     )
+    samples: int = Field(
+        0,
+        ge=0,
+        description="Predictions that a network which draws its predictions makes of each image: scores are those of "
+        "their mean, and scorers that need samples see them all. 0: its one ordinary prediction.",
+    )
     trained_on: tuple[str, ...] | None = Field(
         None,
-        description="Data sets whose networks are tested so; null: all, but for `dataset` itself where nothing is "
-        "corrupted, as that is the ordinary test.",
+        description="Data sets whose networks are tested so; null: all whose ordinary test is another.",
     )
 
     @model_validator(mode="after")
     def _something_is_different(self) -> ConditionConfig:
-        if self.dataset is None and not self.corrupt:
-            raise ValueError("expected `dataset`, `corrupt` or both, found neither: that is the ordinary test")
+        if self.dataset is None and self.side is None and not self.corrupt and not self.samples:
+            raise ValueError(
+                "expected `dataset`, `side`, `corrupt` or `samples`, found none of them: that is the ordinary test"
+            )
         return self
 
 
