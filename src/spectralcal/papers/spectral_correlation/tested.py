@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from spectralcal.report.results import KEYS, Results
+from spectralcal.report.results import Results
 from spectralcal.study.conditions import TEST, condition_of, further_conditions
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell
@@ -39,21 +39,16 @@ class UnderCondition(Results):
     ) -> None:
         grid = results.config.experiments[experiment].model_copy(update={"datasets": (dataset,)})
         experiments = {**results.config.experiments, experiment: grid}
-        super().__init__(results.config.model_copy(update={"experiments": experiments}))
-        self.condition, self.by_class = condition, by_class
+        super().__init__(results.config.model_copy(update={"experiments": experiments}), condition)
+        self.by_class = by_class
 
     def scores(self, experiment: str) -> pd.DataFrame:
         """Tidy scores under the condition."""
-        rows = super().scores(experiment) if self.condition == TEST else self._of_condition(experiment)
+        rows = super().scores(experiment)
         if not self.by_class:
             return rows
         named = rows["class"].map(lambda name: STRUCTURES.get(name, name))
         return pd.concat([rows, rows.assign(metric=rows.metric + " " + named)], ignore_index=True)
-
-    def _of_condition(self, experiment: str) -> pd.DataFrame:
-        wanted = pd.DataFrame([vars(cell) for cell in self.cells(experiment)])
-        rows = pd.read_parquet(self.paths.cases, filters=[("condition", "==", self.condition)])
-        return rows.merge(wanted, on=list(KEYS), how="inner")
 
 
 class Entitled(Results):
@@ -86,7 +81,7 @@ def noise_of(config: StudyConfig, condition: str) -> str | None:
 def conditions(results: Results, dataset: str, noise: bool) -> list[str]:
     """Names of the conditions of a data set's networks, in the order of the study: noise, or shifts."""
     config = results.config
-    cell = Cell(dataset, next(iter(config.architectures)), "", 0)
+    cell = Cell(dataset, next(iter(config.architectures)), next(iter(config.experiments.values())).methods[0], 0)
     return [name for name in further_conditions(config, cell) if (noise_of(config, name) is not None) == noise]
 
 
