@@ -1,6 +1,7 @@
 """A tiny study of the second paper, data to ledger: every table, figure and verdict, numbers found again by hand."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from spectralcal.study.config import load_config, parse_config
 from spectralcal.study.grid import study_cells
 from spectralcal.study.paths import StudyPaths
 
+ROOT = Path(__file__).parents[2]
 PAPER, NAME = "spectral_correlation", "phantom_pictures"
 MAIN = ["ce_dice", "scc", "ce_dice@weight=1.2"]
 TABLES = tuple(f"table{number}" for number in range(1, 7))
@@ -149,7 +151,7 @@ def test_a_study_without_conditions_says_so(results):
 
 
 def test_conditions_have_the_names_of_the_papers_tables():
-    study = Results(load_config("config/scc.yaml"))
+    study = Results(load_config(ROOT / "config/scc.yaml"))
     assert conditions(study, "isic2018", noise=False) == ["isic2017"]
     assert printed_set(study, "isic2018", "isic2017") == "ISIC-18->ISIC-17"
     assert printed_set(study, "kvasir_seg", "polypgen") == "Kvasir-SEG->PolypGen"
