@@ -164,20 +164,28 @@ def test_conditions_have_the_names_of_the_papers_tables():
 # ---- figures -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*SHOWN, *OWN])
-def test_figures_draw_what_their_frames_say(results, name, tmp_path):
+@pytest.fixture
+def style():
     import matplotlib.pyplot as plt
 
+    from spectralcal.report.style import use_style
+
     plt.switch_backend("Agg")
+    use_style()
+    yield plt
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", [*SHOWN, *OWN])
+def test_figures_draw_what_their_frames_say(results, name, style, tmp_path):
     drawn = registry.load("figures", name, PAPER)(results, "sweep" if name == "sweep" else "main")
     assert len(drawn.frame)
     assert len(drawn.caption) > 80
     drawn.drawing.savefig(tmp_path / "figure.png", dpi=50)
-    plt.close(drawn.drawing)
     assert set(registry.constant("figures", name, "NEEDS", PAPER)) <= {"views", "cams"}
 
 
-def test_figures_of_images_say_that_images_stay(results, monkeypatch):
+def test_figures_of_images_say_that_images_stay(results, style, monkeypatch):
     monkeypatch.setattr(Results, "probe", lambda *_: None)
     for name in ("figure2", "figure5", "figure6", "figure7", "figure8", "figure9"):
         drawn = registry.load("figures", name, PAPER)(results, "main")
@@ -185,13 +193,13 @@ def test_figures_of_images_say_that_images_stay(results, monkeypatch):
         assert not len(drawn.frame)
 
 
-def test_figure5_shows_shifts_and_figure7_noise(results):
+def test_figure5_shows_shifts_and_figure7_noise(results, style):
     tests = {name: registry.load("figures", name, PAPER)(results, "main").frame.test.unique().tolist()
              for name in ("figure5", "figure7")}  # fmt: skip
     assert tests == {"figure5": ["test", "shifted"], "figure7": ["test", "gaussian", "loud"]}
 
 
-def test_noise_is_drawn_by_level(results):
+def test_noise_is_drawn_by_level(results, style):
     frame = registry.load("figures", "noise", PAPER)(results, "main").frame
     assert sorted(frame.level.unique()) == [0.0, 0.01, 0.1]
     assert frame.kind.nunique() == 1
