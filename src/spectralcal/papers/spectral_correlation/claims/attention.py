@@ -61,6 +61,8 @@ def maps(study: Study, name: str, roles, networks, methods) -> Sample:
             if names != cases:
                 raise NotMeasured(f"cams of {name}, {architecture}, seed {seed} are of other cases than the first")
             scores = 100 * arrays["scores"][arrays["methods"].tolist().index(method)]  # (N, 3)
+            if not np.isfinite(scores).all(1).any():
+                raise NotMeasured(f"{name}, {architecture}, {method}, seed {seed} predicts no class, so it has no map")
             at = experiments[0 if role == roles[0] else 1].seeds.index(seed)
             whole = [by_patient.get(owners.get(case, case), np.full(at + 1, np.nan))[at] for case in names]
             of_seeds.append(np.column_stack([scores, whole]))
