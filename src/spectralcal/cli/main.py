@@ -286,7 +286,7 @@ def doctor(
     if not time:
         from spectralcal.doctor.diagnose import diagnose
 
-        typer.echo(diagnose(study))
+        typer.echo(diagnose(study, probe=config is not None))
         return
     from spectralcal.machine.slots import gpu_slot, slot_count
     from spectralcal.records.projection import cells_at_once
@@ -295,7 +295,7 @@ def doctor(
     with gpu_slot(study.compute):
         from spectralcal.doctor.diagnose import diagnose, time_and_project
 
-        typer.echo(diagnose(study))
+        typer.echo(diagnose(study, probe=True))
         typer.echo(time_and_project(study, at_once))
 
 
