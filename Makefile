@@ -4,12 +4,15 @@ PYTHON := $(VENV)/bin/python
 RUN    := $(VENV)/bin/snakemake --cores all
 CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
-.PHONY: demo compiled test faults locale lint open open-report paper clean
+.PHONY: demo scc-demo compiled test faults locale lint open open-report paper clean
 
 demo: compiled  ## the phantom study: data to report, in minutes, nothing downloaded but packages
 	$(RUN) --configfile config/demo.yaml
 	@$(VENV)/bin/snakemake --quiet all --configfile config/demo.yaml --report results/demo/report.html
 	@$(PYTHON) -m spectralcal where --config config/demo.yaml
+
+scc-demo: compiled  ## the second paper's study on pictures of a phantom
+	$(RUN) --configfile config/scc_demo.yaml
 
 # As many workers as cores, so one thread each: more would wait for each other's cores, and torch's burn them meanwhile.
 test: compiled  ## unit, contract and workflow tests
@@ -60,4 +63,4 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 clean:  ## the demo's products, not the environment
-	rm -rf results/demo figures/demo data/prepared/demo
+	rm -rf results/demo figures/demo data/prepared/demo results/scc_demo figures/scc_demo data/prepared/scc_demo

@@ -47,9 +47,17 @@ def rows(table):
 # ---- first principles ----------------------------------------------------------------------------------------------
 
 
-def test_every_claim_of_the_list_is_decided_without_results(results):
+#: what the printed numbers alone say against their text
+CONTRADICTED = {"S-02", "S-06", "S-08", "S-10"}
+
+
+def test_without_results_first_principles_and_print_decide_and_nothing_else_does(results):
     found = {one.claim.id: one.verdict for one in ledger(results)}
-    assert found == {"S-11": f.REFUTED, "S-15": f.REFUTED}
+    assert list(found) == [f"S-{number:02d}" for number in range(1, 21)]
+    assert {name for name, verdict in found.items() if verdict == f.REFUTED} == {"S-11", "S-15"}
+    assert {name for name, verdict in found.items() if verdict == f.CONTRADICTED} == CONTRADICTED
+    rest = set(found) - {"S-11", "S-15"} - CONTRADICTED
+    assert {found[name] for name in rest} == {f.NOT_MEASURED}
 
 
 def test_the_printed_term_is_squared_dice_in_every_reading_of_its_transform(results):

@@ -22,6 +22,7 @@ DEEP = [name for name in NAMES if "deep_supervision" in registry.defaults("model
 #: options of networks that take milliseconds; an architecture without a line has its defaults
 TINY = {
     "slice_unet": {"channels": (4, 8, 8)},
+    "slice_transunet": {"channels": (4, 4, 8, 8), "width": 16, "depth": 2, "heads": 2},
     "unet": {"channels": (4, 8, 8)},
     "nnunet": {"base_channels": 4, "max_channels": 8},
     "swin_unetr": {"feature_size": 12, "depths": (1, 1, 2, 1), "num_heads": (1, 1, 2, 2), "window_size": 2},
@@ -37,6 +38,7 @@ TINY = {
 #: trainable parameters with default options, one image channel and four classes: (2-D, 3-D)
 PARAMETERS = {
     "slice_unet": (482_388, 482_388),
+    "slice_transunet": (945_940, 945_940),
     "unet": (5_684_644, 16_543_716),
     "nnunet": (7_762_084, 16_543_716),
     "swin_unetr": (25_138_078, 62_186_806),

@@ -90,7 +90,7 @@ def test_verbs_of_the_report(tmp_path):
     assert found["page"] == set()
 
 
-@pytest.mark.parametrize("name", ["unet", "nnunet", "slice_unet", "transunet"])
+@pytest.mark.parametrize("name", ["unet", "nnunet", "slice_unet", "transunet", "slice_transunet"])
 def test_these_networks_need_no_monai(name):
     """MONAI takes longer to import than torch; it is for networks whose layers are its own."""
     source = (ROOT / f"src/spectralcal/models/{name}.py").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ def test_facts(name):
     facts, *changes = rows(name)
     assert f"| {dataset.title} |" in facts
     assert ", ".join(dataset.classes) in facts
-    if name != "phantom":
+    if dataset.modality != "synthetic":
         assert f"| `{dataset.folder}` |" in facts
         assert dataset.licence in facts
         assert dataset.expected_cases is None or str(dataset.expected_cases) in facts

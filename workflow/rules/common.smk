@@ -125,14 +125,19 @@ except SpectralcalError as error:
 
 
 def needed_datasets():
-    """Data sets that the targets on the command line need: those that they name, or all that have cells to compute."""
+    """Data sets that the targets on the command line need: those that they name, or all that have cells to compute, and
+    those that these are tested on."""
     targets = getattr(workflow.dag_settings, "targets", None) or []
     named = [re.search(r"dataset=([^/]+)", str(target)) for target in targets]
-    return (
-        list(dict.fromkeys(cell.dataset for cell in CELLS if cell not in SHARED))
-        if not targets or None in named
-        else [match[1] for match in named]
-    )
+    if targets and None not in named:
+        return [match[1] for match in named]
+    own = [cell for cell in CELLS if cell not in SHARED]
+    elsewhere = [
+        resolve(study, cell, condition).tested
+        for cell in own
+        for condition in further_conditions(study, cell)
+    ]
+    return list(dict.fromkeys([*(cell.dataset for cell in own), *elsewhere]))
 
 
 def projected(trainings, scorings):

@@ -37,13 +37,14 @@ def claims_needs(config: StudyConfig) -> dict[str, list[Key]]:
     """What the claims of the study's paper read beside scores, as :func:`figure_needs` for figures.
 
     A file of claims says it as ``NEEDS = {"hotspots": "main"}``: the role whose experiment it reads them of, on the
-    first architecture.
+    first architecture; or as a tuple of roles.
     """
     wanted: dict[str, list[Key]] = {}
     for entry in registry.entries("claims", config.paper) if config.claims is not None else ():
         needs = _needs(config, "claims", entry.name) or {}
         _require(config, needs, f"claims of {entry.file.name}")
-        for need, role in needs.items():
+        pairs = [(need, role) for need, said in needs.items() for role in ((said,) if isinstance(said, str) else said)]
+        for need, role in pairs:
             if (name := config.claims.get(role)) is not None:
                 grid = config.experiments[name]
                 keys = [

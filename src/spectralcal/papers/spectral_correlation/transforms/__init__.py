@@ -1,0 +1,1 @@
+"""Corruptions of test images that the paper names, in the readings that its words allow."""
