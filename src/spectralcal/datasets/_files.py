@@ -49,6 +49,12 @@ def read_geometry(path: Path, channels: int = 1) -> tuple[tuple[int, ...], tuple
     return grid.array.shape[:3], grid.spacing_mm
 
 
+def stored_grid(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
+    """Shape and affine (4, 4), index to RAS mm, of the three axes as stored, from the header alone."""
+    array, affine = _open(path, None, voxels=False, channels=None)
+    return array.shape[:3], affine
+
+
 def read_orientation(path: Path) -> str:
     """The directions of the stored axes, one letter each: R or L, A or P, S or I."""
     import nibabel
