@@ -18,6 +18,7 @@ import typer
 
 from spectralcal.base.console import show_any_sign
 from spectralcal.base.errors import ConfigError, SpectralcalError, choices
+from spectralcal.cli import predictions
 
 app = typer.Typer(
     help="Replication benchmark for spectral entropy regularisation and calibration losses in segmentation.",
@@ -30,6 +31,8 @@ datasets_app = typer.Typer(help="Data sets: which there are, which are in place.
 config_app = typer.Typer(help="Configurations: check one, print its schema.", no_args_is_help=True)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(config_app, name="config")
+app.command()(predictions.score)
+app.command()(predictions.calibrate)
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="SPECTRALCAL_CONFIG", help="The study.")]
 Dataset = Annotated[str, typer.Option("--dataset", help="Name of the data set.")]

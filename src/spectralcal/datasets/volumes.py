@@ -14,7 +14,7 @@ import numpy as np
 
 from spectralcal.base.files import write_bytes
 from spectralcal.datasets._checks import BadFile, Grid, map_label, same_grid
-from spectralcal.datasets._files import read_channels, read_image, read_label, stored_grid
+from spectralcal.datasets._files import place_of, read_channels, read_image, read_label, stored_grid
 
 #: of gzip: larger ones take twice the time for a percent or two
 _COMPRESSION = 4
@@ -40,6 +40,10 @@ class StoredGrid:
             BadFile: as :func:`read_image`.
         """
         return cls(*stored_grid(path))
+
+    def in_ras(self) -> Grid:
+        """Spacing and affine of what :meth:`to_ras` gives, as readers give them, with an array that takes no memory."""
+        return place_of(self.shape, self.affine)
 
     def to_ras(self, stored: np.ndarray) -> np.ndarray:
         """Values (x, y, z, ...) in the file's order, turned as what is read is turned; a view."""
