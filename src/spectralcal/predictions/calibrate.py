@@ -86,8 +86,8 @@ def calibrate_predictions(
         classes = classes or Classes.numbered(names)
         if list(classes.names) != names:
             raise DataError(
-                f"{saved}: expected a map of the classes {choices(classes.names)}, found one of {choices(names)}; fit it "
-                "again, or give its classes with --labels"
+                f"{saved}: expected a map of the classes {choices(classes.names)}, found one of {choices(names)}; fit "
+                "it again, or give its classes with --labels"
             )
     else:
         step = new_step(method)

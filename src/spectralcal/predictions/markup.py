@@ -12,11 +12,13 @@ STYLE = """
 body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); background: #fff;
   margin: 0 auto; max-width: 74rem; padding: 1.5rem clamp(0.9rem, 3vw, 2rem) 3rem; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 0.3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 0.4rem; }
-p { margin: 0.4rem 0; max-width: 52rem; } .faint, figcaption, .note { color: var(--faint); font-size: 0.875rem; }
-.cards { display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); margin: 1.2rem 0; }
+p { margin: 0.4rem 0; max-width: 62rem; } .faint, figcaption, .note { color: var(--faint); font-size: 0.875rem; }
+.cards { display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 10.5rem), 1fr));
+  margin: 1.2rem 0; }
 .card { border: 1px solid var(--line); border-top: 3px solid var(--accent); border-radius: 4px;
   padding: 0.6rem 0.8rem; }
-.card b { display: block; font-size: 1.45rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.card b { display: block; font-size: 1.35rem; line-height: 1.3; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
 .card span { display: block; color: var(--faint); font-size: 0.8rem; }
 .scroll { overflow-x: auto; margin: 0.8rem 0; -webkit-overflow-scrolling: touch; }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; min-width: 100%; }
@@ -24,9 +26,11 @@ th, td { padding: 0.3rem 0.7rem; border-bottom: 1px solid var(--line); text-alig
   white-space: nowrap; }
 th { border-bottom: 2px solid #9aa3ad; font-weight: 600; } th:first-child, td:first-child { text-align: left;
   position: sticky; left: 0; background: #fff; }
-td.text { text-align: left; white-space: normal; min-width: 14rem; } td small { display: block; color: var(--faint); }
-.figures { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
-figure { margin: 0; } figure img { width: 100%; height: auto; display: block; }
+td small { display: block; color: var(--faint); }
+.figures { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
+figure { margin: 0; } figure img { width: 100%; max-width: 36rem; height: auto; display: block; }
+figcaption { max-width: 36rem; } dl { margin: 0.8rem 0; max-width: 62rem; font-size: 0.875rem; }
+dt { font-weight: 600; } dd { margin: 0 0 0.35rem; color: var(--faint); }
 @media print { body { max-width: none; } .scroll { overflow: visible; } figure, .card, tr { break-inside: avoid; } }
 """
 
@@ -61,16 +65,20 @@ def cards(entries: Iterable[tuple[str, str, str]]) -> str:
     return f'<div class="cards">{"".join(each)}</div>'
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]], text: Sequence[int] = ()) -> str:
+def definitions(entries: Iterable[tuple[str, str]]) -> str:
+    """Words and what they mean."""
+    return f"<dl>{''.join(f'<dt>{html.escape(word)}</dt><dd>{html.escape(said)}</dd>' for word, said in entries)}</dl>"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> str:
     """A table whose first column stays in view.
 
     Args:
         heads: of the columns.
         rows: cells; a pair is a value and a smaller line below it.
-        text: places of columns that hold sentences.
     """
     head = "".join(f"<th>{html.escape(one)}</th>" for one in heads)
-    body = "".join(f"<tr>{''.join(_cell(cell, place in text) for place, cell in enumerate(row))}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -87,8 +95,7 @@ def figures(panels: Iterable[tuple[str, str]]) -> str:
     return f'<div class="figures">{"".join(each)}</div>'
 
 
-def _cell(cell: str | tuple[str, str], text: bool) -> str:
-    kind = ' class="text"' if text else ""
+def _cell(cell: str | tuple[str, str]) -> str:
     if isinstance(cell, tuple):
-        return f"<td{kind}>{html.escape(cell[0])}<small>{html.escape(cell[1])}</small></td>"
-    return f"<td{kind}>{html.escape(cell)}</td>"
+        return f"<td>{html.escape(cell[0])}<small>{html.escape(cell[1])}</small></td>"
+    return f"<td>{html.escape(cell)}</td>"

@@ -122,23 +122,21 @@ def _overlap(by_score: Mapping, cases: PredictedCases, settings: EvaluationConfi
 
 
 def _calibration(by_score: Mapping) -> str:
-    rows = []
+    rows, said = [], []
     for name, protocol in PROTOCOLS.items():
-        scored = [by_score[("all", metric, name)] for metric in CALIBRATION]
+        scored = [by_score["all", metric, name] for metric in CALIBRATION]
         floor = by_score.get(("all", f"ECE{FLOOR}", name))
-        by_labels = "; the labels choose these voxels, so that a calibrated network is not at 0" * (
-            protocol.region in CHOSEN_BY_LABELS
-        )
-        said = f"{REGIONS[protocol.region]}: {protocol.source}{by_labels}"
         values = [_value(row, row["metric"]) for row in scored]
-        rows.append([name, *values, "–" if floor is None else _value(floor, "ECE")[0], said])
+        rows.append([name, *values, "–" if floor is None else _value(floor, "ECE")])
+        more = "; the labels choose these voxels, so a calibrated network is not at 0"
+        by_labels = more if protocol.region in CHOSEN_BY_LABELS else ""
+        said.append((name, f"{REGIONS[protocol.region]}: {protocol.source}{by_labels}"))
     heads = [*(metric.replace("signed_gap", "conf. − acc.") for metric in CALIBRATION), "ECE if calibrated"]
     note = (
         "All ×10⁻³, lower is better (confidence − accuracy: nearer to 0). Means over patients with 95 % intervals; "
-        '"nixon" is one pool of all voxels and has none. Use the same protocol when you compare with published numbers.'
+        '"nixon" is one pool of all voxels and has none. Compare with published numbers under their own protocol only.'
     )
-    place = len(CALIBRATION) + 2
-    return markup.table(["protocol", *heads, "voxels and source"], rows, text=(place,)) + markup.paragraph(note, "note")
+    return markup.table(["protocol", *heads], rows) + markup.paragraph(note, "note") + markup.definitions(said)
 
 
 def _unbinned(measures: Sequence[Mapping[str, Any]], regions: Sequence[str]) -> Iterator[str]:
