@@ -17,7 +17,7 @@ p { margin: 0.4rem 0; max-width: 62rem; } .faint, figcaption, .note { color: var
   margin: 1.2rem 0; }
 .card { border: 1px solid var(--line); border-top: 3px solid var(--accent); border-radius: 4px;
   padding: 0.6rem 0.8rem; }
-.card b { display: block; font-size: 1.35rem; line-height: 1.3; white-space: nowrap;
+.card b { display: block; font-size: clamp(1.1rem, 1.6vw, 1.35rem); line-height: 1.4; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .card span { display: block; color: var(--faint); font-size: 0.8rem; }
 .scroll { overflow-x: auto; margin: 0.8rem 0; -webkit-overflow-scrolling: touch; }
