@@ -129,7 +129,7 @@ def architectures(results: Path, data_set: str) -> str:
             if ours and row["value"]:
                 text += f" [{float(row['low']):.2f}, {float(row['high']):.2f}]"
             found.setdefault(row["architecture"], []).append(text)
-    head = [f"{metric}, {what}" for metric in ("DSC", "ECE") for what in ("CE", "Ours", "Ours - CE")]
+    head = [f"{metric}, {what}" for metric in ("DSC", "ECE") for what in ("CE", "Spectral", "Spectral - CE")]
     lines = [_row("", head), "|---" + "|---:" * len(head) + "|"]
     return "\n".join([*lines, *(_row(f"`{name}`", texts) for name, texts in found.items())])
 

@@ -82,7 +82,7 @@ def test_effect_is_that_of_the_best_baseline(make):
         return errors[method] * 1e-3 if metric == "ECE" else None
 
     found = make(value, noise=0.0, datasets=["acdc"]).findings("C01")["acdc"]
-    assert found.effect == "ECE, best baseline (MbLS) - Ours"
+    assert found.effect == "ECE, best baseline (MbLS) - Spectral"
     assert found.value == pytest.approx(1.0)
     assert (found.seeds, found.patients, found.cases) == (5, 8, 8)
 

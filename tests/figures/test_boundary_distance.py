@@ -98,7 +98,7 @@ def test_page_is_tidy_and_names_holes(study):
     assert_tidy(made.drawing)
     assert "Without results: FL" in made.caption
     legend = [text.get_text() for text in made.drawing.legends[0].get_texts()]
-    assert legend == ["CE", "FL (missing)", "Ours"]
+    assert legend == ["CE", "FL (missing)", "Spectral"]
 
 
 def test_nothing_at_all_is_a_figure_of_holes(study):

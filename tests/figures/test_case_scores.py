@@ -51,8 +51,8 @@ def test_statuses_tell_missing_from_undefined(tmp_path):
     results = known_study(tmp_path, lambda cell, *_: kinds[cell.method], methods=tuple(kinds), status="undefined")
     found = case_scores(results, "main", "phantom", "unet", "ECE", "paper")
     assert found.status == {"ce": "ok", "focal": "missing", "spectral": "undefined"}
-    said = _case_scores.hole_sentences(found.status, {"ce": "CE", "focal": "FL", "spectral": "Ours"})
-    assert said == " Without results: FL. Without a value in any case: Ours."
+    said = _case_scores.hole_sentences(found.status, {"ce": "CE", "focal": "FL", "spectral": "Spectral"})
+    assert said == " Without results: FL. Without a value in any case: Spectral."
 
 
 def test_pooled_protocol_is_refused(study):

@@ -84,7 +84,7 @@ def test_figures_fit_the_page(three, name):
 @pytest.mark.parametrize("name", ["figure3", "reliability", "training_curves", "true_calibration"])
 def test_method_without_results_is_named_in_legend_and_caption(three, name):
     made = drawn(three, name)
-    assert legend_texts(made.drawing) == ["CE", "FL (missing)", "Ours"]
+    assert legend_texts(made.drawing) == ["CE", "FL (missing)", "Spectral"]
     assert "Without results: FL" in made.caption
 
 
@@ -100,10 +100,10 @@ def test_rows_of_figure2(three):
     drawing = drawn(three, "figure2").drawing
     titles = {axes.get_title(loc="left") for axes in drawing.axes}
     assert {"image", "reference", "segmentation", "confidence", "errors"} <= titles
-    assert [axes.get_ylabel() for axes in drawing.axes if axes.get_ylabel() in ("CE", "FL", "Ours")] == [
+    assert [axes.get_ylabel() for axes in drawing.axes if axes.get_ylabel() in ("CE", "FL", "Spectral")] == [
         "CE",
         "FL",
-        "Ours",
+        "Spectral",
     ]
     words = [text.get_text() for axes in drawing.axes for text in axes.texts]
     assert words.count("missing") == 3

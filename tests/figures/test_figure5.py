@@ -30,7 +30,7 @@ def test_worst_is_0_and_best_is_1_in_every_metric(tmp_path):
     dice = made.frame[made.frame.metric == "DSC"]
     np.testing.assert_allclose(dice.worst, 70 - 3.5)
     np.testing.assert_allclose(dice.best, 90 - 3.5)
-    assert "Ours 1.00, FL 0.25, CE 0.00" in made.caption
+    assert "Spectral 1.00, FL 0.25, CE 0.00" in made.caption
 
 
 def test_equal_methods_are_all_at_1(tmp_path):

@@ -111,6 +111,6 @@ def test_every_case_is_joined_with_itself(tmp_path):
 def test_method_without_results_leaves_its_row_empty(tmp_path):
     results = known_study(tmp_path, lambda cell, *a: None if cell.method == "spectral" else wide(cell, *a))
     made = figure6.figure6(results, "main")
-    assert "Without results: Ours." in made.caption
+    assert "Without results: Spectral." in made.caption
     assert made.drawing.axes[0].get_title(loc="right") == "variance ratio: none"
     assert [text.get_text() for text in made.drawing.axes[0].texts] == ["missing"]

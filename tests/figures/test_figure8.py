@@ -138,7 +138,8 @@ def test_control_is_another_seed_of_cross_entropy(study):
     table = hotspot_frame(two, "main", "phantom", "unet", "spectral", "spearman")
     assert set(table[table.method == control_of("ce")].label) == {"CE, other seed"}
     # What can be compared with it is the method of that seed, not of cross-entropy's own.
-    (row,) = table[(table.level == "mean") & (table.label == "Ours, other seed") & (table.strength == "signed")].value
+    own = table.label == "Spectral, other seed"
+    (row,) = table[(table.level == "mean") & own & (table.strength == "signed")].value
     files = [arrays_of(two, seed) for seed in (0, 1)]
     assert row == pytest.approx(np.mean([f["following"][list(f["following_methods"]).index("spectral"), :, 0, 0, 0]
                                          for f in files]))  # fmt: skip
@@ -157,7 +158,7 @@ def test_page_is_tidy_and_fits(study):
     assert width <= 178 + 1e-6
     assert height < 230
     titles = [axes.get_title(loc="left").split("$ ")[-1] for axes in made.drawing.axes]
-    for title in ("image and reference", "high-frequency power", "hotspots", "CE − Ours", "signed", "magnitude"):
+    for title in ("image and reference", "high-frequency power", "hotspots", "CE − Spectral", "signed", "magnitude"):
         assert title in titles
     assert "Case phantom_000 (the test case with the median Dice of ce), slice" in made.caption
     assert "5 test cases" in made.caption
@@ -183,7 +184,7 @@ def test_nothing_measured_is_a_figure_of_holes(study, there):
     made = drawn(results)
     assert (made.frame.status == "missing").all()
     assert "No case has been measured" in made.caption
-    assert "Without results: Ours, CE" in made.caption
+    assert "Without results: Spectral, CE" in made.caption
     assert words(made.drawing).count("not measured") == 4
 
 
@@ -206,4 +207,4 @@ def test_options_are_checked(study):
 
 def test_names_are_measured():
     assert names_width([]) == 0
-    assert 0 < names_width(["CE"]) < names_width(["CE", "Ours (confidence=max_prob)"]) < 50
+    assert 0 < names_width(["CE"]) < names_width(["CE", "Spectral, on probability"]) < 50

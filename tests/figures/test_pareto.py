@@ -47,7 +47,7 @@ def test_front_and_exact_intervals(tmp_path):
     assert (
         "Hollow markers: another method is better in both by the intervals of both paired differences, " in made.caption
     )
-    assert "with Bonferroni's correction for 3 others: FL (by MbLS, Ours)." in made.caption
+    assert "with Bonferroni's correction for 3 others: FL (by MbLS, Spectral)." in made.caption
     hollow = [line for line in made.drawing.axes[0].lines if line.get_markerfacecolor() == "white"]
     assert [tuple(line.get_xydata()[0]) for line in hollow] == [(pytest.approx(52.5), pytest.approx(390))]
 
@@ -202,4 +202,5 @@ def test_method_without_results_is_named_and_not_on_the_front(tmp_path):
     assert (row.front, row.status) == (False, "missing")
     assert pd.isna(row.beaten_by)
     assert "Without results: MbLS." in made.caption
-    assert [text.get_text() for text in made.drawing.legends[0].get_texts()] == ["CE", "FL", "MbLS (missing)", "Ours"]
+    texts = [text.get_text() for text in made.drawing.legends[0].get_texts()]
+    assert texts == ["CE", "FL", "MbLS (missing)", "Spectral"]

@@ -133,7 +133,7 @@ def test_a_missing_setting_is_a_cross(study):
     made = drawn(results)
     crosses = [line for line in made.drawing.axes[0].lines if line.get_marker() == "x"]
     np.testing.assert_allclose(crosses[0].get_xdata(), [1.0])
-    assert "Without results: Ours (weight=1.0)" in made.caption
+    assert "Without results: Spectral, λ = 1" in made.caption
 
 
 def test_without_a_default_there_are_no_differences(study):

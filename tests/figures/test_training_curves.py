@@ -26,7 +26,7 @@ def test_ratio_of_a_sweep_follows_the_weight_and_is_told_in_the_caption(study):
     assert_tidy(made.drawing)
     ratios = made.frame[made.frame.panel == "ratio"].groupby("method").value.mean()
     assert ratios["spectral@weight=0.1"] / ratios["spectral"] == pytest.approx(10, rel=0.3)
-    assert f"Ours (weight=0.1) {ratios['spectral@weight=0.1']:.2g} (100%)" in made.caption
+    assert f"Spectral, λ = 0.1 {ratios['spectral@weight=0.1']:.2g} (100%)" in made.caption
     axes = made.drawing.axes[3]
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[1] >= 1.0  # the line of equal strength is on the page
@@ -50,7 +50,7 @@ def test_settings_of_one_option_have_the_colours_of_a_scale_in_the_order_of_thei
         assert drawn == {"-", "--"}
     assert list(dict.fromkeys(made.frame.method))[2] == "spectral"
     assert "Colours: from the smallest weight (light) to the largest (dark)." in made.caption
-    assert "Ours (weight=0.01, default) " in made.caption
+    assert "Spectral, λ = 0.01 (default) " in made.caption
 
 
 def test_different_methods_look_as_in_every_figure(study):
@@ -59,8 +59,8 @@ def test_different_methods_look_as_in_every_figure(study):
     found = {line.get_label(): line.get_color() for line in made.drawing.legends[0].get_lines()}
     known = STYLE.looks(methods)
     assert found["CE"] == known["ce"].color
-    assert found["Ours"] == known["spectral"].color
-    assert found["Ours (confidence=margin)"] == known["spectral@confidence=margin"].color
+    assert found["Spectral"] == known["spectral"].color
+    assert found["Spectral, on margin"] == known["spectral@confidence=margin"].color
     assert "Colours" not in made.caption
 
 
@@ -68,7 +68,7 @@ def test_beside_settings_a_baseline_keeps_its_look_and_names_are_whole(study):
     made = training_curves(study(methods=SWEEP, seeds=(0,)), "main")
     lines = made.drawing.legends[0].get_lines()
     assert [line.get_label() for line in lines] == [
-        "CE", "Ours (weight=0.01, default)", "Ours (weight=0.1)", "Ours (weight=1.0)",
+        "CE", "Spectral, λ = 0.01 (default)", "Spectral, λ = 0.1", "Spectral, λ = 1",
     ]  # fmt: skip
     assert lines[0].get_color() == STYLE.looks(["ce"])["ce"].color
 
@@ -105,7 +105,7 @@ def test_legends_of_long_names_stay_on_the_page(count):
 
     figure = plt.figure(figsize=(7.0, 3.0), layout="constrained")
     figure.subplots()
-    legend_below(figure, [Line2D([], [], label=f"Ours (confidence=max_prob, n={n})") for n in range(count)])
+    legend_below(figure, [Line2D([], [], label=f"Spectral, on probability, n = {n}") for n in range(count)])
     figure.canvas.draw()
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0

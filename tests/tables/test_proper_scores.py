@@ -83,7 +83,7 @@ def test_lower_proper_scores_are_better_and_ties_have_no_mark(study):
 
     table = proper_scores(study(methods=("ce", "spectral"), seeds=(0, 1, 2, 3, 4), cases=9, edit=scored(value)), "main")
     for metric in ("Brier", "NLL"):
-        ours, ce = line(table, metric, "Ours"), line(table, metric, "CE")
+        ours, ce = line(table, metric, "Spectral"), line(table, metric, "CE")
         assert (ours["paper"], ce["paper"]) == ("**24.0 ± 0.0**‡", "*34.0 ± 0.0*")
         assert ours["boundary"] == ce["boundary"] == "**20.0 ± 0.0**"
 
@@ -103,10 +103,10 @@ def test_a_signed_gap_has_an_interval_and_no_best(study):
     assert table.frame[table.frame.metric == "Brier"]["rank"].notna().all()
     assert dict(table.frame.dtypes) == dict(table2(results, "main").frame.dtypes)
     assert line(table, "signed gap (×10⁻³)", "CE")["paper"] == "100.0"
-    assert line(table, "signed gap (×10⁻³)", "Ours")["paper"] == "−100.0"
+    assert line(table, "signed gap (×10⁻³)", "Spectral")["paper"] == "−100.0"
     low, high = frame[(frame.method == "spectral") & (frame.protocol == "paper")][["low", "high"]].iloc[0]
     assert low < -100.0 < high < 0
-    assert line(table, "signed gap", "Ours", below=1)["paper"] == f"−{-low:.1f} to −{-high:.1f}"
+    assert line(table, "signed gap", "Spectral", below=1)["paper"] == f"−{-low:.1f} to −{-high:.1f}"
     assert f"{{\\scriptsize $-${-low:.1f} to $-${-high:.1f}}}" in table.latex
     assert "---" not in table.latex
     assert "& Brier $\\downarrow$ & NLL $\\downarrow$ & signed gap &" in table.latex
@@ -117,7 +117,7 @@ def test_a_gap_that_is_printed_as_zero_has_no_sign(study):
     table = proper_scores(study(methods=("ce", "spectral"), seeds=(0,), edit=edit), "main")
     assert line(table, "signed gap", "CE")["paper"] == "0.0"
     assert line(table, "signed gap", "CE", below=1)["paper"] == "0.0 to 0.0"
-    assert line(table, "signed gap", "Ours")["paper"] == "−0.4"
+    assert line(table, "signed gap", "Spectral")["paper"] == "−0.4"
     assert "-0.0" not in table.markdown + table.latex
 
 

@@ -81,7 +81,7 @@ def test_emphasis_is_given_within_a_protocol(study):
     lines = table.markdown.split("Phantom, ECE")[1].splitlines()
     assert lines[2].startswith("| CE | **10.0** |")
     assert lines[2].endswith("*20.0* |")
-    assert lines[4].startswith("| Ours | *20.0* |")
+    assert lines[4].startswith("| Spectral | *20.0* |")
     assert lines[4].endswith("**10.0** |")
 
 

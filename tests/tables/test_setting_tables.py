@@ -36,7 +36,7 @@ def first_cells(markdown):
 def test_table3_keeps_the_order_of_the_study_and_prints_six_metrics(study, brats):
     table = table3(study(methods=("ce", "spectral@window=1", "spectral"), seeds=(0,)), "main")
     rows = [name for name in first_cells(table.markdown) if name not in ("Phantom", "---", "*95 % interval*")]
-    assert rows == ["CE", "*paper*", "Ours (window=1)", "*paper*", "Ours", "*paper*"]
+    assert rows == ["CE", "*paper*", "Spectral, no window", "*paper*", "Spectral", "*paper*"]
     assert list(dict.fromkeys(table.frame.metric)) == ["DSC", "HD95", "ASD", "ECE", "SCE", "TACE"]
     # Its fractions stand in the units of ours.
     assert "| *paper* | 86.9 | 2.27 | 0.40 | 9.1 | 10.7 | 42.7 |" in table.markdown
@@ -135,7 +135,7 @@ def test_which_option_is_swept_is_read_from_the_names(study):
     table = table4(results, "with_baseline", experiments=("two", "words", "other_loss"))
     names = first_cells(table.markdown)
     assert names.index("CE") < names.index("0.001")
-    assert {"Ours (window=1)", "**two**", "**confidence**", "margin", "max_logit"} <= set(names)
+    assert {"Spectral, no window", "**two**", "**confidence**", "margin", "max_logit"} <= set(names)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError, choices
 from spectralcal.base.papers import FILE, paper_of
 from spectralcal.records.light.files import has, read_text
+from spectralcal.report.names import loss_name, method_name, phrase
 from spectralcal.report.style import Style
 from spectralcal.study.config import PaperConfig, StudyConfig
 from spectralcal.study.grid import experiment_cells, trained_cell
@@ -76,17 +77,16 @@ class Vocabulary:
         return Style.of(self.paper)
 
     def label(self, method: str) -> str:
-        """Short name of a method for tables and legends: ``FL``, ``FL (gamma=1.0)``, ``CE + temperature``,
-        ``Ensemble of 5, CE``."""
-        parsed = method_of(self.config, method)
-        entry = self.paper.methods.get(parsed.loss)
-        label = (entry and entry.label) or registry.constant("losses", parsed.loss, "LABEL")
-        label = label or parsed.loss.rpartition(":")[2]
-        if parsed.options:
-            label += f" ({', '.join(f'{key}={value}' for key, value in parsed.options)})"
-        if parsed.members:
-            label = f"Ensemble of {parsed.members}, {label}"
-        return label + (f" + {parsed.post_hoc.replace('_', ' ')}" if parsed.post_hoc else "")
+        """Printed name of a method (:func:`spectralcal.report.names.method_name`)."""
+        return method_name(self.paper, method_of(self.config, method))
+
+    def loss_label(self, method: str) -> str:
+        """Printed name of a method's loss, without options and post-hoc step."""
+        return loss_name(self.paper, method_of(self.config, method).loss)
+
+    def phrase(self, method: str, option: str, value: object) -> str:
+        """Printed form of an option of a method's loss: ``λ = 0.01``."""
+        return phrase(self.paper, method_of(self.config, method).loss, option, value)
 
     def title(self, dataset: str) -> str:
         """Printed name of a data set: its own, or the one that the configuration gives it."""

@@ -117,7 +117,7 @@ class Part:
     """One measured condition of a claim.
 
     Attributes:
-        text: what the number is, for example ``"ECE, best baseline - Ours"``.
+        text: what the number is, for example ``"ECE, best baseline - Spectral"``.
         measure: the number.
         holds: true for values at which the claim holds.
         fails: true for values at which it does not; a value may be neither.
@@ -150,7 +150,7 @@ class Part:
 
     @property
     def words(self) -> str:
-        """``ECE, best baseline - Ours: 0.4 x10^-3 [0.1, 0.7], seeds 0.3, 0.4, 0.5``."""
+        """``ECE, best baseline - Spectral: 0.4 x10^-3 [0.1, 0.7], seeds 0.3, 0.4, 0.5``."""
         m = self.measure
         if np.isnan(m.value):
             return f"{self.text}: {'lost in print' if m.interval == 'rounding' else 'no value'}"

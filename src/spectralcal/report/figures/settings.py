@@ -23,11 +23,15 @@ class Settings:
     Attributes:
         option: its name; empty if there are no such settings.
         values: value by method, the smallest first.
+        phrases: the value in print by method, ``λ = 0.01``.
+        loss: printed name of the loss.
         default: the method without options; empty if it is none of them.
     """
 
     option: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
+    phrases: Mapping[str, str] = field(default_factory=dict)
+    loss: str = ""
     default: str = ""
 
     def ordered(self, methods: Iterable[str]) -> list[str]:
@@ -47,11 +51,9 @@ class Settings:
         }
 
     def names(self, labels: Mapping[str, str]) -> dict[str, str]:
-        """Labels that say the value, that of the default too: ``Ours (weight=0.01, default)``."""
+        """Labels that say the value, that of the default too: ``Spectral, λ = 0.01 (default)``."""
         return {
-            method: f"{label.partition(' (')[0]} ({self._value(method, ', default')})"
-            if method in self.values
-            else label
+            method: f"{self.loss}, {self._value(method)}" if method in self.values else label
             for method, label in labels.items()
         }
 
@@ -59,10 +61,10 @@ class Settings:
         """Names for a legend: the values alone if there is nothing else, so that they stand in one line, in order."""
         if set(names) - set(self.values):
             return dict(names)
-        return {method: self._value(method, " (default)") for method in names}
+        return {method: self._value(method) for method in names}
 
-    def _value(self, method: str, default: str) -> str:
-        return f"{self.option}={self.values[method]}{default if method == self.default else ''}"
+    def _value(self, method: str) -> str:
+        return self.phrases[method] + " (default)" * (method == self.default)
 
 
 def numeric_settings(results: Results, experiment: str) -> Settings:
@@ -72,4 +74,6 @@ def numeric_settings(results: Results, experiment: str) -> Settings:
     if not numeric or len(values) < FEWEST:
         return Settings()
     default = next((name for name in values if not method_of(results.config, name).options), "")
-    return Settings(option, dict(sorted(values.items(), key=lambda item: item[1])), default)
+    values = dict(sorted(values.items(), key=lambda item: item[1]))
+    phrases = {name: results.phrase(name, option, value) for name, value in values.items()}
+    return Settings(option, values, phrases, results.loss_label(next(iter(values))), default)

@@ -16,7 +16,7 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "⁻³": r"$^{-3}$",
     "<": r"$<$", ">": r"$>$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "‡": r"\ddag{}",
-    "λ": r"$\lambda$", "τ": r"$\tau$", "–": "--", "²": r"$^{2}$",
+    "α": r"$\alpha$", "γ": r"$\gamma$", "λ": r"$\lambda$", "σ": r"$\sigma$", "τ": r"$\tau$", "–": "--", "²": r"$^{2}$",
 }  # fmt: skip
 
 

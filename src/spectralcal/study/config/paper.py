@@ -35,6 +35,11 @@ class PaperMethod(Section):
 
     label: str | None = Field(None, description="Name in tables and legends; null: the loss's LABEL, else its name.")
     printed: str | None = Field(None, description="Name in the paper's tables; null: the paper does not have it.")
+    options: dict[str, str | dict[str, str]] = Field(
+        {},
+        description="What its options are called in print: option -> phrase, with {} for the value, or value -> "
+        "phrase, with `other` for all other values. Without one: its name and value in words.",
+    )
     look: LookConfig | None = Field(None, description="How it is drawn; null: a spare colour by its name.")
 
 

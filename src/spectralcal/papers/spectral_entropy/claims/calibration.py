@@ -41,9 +41,9 @@ def tace_pattern(study: Study, claim: Claim) -> list[Finding]:
         others = [sample.at(method) for method in study.named("main", *(b for b in BASELINES if b != "CRaC"))]
         crac, ours = (sample.at(method) for method in study.named("main", "CRaC", "Ours"))
         parts = [
-            Part("TACE, Ours - CRaC", sample.measure(lambda m: m[..., ours, 0] - m[..., crac, 0]), above(0), below(0),
-                 TACE.unit),
-            Part("TACE, best of the other baselines - Ours", _margin(sample, others, ours), above(0), below(0),
+            Part("TACE, Spectral - CRaC", sample.measure(lambda m: m[..., ours, 0] - m[..., crac, 0]), above(0),
+                 below(0), TACE.unit),
+            Part("TACE, best of the other baselines - Spectral", _margin(sample, others, ours), above(0), below(0),
                  TACE.unit),
         ]  # fmt: skip
         return conclude(name, parts, evidence)
@@ -55,10 +55,10 @@ def tace_pattern(study: Study, claim: Claim) -> list[Finding]:
         rest = smallest(cell[name] for name in BASELINES if not (conceded and name == "CRaC"))
         which = "best baseline but CRaC" if conceded else "best baseline"
         margin = (rest - cell["Ours"]).measure
-        parts.append(Part(f"{data_set}, TACE, {which} - Ours", margin, above(0), below(0), TACE.unit))
+        parts.append(Part(f"{data_set}, TACE, {which} - Spectral", margin, above(0), below(0), TACE.unit))
         if conceded:
             lead = (cell["Ours"] - cell["CRaC"]).measure
-            parts.append(Part(f"{data_set}, TACE, Ours - CRaC", lead, above(0), below(0), TACE.unit))
+            parts.append(Part(f"{data_set}, TACE, Spectral - CRaC", lead, above(0), below(0), TACE.unit))
     return [*study.each(claim, "main", on, elsewhere=False), print_finding(parts, ("table2",))]
 
 
@@ -68,7 +68,7 @@ def lowest(study: Study, data_set: str, score: Score) -> Finding:
     baselines = list(range(len(BASELINES)))
     margin = _margin(sample, baselines, len(BASELINES))
     best = sample.methods[int(np.argmin(sample.means[baselines, 0]))]
-    text = f"{score.metric}, best baseline ({study.results.label(best)}) - Ours"
+    text = f"{score.metric}, best baseline ({study.results.label(best)}) - Spectral"
     note = _in_proportion(sample, margin, best) if score is ECE else ""
     return conclude(data_set, [Part(text, margin, above(0), below(0), score.unit)], evidence, note=note)
 
@@ -87,7 +87,7 @@ def _in_proportion(sample: Sample, margin: Measure, best: str) -> str:
         f"{DATA_SETS[name]} (printed margin {100 * _printed_margin(name):.0f} %)"
         for name, subjects in SUBJECTS.items()
     )
-    return f"{said}. One training of CE and Ours each, with the noise of these, has a standard error of {errors}"
+    return f"{said}. One training of CE and Spectral each, with the noise of these, has a standard error of {errors}"
 
 
 def _printed_margin(name: str) -> float:
@@ -112,7 +112,7 @@ def _printed_lowest(score: Score, data_sets) -> Finding:
     for data_set in data_sets:
         rest = smallest(printed("table2", data_set, score.metric, method) for method in BASELINES)
         margin = rest - printed("table2", data_set, score.metric, "Ours")
-        parts.append(Part(f"{data_set}, {score.metric}, best baseline - Ours", margin.measure, above(0), below(0),
+        parts.append(Part(f"{data_set}, {score.metric}, best baseline - Spectral", margin.measure, above(0), below(0),
                           score.unit))  # fmt: skip
     return print_finding(parts, ("table2",))
 

@@ -36,7 +36,8 @@ def nothing_at_inference(study: Study, claim: Claim) -> list[Finding]:
         seeds = zip(*study.cells("main", name, methods), strict=True)
         more = [_parameters(study, ours) - _parameters(study, ce) for ce, ours in seeds]
         # A count of parameters is no estimate: one training is as good as three.
-        parts = [Part("parameters, Ours - CE", exact(change), lambda v: v == 0, lambda v: v != 0) for change in more]
+        text = "parameters, Spectral - CE"
+        parts = [Part(text, exact(change), lambda v: v == 0, lambda v: v != 0) for change in more]
         return conclude(name, parts, study.files("main", name, methods, "model.json"))
 
     return [_no_parameters(), *study.each(claim, "main", on)]
@@ -50,7 +51,7 @@ def little_in_training(study: Study, claim: Claim) -> list[Finding]:
         cells = study.cells("main", name, methods)
         times = [[_step_time(study, cell) for cell in row] for row in cells]
         added = over_seeds([100 * (ours / ce - 1) for ce, ours in zip(*times, strict=True)])
-        part = Part("median time of a step, Ours / CE - 1", added, at_most(FEW), above(FEW), "%")
+        part = Part("median time of a step, Spectral / CE - 1", added, at_most(FEW), above(FEW), "%")
         finding = conclude(name, [part], study.files("main", name, methods, "history.csv"))
         patch = study.results.config.training_of(name, study.architecture("main")).patch
         if tuple(patch) != PATCH:

@@ -68,10 +68,10 @@ def six_architectures(study: Study, claim: Claim) -> list[Finding]:
                 unmeasured.append(f"{architecture}: {reason}")
                 continue
             parts += [
-                Part(f"{architecture}: DSC, Ours - CE", sample.measure(lambda m: m[..., 1, 0] - m[..., 0, 0]), above(0),
-                     below(0), DSC.unit),
-                Part(f"{architecture}: ECE, CE - Ours", sample.measure(lambda m: m[..., 0, 1] - m[..., 1, 1]), above(0),
-                     below(0), ECE.unit),
+                Part(f"{architecture}: DSC, Spectral - CE", sample.measure(lambda m: m[..., 1, 0] - m[..., 0, 0]),
+                     above(0), below(0), DSC.unit),
+                Part(f"{architecture}: ECE, CE - Spectral", sample.measure(lambda m: m[..., 0, 1] - m[..., 1, 1]),
+                     above(0), below(0), ECE.unit),
             ]  # fmt: skip
         if not parts:
             raise NotMeasured("; ".join(unmeasured))
@@ -97,8 +97,8 @@ def narrower(study: Study, claim: Claim) -> list[Finding]:
         for q, score in enumerate((DSC, ECE)):
             sign = 1.0 if score.higher else -1.0
             gain = sample.measure(lambda m, q=q, sign=sign: sign * (m[..., 1, q] - m[..., 0, q]))
-            parts += [Part(f"variance of {score.metric} over patients, Ours / CE", sample.measure(_variance_ratio(q)),
-                           below(1), at_least(1)),
+            parts += [Part(f"variance of {score.metric} over patients, Spectral / CE",
+                           sample.measure(_variance_ratio(q)), below(1), at_least(1)),
                       Part(f"gain in mean {score.metric}", gain, above(0), below(0), score.unit)]  # fmt: skip
         return conclude(name, parts, study.files("main", name, scores.methods, "cases.csv"))
 
@@ -118,9 +118,9 @@ def best_rank(study: Study, claim: Claim) -> list[Finding]:
     ranks = [[rank_range(cell, row[:i] + row[i + 1 :]) for i, cell in enumerate(row)] for row in cells]
     means = [_mean_rank([row[i] for row in ranks]) for i in range(len(LOSSES))]
     margin = smallest(means[:-1]) - means[-1]
-    text = f"mean rank over the {len(cells)} complete rows, best baseline - Ours"
+    text = f"mean rank over the {len(cells)} complete rows, best baseline - Spectral"
     return [
-        *_one_and_all(study, claim, {"mean rank over six metrics, best baseline - Ours": mean_rank}),
+        *_one_and_all(study, claim, {"mean rank over six metrics, best baseline - Spectral": mean_rank}),
         print_finding([Part(text, margin.measure, above(0), below(0))], ("table1", "table2")),
     ]
 
@@ -128,8 +128,8 @@ def best_rank(study: Study, claim: Claim) -> list[Finding]:
 def largest_radar(study: Study, claim: Claim) -> list[Finding]:
     """C37: the largest and most regular polygon in the radar plot."""
     return _one_and_all(study, claim, {
-        "area of the radar polygon (1 if full), Ours - largest baseline": radar_area,
-        "irregularity (variation of its radii), smallest baseline - Ours": radar_variation,
+        "area of the radar polygon (1 if full), Spectral - largest baseline": radar_area,
+        "irregularity (variation of its radii), smallest baseline - Spectral": radar_variation,
     })  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def order_survives_tuning(study: Study, claim: Claim) -> list[Finding]:
         sample = study.scores("tuned", name, [*others, ours], [ECE])
         best = int(np.argmin(sample.means[:-1, 0]))
         margin = sample.measure(lambda m: m[..., best, 0] - m[..., -1, 0], len(others))
-        text = f"ECE, best tuned baseline ({study.results.label(others[best])}) - Ours"
+        text = f"ECE, best tuned baseline ({study.results.label(others[best])}) - Spectral"
         note = f"The best of {len(others)} baselines was picked on the test cases, which favours it"
         part = Part(text, margin, above(0), below(0), ECE.unit)
         return conclude(name, [part], study.table("tuned", "table2"), note=note)
@@ -202,7 +202,7 @@ def not_just_temperature(study: Study, claim: Claim) -> list[Finding]:
 
         def beyond(method: int, text: str) -> list[Part]:
             return [
-                Part(f"{score.metric}, {text} - Ours",
+                Part(f"{score.metric}, {text} - Spectral",
                      sample.measure(lambda m, q=q: m[..., method, q] - m[..., 1, q]), above(0), below(0), score.unit)
                 for q, score in enumerate(scores)
             ]  # fmt: skip

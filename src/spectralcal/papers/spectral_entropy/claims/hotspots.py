@@ -91,7 +91,7 @@ def lowered_at_hotspots(study: Study, claim: Claim) -> list[Finding]:
         parts = [Part(f"{text} beyond the boundary-matched null", beyond, above(0), below(0))]
         if control:  # the more informative of the two
             more = sample.measure(lambda m: m[..., 0, 2] - m[..., 0, 4])
-            parts.insert(0, Part(f"{text}, Ours - cross-entropy, both of another seed", more, above(0), below(0)))
+            parts.insert(0, Part(f"{text}, Spectral - cross-entropy, both of another seed", more, above(0), below(0)))
         note = "" if control else "Without a second seed there is no control: any second network may coincide"
 
         def rule(verdicts: Iterable[str]) -> str:
@@ -119,12 +119,12 @@ def sharper_boundaries(study: Study, claim: Claim) -> list[Finding]:
         except (NotMeasured, ResultError):
             sample, which = study.scores("main", name, methods, [REFERENCE]), "reference's boundary"
         parts = [
-            Part(f"ECE near the {which}, {loss} - Ours", sample.measure(lambda m, i=i: m[..., i, 0] - m[..., 2, 0]),
+            Part(f"ECE near the {which}, {loss} - Spectral", sample.measure(lambda m, i=i: m[..., i, 0] - m[..., 2, 0]),
                  above(0), below(0), ECE.unit)
             for i, loss in enumerate(("FL", "LS"))
         ]  # fmt: skip
         shares, case = _doubt_near_boundary(study, name, methods)
-        said = ", ".join(f"{loss} {share:.3f}" for loss, share in zip(("FL", "LS", "Ours"), shares, strict=True))
+        said = ", ".join(f"{loss} {share:.3f}" for loss, share in zip(("FL", "LS", "Spectral"), shares, strict=True))
         note = f"Share of (1 - confidence) within {NEAR} voxels of the boundary in one case ({case}): {said}"
         if which != "predicted boundary":
             note += ". Near the reference's boundary even a calibrated network has an error"

@@ -62,7 +62,7 @@ def nearest_the_diagonal(study: Study, claim: Claim) -> list[Finding]:
         means = _distance(sample.means)
         best = int(np.argmin(means[: len(BASELINES)]))
         margin = sample.measure(lambda m: _distance(m)[..., best] - _distance(m)[..., -1], len(BASELINES))
-        text = f"mean |accuracy - confidence| over bins, best baseline ({LOSSES[best]}) - Ours"
+        text = f"mean |accuracy - confidence| over bins, best baseline ({LOSSES[best]}) - Spectral"
         return conclude(name, [Part(text, margin, above(0), below(0), UNIT)], evidence)
 
     return study.each(claim, "main", on)

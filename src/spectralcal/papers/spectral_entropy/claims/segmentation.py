@@ -66,7 +66,7 @@ def no_price(study: Study, claim: Claim) -> list[Finding]:
             base = printed("table1", data_set, score.metric, "CE")
             less = base - printed("table1", data_set, score.metric, "Ours")
             better = -less if score.higher else Rounded(*(100 * end / base.value for end in less))
-            parts.append(kept(f"{data_set}, ", score, better.measure, "Ours", "CE"))
+            parts.append(kept(f"{data_set}, ", score, better.measure, "Spectral", "CE"))
     return [*study.each(claim, "main", lambda name: not_worse(study, name)), print_finding(parts, ("table1",))]
 
 
@@ -91,7 +91,7 @@ def near_best(study: Study, data_set: str) -> Finding:
 def not_worse(study: Study, data_set: str) -> Finding:
     """Is our loss not worse than cross-entropy in three scores on one data set?"""
     sample = study.scores("main", data_set, study.named("main", "CE", "Ours"), THREE)
-    parts = [kept("", score, sample.measure(gain(index, 0, 1)), "Ours", "CE") for index, score in enumerate(THREE)]
+    parts = [kept("", score, sample.measure(gain(index, 0, 1)), "Spectral", "CE") for index, score in enumerate(THREE)]
     return conclude(data_set, parts, study.table("main", "table1"))
 
 

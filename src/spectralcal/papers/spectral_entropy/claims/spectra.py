@@ -57,7 +57,7 @@ def others_alike(study: Study, claim: Claim) -> list[Finding]:
     def parts(sample: Sample, name: str) -> list[Part]:
         spread = sample.measure(lambda m: np.ptp(m[..., :-1, TOTAL], axis=-1), steps=True)
         limit = float(np.log10(SIMILAR))
-        highest = _against(sample, f"{name}: log10 power of the highest third, Ours - highest other", HIGHEST, -1,
+        highest = _against(sample, f"{name}: log10 power of the highest third, Spectral - highest other", HIGHEST, -1,
                            np.argmax, 1)  # fmt: skip
         return [Part(f"{name}: range of log10 total power", spread, below(limit), above(limit)), highest]
 
@@ -67,17 +67,17 @@ def others_alike(study: Study, claim: Claim) -> list[Finding]:
 def ours_highest_power(study: Study, claim: Claim) -> list[Finding]:
     """C16: the proposed loss has the highest total power."""
     return _by_map(study, claim, LOSSES, lambda sample, name: [
-        _against(sample, f"{name}: log10 total power, Ours - highest baseline", TOTAL, -1, np.argmax, 1)
+        _against(sample, f"{name}: log10 total power, Spectral - highest baseline", TOTAL, -1, np.argmax, 1)
     ])  # fmt: skip
 
 
 def ours_most_balanced(study: Study, claim: Claim) -> list[Finding]:
     """C17: the proposed loss has the most balanced spectrum and the most high-frequency power."""
     return _by_map(study, claim, LOSSES, lambda sample, name: [
-        _against(sample, f"{name}: spectral entropy, Ours - highest baseline", ENTROPY, -1, np.argmax, 1),
-        _against(sample, f"{name}: share of the top band, Ours - highest baseline", TOP_SHARE, -1, np.argmax, 1),
-        _against(sample, f"{name}: log10 power of the highest third, Ours - highest baseline", HIGHEST, -1, np.argmax,
-                 1),
+        _against(sample, f"{name}: spectral entropy, Spectral - highest baseline", ENTROPY, -1, np.argmax, 1),
+        _against(sample, f"{name}: share of the top band, Spectral - highest baseline", TOP_SHARE, -1, np.argmax, 1),
+        _against(sample, f"{name}: log10 power of the highest third, Spectral - highest baseline", HIGHEST, -1,
+                 np.argmax, 1),
     ])  # fmt: skip
 
 
@@ -87,7 +87,8 @@ def entropy_rises(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         sample, evidence = spectra(study, "main", name, ("CE", "Ours"), "max_logit")
         rise = sample.measure(_difference(ENTROPY))
-        part = Part("spectral entropy of the maximum logit on test patches, Ours - CE", rise, above(0), below(0), "nat")
+        text = "spectral entropy of the maximum logit on test patches, Spectral - CE"
+        part = Part(text, rise, above(0), below(0), "nat")
         return conclude(name, [part], evidence)
 
     return study.each(claim, "main", on)
@@ -99,7 +100,7 @@ def energy_rises(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         sample, evidence = spectra(study, "main", name, ("CE", "Ours"), "max_logit")
         rise = sample.measure(_difference(TOTAL))
-        part = Part("log10 total power of the maximum logit, Ours - CE", rise, above(0), below(0))
+        part = Part("log10 total power of the maximum logit, Spectral - CE", rise, above(0), below(0))
         return conclude(name, [part], evidence)
 
     return study.each(claim, "main", on)
@@ -111,7 +112,7 @@ def high_suppressed(study: Study, claim: Claim) -> list[Finding]:
     def on(name: str) -> Finding:
         sample, evidence = spectra(study, "main", name, ("CE", "Ours"), "max_logit")
         less = sample.measure(_difference(HIGHEST, -1))
-        part = Part("log10 power of the maximum logit in the highest third, CE - Ours", less, above(0), below(0))
+        part = Part("log10 power of the maximum logit in the highest third, CE - Spectral", less, above(0), below(0))
         return conclude(name, [part], evidence, note="C16 and C17 claim the opposite for a map that is not named")
 
     return study.each(claim, "main", on)

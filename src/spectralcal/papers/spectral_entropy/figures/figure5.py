@@ -239,8 +239,6 @@ def _radar(axes: Axes, table: pd.DataFrame, looks: dict[str, Look]) -> None:
         values = rows.set_index("metric").score.reindex(METRICS).to_numpy()
         if np.isfinite(values).all():
             axes.plot(closed, np.append(values, values[0]), **line_style(looks[method], markers=True), clip_on=False)
-            if looks[method].order == 5:
-                axes.fill(closed, np.append(values, values[0]), color=looks[method].color, alpha=0.1, zorder=1)
     axes.set(ylim=(0, 1.0), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.grid(visible=False)

@@ -154,7 +154,8 @@ def draw(table: pd.DataFrame, style: Style) -> Figure:
     )  # fmt: skip
     swept = table[table.position.notna()]
     loss = loss_of(swept.method.iloc[0]) if len(swept) else "spectral"
-    color, label = style.looks([loss])[loss].color, swept.label.iloc[0].partition(" (")[0] if len(swept) else ""
+    color = style.looks([loss])[loss].color
+    label = next(iter([*swept[swept.default].label, *swept.label]), "")
     for column, name in enumerate(names):
         for row, metric in enumerate(COLUMNS):
             axes = grid[row, column]
