@@ -83,7 +83,7 @@ def test_a_higher_curve_on_the_same_axes_is_seen_whole():
     ax = plot.risk_coverage(CalibrationHistogram(2).update(p, np.where(rare, wrong, right)))
     plot.risk_coverage(CalibrationHistogram(2).update(p, np.where(usual, wrong, right)), ax=ax)
     assert ax.get_ylim()[0] == 0
-    assert ax.get_ylim()[1] >= max(line.get_ydata().max() for line in ax.lines)
+    assert ax.get_ylim()[1] >= max(np.max(line.get_ydata()) for line in ax.lines)
 
 
 @pytest.mark.parametrize("by", ["prediction", "reference"])
