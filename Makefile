@@ -11,8 +11,9 @@ demo: compiled  ## the phantom study: data to report, in minutes, nothing downlo
 	@$(VENV)/bin/snakemake --quiet all --configfile config/demo.yaml --report results/demo/report.html
 	@$(PYTHON) -m spectralcal where --config config/demo.yaml
 
+# As many workers as cores, so one thread each: more would wait for each other's cores, and torch's burn them meanwhile.
 test: compiled  ## unit, contract and workflow tests
-	$(PYTHON) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(PYTHON) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 # Where Python keeps no compiled modules (PYTHONDONTWRITEBYTECODE), each of a study's hundred jobs compiles the package.
 compiled: $(VENV)/.installed
@@ -23,7 +24,7 @@ faults: $(VENV)/.installed  ## every fault, for real, and their table: 20 minute
 
 # ISO-8859-1 where localedef can make it, else ASCII without Python's own way out of it.
 OTHER := results/.other_locale
-locale: $(VENV)/.installed  ## a small study, data to report, where the locale is not UTF-8
+locale: compiled  ## a small study, data to report, where the locale is not UTF-8
 	@rm -rf $(OTHER) && mkdir -p $(OTHER)
 	@localedef -i en_US -f ISO-8859-1 $(CURDIR)/$(OTHER)/en_US.ISO-8859-1 2>/dev/null || true
 	@export PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C; \
@@ -43,9 +44,10 @@ lint: $(VENV)/.installed  ## style of Python and Snakemake files, and generated 
 open: $(VENV)/.installed  ## the study on hippocampus and ACDC
 	$(RUN) --configfile config/open.yaml
 
-open-report: $(VENV)/.installed  ## every table, figure and verdict of that study from its published results alone: no data, no GPU
+open-report: $(VENV)/.installed  ## every table, figure and verdict from the published results alone: no data, no GPU
 	$(PYTHON) -m spectralcal report --config config/open.yaml
 	$(PYTHON) -m spectralcal report --config config/explore.yaml
+	$(PYTHON) -m spectralcal report --config config/overconfident.yaml
 
 paper: $(VENV)/.installed  ## the paper's full study; its six data sets must be in place
 	$(RUN)

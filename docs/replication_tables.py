@@ -1,6 +1,6 @@
-"""Puts the tables of the open study into docs/replication.md, between comments: `python docs/replication_tables.py`.
+"""Puts tables of the published studies into pages of docs, between comments: `python docs/replication_tables.py`.
 
-A test fails when the page is not what this script makes of the published results.
+A test fails when a page is not what this script makes of the published results.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from spectralcal.study.config import load_config
 from spectralcal.study.grid import experiment_cells
 
 PAGE = Path(__file__).parent / "replication.md"
+PAGES = (PAGE, PAGE.with_name("overconfident.md"))
 RESULTS = Path(__file__).parents[1] / "results"
 LEDGER = "../results/open/claims.md"
 TITLES = {"hippocampus": "hippocampus", "acdc": "ACDC"}
@@ -31,6 +32,16 @@ SHOWN = (
     "TACE paper",
     "Brier paper",
     "NLL paper",
+)
+#: the same in the overconfident regime, with the gap confidence - accuracy that it is about
+REGIME = (
+    "DSC paper",
+    "ECE paper",
+    "ECE predicted_foreground",
+    "ECE predicted_boundary",
+    "NLL paper",
+    "Brier paper",
+    "signed_gap predicted_foreground",
 )
 #: suffix of Table 1 and the tables of protocols and proper scores, and data set, of each subject of `variants`
 VARIANTS = {
@@ -51,7 +62,7 @@ def filled(page: str, results: Path = RESULTS) -> str:
         study, made = match[4] or "open", MAKERS[match[2]]
         return f"{match[1]}\n{made(results / study, match[3])}\n{match[5]}"
 
-    return re.sub(r"(<!-- (\w+) of (\w+)(?: in (\w+))? -->)\n.*?\n(<!-- end -->)", table, page, flags=re.DOTALL)
+    return re.sub(r"(<!-- (\w+) of (\w+)(?: in (\w+))? -->)\n(?:.*?\n)?(<!-- end -->)", table, page, flags=re.DOTALL)
 
 
 def scores(results: Path, data_set: str) -> str:
@@ -136,7 +147,27 @@ def architectures(results: Path, data_set: str) -> str:
 
 def variants(results: Path, which: str) -> str:
     """Dice (%) and calibration errors (x 10^-3) of the methods of a subject, see VARIANTS."""
-    suffix, data_set = VARIANTS[which]
+    return _by_method(results, *VARIANTS[which], SHOWN)
+
+
+def regime(results: Path, data_set: str) -> str:
+    """The same in the overconfident regime: errors over the headline's regions, likelihood, signed gap."""
+    return _by_method(results, "", data_set, REGIME)
+
+
+def hypotheses(results: Path, data_set: str) -> str:
+    """The ledger's verdicts on the preregistered hypotheses about a data set, each with what was found."""
+    with (results / "claims.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["id"].startswith("H") and row["where"] == data_set]
+    lines = ["| | hypothesis | verdict | found |", "|---|---|---|---|"]
+    lines += [
+        _row(row["id"], [row["claim"], f"**{row['verdict']}**", row["found"].replace("|", "\\|")]) for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _by_method(results: Path, suffix: str, data_set: str, shown: tuple[str, ...]) -> str:
+    """A row per method: means over cases and seeds, with the standard deviation of seeds."""
     found: dict[str, dict[str, str]] = {}
     for name in (f"table1{suffix}", f"protocols{suffix}", f"proper_scores{suffix}"):
         with (results / f"tables/{name}.csv").open(encoding="utf-8") as stream:
@@ -146,9 +177,9 @@ def variants(results: Path, which: str) -> str:
                 text = f"{float(row['mean']):.1f}" if row["mean"] else row["status"]
                 text += f" ± {float(row['sd_seeds']):.1f}" if row["sd_seeds"] else ""
                 found.setdefault(row["label"], {})[f"{row['metric']} {row['protocol']}"] = text
-    head = [key.replace("DSC paper", "DSC").replace(" ", ", ") for key in SHOWN]
+    head = [", ".join(key.replace("DSC paper", "DSC").rsplit(" ", 1)).replace("_", " ") for key in shown]
     lines = [_row("", head), "|---" + "|---:" * len(head) + "|"]
-    return "\n".join([*lines, *(_row(label, [numbers[key] for key in SHOWN]) for label, numbers in found.items())])
+    return "\n".join([*lines, *(_row(label, [numbers[key] for key in shown]) for label, numbers in found.items())])
 
 
 def _rows(file: Path) -> Iterator[list[str]]:
@@ -168,7 +199,10 @@ MAKERS: dict[str, Callable[[Path, str], str]] = {
     "cells": cells,
     "architectures": architectures,
     "variants": variants,
+    "regime": regime,
+    "hypotheses": hypotheses,
 }
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

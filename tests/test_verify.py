@@ -44,7 +44,7 @@ def flip(path, place=None):
 def test_an_untouched_study_is_clean(study):
     found = verify_study(study, data=True)
     assert (found.findings, found.notes, found.cells) == ([], [], 3)
-    assert found.text == "3 cells checked: nothing altered"
+    assert found.text == "trainings: 2 in float32, not probed\n3 cells checked: nothing altered"
 
 
 @pytest.mark.parametrize(

@@ -70,19 +70,29 @@ def make(results, kind, name):
     return made.frame, made.caption
 
 
+@pytest.fixture(scope="module")
+def one_seed(tmp_path_factory):
+    return Study(tmp_path_factory.mktemp("one_seed"), methods=METHODS, seeds=(0,)).write()
+
+
+@pytest.fixture(scope="module")
+def with_holes(tmp_path_factory):
+    """Cells of one method have no file at all; another method has one seed of two."""
+    missing = [("focal", 0), ("focal", 1), ("spectral", 1)]
+    return Study(tmp_path_factory.mktemp("with_holes"), methods=METHODS, missing=missing).write()
+
+
 @pytest.mark.parametrize(("kind", "name"), BOTH)
-def test_one_seed_is_said(tmp_path, kind, name):
-    frame, words = make(Study(tmp_path, methods=METHODS, seeds=(0,)).write(), kind, name)
+def test_one_seed_is_said(one_seed, kind, name):
+    frame, words = make(Results(one_seed.config), kind, name)
     assert len(frame)
     if (kind, name) not in WITHOUT_SCORES:
         assert any(said in words for said in ("seed 0", "one seed", "1 seed", "first seed")), words
 
 
 @pytest.mark.parametrize(("kind", "name"), BOTH)
-def test_a_method_that_failed_has_no_number(tmp_path, kind, name):
-    """Its cells have no file at all; another has one seed of two."""
-    missing = [("focal", 0), ("focal", 1), ("spectral", 1)]
-    frame, words = make(Study(tmp_path, methods=METHODS, missing=missing).write(), kind, name)
+def test_a_method_that_failed_has_no_number(with_holes, kind, name):
+    frame, words = make(Results(with_holes.config), kind, name)
     rows = frame[frame.method == "focal"] if "method" in frame else frame[:0]
     numbers = rows[[c for c in ("mean", "value", "estimate", "density", "accuracy", "difference") if c in rows]]
     assert numbers.isna().all(axis=None)

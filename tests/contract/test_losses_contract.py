@@ -14,6 +14,8 @@ from spectralcal.base import registry
 from spectralcal.losses.targets import Common
 from spectralcal.study.config import read_paper
 
+pytestmark = pytest.mark.two_threads
+
 NAMES = registry.names("losses")
 SHAPES = {"2d": (2, 3, 13, 16), "3d": (2, 4, 10, 13, 11)}
 PAPER_COLUMNS = {"CE", "FL", "LS", "MbLS", "SVLS", "CRaC", "Ours"}

@@ -176,7 +176,10 @@ def test_weights_of_another_class_count_are_refused(name):
 @pytest.mark.parametrize("name", PARAMETERS)
 @dimensions
 def test_parameter_counts(name, dims):
-    assert parameter_count(build_model(name, 1, 4, spatial_dims=dims)) == PARAMETERS[name][dims - 2]
+    # On the meta device no number is drawn; MONAI's Swin reads a number of a tensor, which needs one that has some.
+    with torch.device("cpu" if name == "swin_unetr" else "meta"):
+        model = build_model(name, 1, 4, spatial_dims=dims)
+    assert parameter_count(model) == PARAMETERS[name][dims - 2]
 
 
 @everything
@@ -253,6 +256,7 @@ def test_compiled_networks_compute_the_same(name):
 
 
 @pytest.mark.slow
+@pytest.mark.two_threads
 @everything
 def test_compiled_in_bf16_and_channels_last_as_the_loop_trains(name):
     """3-D, all three at once: logits and gradients are those of the eager network in the same formats."""

@@ -16,8 +16,8 @@ from studies import tiny
 
 ROOT = Path(__file__).parents[2]
 #: packages that take a tenth of a second and more
-HEAVY = ("torch", "monai", "numba", "scipy", "pandas", "matplotlib", "seaborn", "sklearn", "SimpleITK", "nibabel",
-         "rocrate", "requests", "pooch")  # fmt: skip
+HEAVY = ("torch", "torch._dynamo", "monai", "numba", "scipy", "pandas", "matplotlib", "seaborn", "sklearn", "SimpleITK",
+         "nibabel", "rocrate", "requests", "pooch")  # fmt: skip
 #: runs verbs in forks of one process that has imported what all share
 RUN = """
 import json, os, sys

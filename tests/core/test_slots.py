@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
-from spectralcal.base.errors import ConfigError
-from spectralcal.machine import gpus, slots
+from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.machine import gpus
 from spectralcal.machine.gpus import Gpu, visible_gpus
 from spectralcal.machine.slots import gpu_slot, slot_count
 from spectralcal.study.config import ComputeConfig
@@ -27,7 +28,7 @@ with gpu_slot(ComputeConfig(device="cuda", gpu_memory_mb=10)) as device:
 @pytest.fixture(autouse=True)
 def _own_machine(tmp_path, monkeypatch):
     """Locks in a folder of the test, and no GPU but those that a test pretends."""
-    monkeypatch.setattr(slots.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv(gpus.PRETEND, "")
@@ -175,3 +176,19 @@ def test_why_there_is_no_cuda():
         assert reason
         assert "\n" not in reason
         assert (torch.version.cuda is None) == ("built without CUDA" in reason)
+
+
+def test_nowhere_for_the_locks_is_one_line_that_names_tmpdir(monkeypatch, tmp_path):
+    pretend(monkeypatch, "0")
+
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(ResultError, match=r"TMPDIR: expected a folder .* found none \(No usable temporary directory"):
+        gpu_slot(ComputeConfig(device="cuda")).__enter__()
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "gone"))
+    with pytest.raises(
+        ResultError, match=r"gone/spectralcal-\d+: expected a folder .* No such file or directory; set TMPDIR"
+    ):
+        gpu_slot(ComputeConfig(device="cuda")).__enter__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import pandas as pd
@@ -40,9 +41,15 @@ def three(tmp_path_factory):
     ).write()
 
 
+@pytest.fixture(scope="module")
+def shown(three):
+    """Figures of that study, each drawn once for the tests that look at it."""
+    return functools.cache(lambda name: drawn(three, name))
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_texts_neither_overlap_nor_leave_the_page(three, name):
-    drawing = drawn(three, name).drawing
+def test_texts_neither_overlap_nor_leave_the_page(shown, name):
+    drawing = shown(name).drawing
     assert_tidy(drawing)
 
 
@@ -75,29 +82,29 @@ def test_figure2_is_tidy_with_one_method_and_with_seven(three, count):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_figures_fit_the_page(three, name):
-    width, height = drawn(three, name).drawing.get_size_inches() * 25.4
+def test_figures_fit_the_page(shown, name):
+    width, height = shown(name).drawing.get_size_inches() * 25.4
     assert width <= TWO_COLUMNS + 1e-6
     assert height <= 230
 
 
 @pytest.mark.parametrize("name", ["figure3", "reliability", "training_curves", "true_calibration"])
-def test_method_without_results_is_named_in_legend_and_caption(three, name):
-    made = drawn(three, name)
+def test_method_without_results_is_named_in_legend_and_caption(shown, name):
+    made = shown(name)
     assert legend_texts(made.drawing) == ["CE", "FL (missing)", "Spectral"]
     assert "Without results: FL" in made.caption
 
 
-def test_lines_of_figure3(three):
-    drawing = drawn(three, "figure3").drawing
+def test_lines_of_figure3(shown):
+    drawing = shown("figure3").drawing
     tops, bottoms = drawing.axes[:3], drawing.axes[3:6]
     assert [len(axes.lines) for axes in tops] == [2, 2, 2]
     assert [len(axes.lines) for axes in bottoms] == [2, 2, 2]  # ours and the line of equality
     assert all(axes.get_xscale() == axes.get_yscale() == "log" for axes in tops)
 
 
-def test_rows_of_figure2(three):
-    drawing = drawn(three, "figure2").drawing
+def test_rows_of_figure2(shown):
+    drawing = shown("figure2").drawing
     titles = {axes.get_title(loc="left") for axes in drawing.axes}
     assert {"image", "reference", "segmentation", "confidence", "errors"} <= titles
     assert [axes.get_ylabel() for axes in drawing.axes if axes.get_ylabel() in ("CE", "FL", "Spectral")] == [
@@ -120,8 +127,8 @@ def test_figure2_without_maps_says_so(three, tmp_path):
     assert "no maps" in [text.get_text() for axes in made.drawing.axes for text in axes.texts]
 
 
-def test_reliability_panels_hold_a_diagonal_and_two_markers_a_method(three):
-    drawing = drawn(three, "reliability").drawing
+def test_reliability_panels_hold_a_diagonal_and_two_markers_a_method(shown):
+    drawing = shown("reliability").drawing
     diagrams = drawing.axes[::2]
     assert [axes.get_title(loc="left").split("$ ")[-1] for axes in diagrams] == ["all voxels", "reference foreground"]
     assert all(len(axes.lines) == 1 + 2 * 2 for axes in diagrams)

@@ -67,8 +67,21 @@ def test_small_heads_get_fewer_bands_with_one_warning():
 
 
 def test_a_first_map_without_room_is_still_an_error():
-    with pytest.raises(ValueError, match=r"from 1 to 4.*use fewer bands or larger patches"):
-        SpectralEntropyLoss()(maps(1, 2, 8, 9, 10))
+    """A cube of 9 has nothing between 0 and 0.9, the first of its five shells."""
+    with pytest.raises(ValueError, match=r"from 1 to 4.*\(shell 1 of 5 has no frequency\); use fewer bands or larger"):
+        SpectralEntropyLoss()(maps(1, 2, 9, 9, 9))
+
+
+@pytest.mark.parametrize("size", [(9, 11, 13), (8, 9, 10), (1, 9, 12)])
+def test_five_bands_run_wherever_no_shell_is_empty(size):
+    """The shortest side is below ten, and longer ones fill the gap."""
+    loss, field = SpectralEntropyCELoss(weight=1.0), maps(2, 3, *size).requires_grad_()
+    loss(field, labels(2, *size)).backward()
+    assert torch.isfinite(field.grad).all()
+    power = loss.spectral.power(field.detach().amax(1))
+    assert power.shape == (2, 5)
+    assert (power > 0).all()
+    assert not any("shells" in line or "room" in line for line in loss.limits_reached)
 
 
 def test_histories_of_small_heads_travel_in_checkpoints():

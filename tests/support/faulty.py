@@ -30,7 +30,7 @@ METHOD = "spectral"
 STEPS, INTERVAL = 40, 5
 PRELOADED = ("spectralcal.jobs.cells", "spectralcal.engine.train", "spectralcal.scoring.evaluate",
              "spectralcal.engine.fit_post_hoc", "spectralcal.models.unet", "spectralcal.losses.spectral",
-             "spectralcal.preparation.prepare", "spectralcal.datasets.phantom", "monai.inferers", "pandas")  # fmt: skip
+             "spectralcal.preparation.prepare", "spectralcal.datasets.phantom", "pandas")  # fmt: skip
 #: all tries and all faults, as `make faults` asks for; else one of each kind, quickly
 ALL = os.environ.get("SPECTRALCAL_FAULTS") == "all"
 thorough = pytest.mark.skipif(not ALL, reason="`make faults` includes it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ PROTOCOLS = ("paper", "crac-legacy", "boundary", "union")
 #: protocols of the cells' scores, in the order of tables
 SCORED = ("paper", "crac-legacy", "nixon", "union", "boundary")
 POOLED = "nixon"
+#: histograms of cells that were counted before in this process, by what they depend on
+_COUNTED: dict[tuple, dict[str, np.ndarray]] = {}
 
 
 @dataclass
@@ -126,10 +129,7 @@ class Study:
         return [f"phantom_{index:03d}" for index in range(self.cases)]
 
     def _volumes(self):
-        from spectralcal.datasets.phantom import Phantom
-
-        phantom = Phantom(cases=self.cases, shape=self.shape, anisotropic_share=0.0)
-        return [phantom.load(case) for case in phantom.cases(self.root)]
+        return _phantom(self.cases, self.shape)
 
     def _probabilities(self, cell: Cell, index: int, volume) -> np.ndarray:
         random = _random(cell, index)
@@ -195,6 +195,13 @@ class Study:
         return rows
 
     def _calibration(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
+        """Histograms go by the cell and the phantom alone: many tests write the same ones."""
+        key = (cell, self.cases, self.shape, self.predicted)
+        if key not in _COUNTED:
+            _COUNTED[key] = self._counted(cell, volumes)
+        return _COUNTED[key]
+
+    def _counted(self, cell: Cell, volumes) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {"cases": np.array(self.names)}
         for region in (*REGIONS, *(PREDICTED if self.predicted else ())):
             histograms = []
@@ -274,6 +281,14 @@ class Study:
             "prediction": np.stack([p.argmax(0).astype(np.uint8) for p in found]),
             "confidence": np.stack([p.max(0) for p in found]),
         }
+
+
+@cache
+def _phantom(cases: int, shape: tuple[int, ...]) -> list:
+    from spectralcal.datasets.phantom import Phantom
+
+    phantom = Phantom(cases=cases, shape=shape, anisotropic_share=0.0)
+    return [phantom.load(case) for case in phantom.cases(Path())]
 
 
 def _random(cell: Cell, index: int) -> np.random.Generator:

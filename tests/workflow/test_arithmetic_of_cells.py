@@ -2,18 +2,22 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
 from studies import tiny
 
 from spectralcal.base.errors import ConfigError
+from spectralcal.doctor.arithmetic import arithmetic_lines
 from spectralcal.engine import arithmetic
 from spectralcal.engine.bfloat16 import Verdict
+from spectralcal.engine.trainer import Trainer
 from spectralcal.jobs import steps
 from spectralcal.jobs.cells import evaluate_cell, train_cell
 from spectralcal.jobs.probe import probe_step
 from spectralcal.sharing.explain import explain
+from spectralcal.sharing.verify import verify_study
 from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import StudyPaths
@@ -22,6 +26,7 @@ from spectralcal.study.paths import StudyPaths
 NETWORK = {"attention_unet": {"options": {"channels": [4, 8, 8], "dropout": 0.3}}}
 CELL = Cell("phantom", "attention_unet", "ce", 0)
 WRONG = Verdict("gradient of deep.weight is not finite", None)
+FAILURE = f"failed: {WRONG.failure}"
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +35,14 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache/spectralcal/arithmetic"
 
 
-def study(root, precision, **training):
+def study(root, precision, prepare=True, **training):
     base = tiny(root)
     grid = {"main": {"datasets": ["phantom"], "architectures": ["attention_unet"], "methods": ["ce"], "seeds": [0]}}
     changes = {"architectures": NETWORK, "experiments": grid, "compute": {"device": "cpu"}}
     config = parse_config({**base, **changes, "training": {**base["training"], "precision": precision, **training}}, "")
-    steps.prepare_step(config, "phantom")
-    steps.split_step(config, "phantom")
+    if prepare:
+        steps.prepare_step(config, "phantom")
+        steps.split_step(config, "phantom")
     return config
 
 
@@ -93,6 +99,65 @@ def test_a_failure_under_auto_trains_and_scores_in_float32(tmp_path, monkeypatch
     assert f"bfloat16 probe failed: {WRONG.failure}" in explain(config, files.folder)
     probe_step(config, "maps", "phantom", "attention_unet", 0)
     assert not any(seen)
+
+
+def test_doctor_asks_what_the_first_cell_would_ask(tmp_path, monkeypatch):
+    """Before anything is prepared, too; its verdict is kept, and the training finds it."""
+    monkeypatch.setattr(arithmetic, "native_precision", lambda device: "bf16")
+    config = study(tmp_path, "auto")
+    shutil.move(config.prepared_root, tmp_path / "away")
+    place = "  phantom with attention_unet: "
+    waiting = f"{place}not probed yet; `spectralcal doctor --config` with the study's file does it, or its first cell"
+    assert arithmetic_lines(config, ask=False) == ["arithmetic", waiting]
+    monkeypatch.setattr(arithmetic, "probe", lambda *a, **k: Verdict(None, 1.25))
+    line = f"{place}trains in bfloat16; bfloat16 probe passed, 1.25 times its rounding"
+    assert arithmetic_lines(config, ask=True) == ["arithmetic", line]
+    monkeypatch.setattr(arithmetic, "probe", lambda *a, **k: pytest.fail("the verdict is kept"))
+    assert arithmetic_lines(config, ask=False) == ["arithmetic", f"{line} (kept)"]
+    shutil.move(tmp_path / "away", config.prepared_root)
+    train_cell(config, CELL)
+    assert json.loads(StudyPaths(config).cell(CELL).run.read_text())["arithmetic"]["deviation"] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("precision", "text"),
+    [
+        ("auto", f"trains in float32; bfloat16 probe failed: {WRONG.failure}"),
+        ("bf16", f"trains in nothing, since training.precision: bf16 is asked for; bfloat16 probe {FAILURE}"),
+        ("fp32", "trains in float32; bfloat16 probe not needed: float32 was asked for"),
+    ],
+)
+def test_doctor_on_a_failed_probe_and_without_one(tmp_path, monkeypatch, precision, text):
+    monkeypatch.setattr(arithmetic, "native_precision", lambda device: "bf16")
+    monkeypatch.setattr(arithmetic, "probe", lambda *a, **k: WRONG)
+    config = study(tmp_path, precision, prepare=False)
+    assert arithmetic_lines(config, ask=True) == ["arithmetic", f"  phantom with attention_unet: {text}"]
+
+
+def test_steps_that_were_made_again_in_float32_are_in_the_record(tmp_path, monkeypatch, capsys):
+    """Every second attempt in bfloat16 ends in a gradient that is not finite; scores are there all the same."""
+    attempt, asked = Trainer._attempt, []
+
+    def broken(self, step, batch, logged, precision):
+        result = attempt(self, step, batch, logged, precision)
+        if precision == "bf16" and step in (1, 3):
+            self.watch.observe(step, torch.tensor(float("inf")), torch.tensor(float("nan")))
+        asked.append((step, precision))
+        return result
+
+    monkeypatch.setattr(Trainer, "_attempt", broken)
+    monkeypatch.setattr(arithmetic, "probe", lambda *a, **k: Verdict(None, 1.0))
+    config = study(tmp_path, "bf16")
+    files = finished(config)
+    assert asked[:5] == [(0, "bf16"), (1, "bf16"), (1, "fp32"), (2, "bf16"), (3, "bf16")]
+    run, scores = records(files)
+    assert run["arithmetic"]["in_float32"] == {"count": 2, "steps": [1, 3]}
+    assert "in_float32" not in scores["arithmetic"]
+    assert (
+        "phantom, attention_unet, ce, seed 0: step 1 is not finite in bfloat16: it was made" in capsys.readouterr().err
+    )
+    assert "; 2 steps were made again in float32: 1, 3" in explain(config, files.folder)
+    assert verify_study(config).text.startswith("trainings: 1 in bfloat16, some steps in float32\n")
 
 
 def test_a_failure_under_bf16_trains_nothing(tmp_path, monkeypatch):

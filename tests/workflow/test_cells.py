@@ -16,6 +16,7 @@ from spectralcal.metrics import CalibrationHistogram
 from spectralcal.papers.spectral_entropy.tables.table1 import table1
 from spectralcal.report.results import Results
 from spectralcal.scoring.probe import median_case
+from spectralcal.sharing.explain import explain
 from spectralcal.study.config import parse_config
 from spectralcal.study.grid import Cell
 from spectralcal.study.paths import StudyPaths
@@ -96,6 +97,25 @@ def test_a_post_hoc_cell_shares_weights_and_predictions(finished):
     np.testing.assert_allclose(plain[dice].value, scaled[dice].value, atol=0.05)
     nll = (plain.metric == "NLL") & (plain.protocol == "paper")
     assert not np.allclose(plain[nll].value, scaled[nll].value)
+
+
+def test_bounds_that_training_reached_are_in_its_record(finished):
+    """Six steps do not fill a window of fifty batches; cross-entropy has no bounds."""
+    files = StudyPaths(finished).cell(SPECTRAL)
+    line = "the window of maps of 16 x 16 x 16 never became full: 6 of 50 batches (history_init: running)"
+    assert json.loads(files.run.read_text())["limits"] == [line]
+    assert f"limit  {line}" in explain(finished, files.folder)
+    assert json.loads(StudyPaths(finished).cell(CE).run.read_text())["limits"] == []
+
+
+def test_bounds_that_a_fit_reached_are_said_and_in_its_record(finished, monkeypatch, capsys):
+    for bound in ("SMALLEST", "LARGEST"):
+        monkeypatch.setattr(f"spectralcal.posthoc.temperature.{bound}", 1.0)
+    cell = Cell("phantom", "unet", "spectral+temperature", 0)
+    evaluate_cell(finished, cell)
+    (line,) = json.loads(StudyPaths(finished).cell(cell).evaluation.read_text())["limits"]
+    assert line.startswith("temperature is at its limit")
+    assert f"warning: {cell}: {line}\n" in capsys.readouterr().err
 
 
 def test_scoring_in_the_training_process_equals_scoring_apart(finished):
@@ -284,6 +304,34 @@ def test_damaged_weights_are_named(finished):
             evaluate_cell(finished, SPECTRAL)
     finally:
         files.weights.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:40], lambda text: text.replace("8", "9"), lambda text: ""])
+def test_a_damaged_account_of_the_network_is_refused_before_anything_is_scored(finished, damage):
+    """model.json says which network the weights are of, and how many parameters tables show."""
+    files = StudyPaths(finished).cell(SPECTRAL)
+    content, scored = files.model.read_text(), files.evaluation.read_bytes()
+    assert damage(content) != content
+    try:
+        files.model.write_text(damage(content))
+        message = r"model\.json: expected the bytes that the training wrote .*; put the cell's own file back or train"
+        with pytest.raises(ResultError, match=message):
+            evaluate_cell(finished, SPECTRAL)
+    finally:
+        files.model.write_text(content)
+    assert files.evaluation.read_bytes() == scored
+
+
+@pytest.mark.parametrize("files_entry", [None, [], "weights"])
+def test_hashes_that_are_none_are_an_error_in_one_line(finished, files_entry):
+    files = StudyPaths(finished).cell(SPECTRAL)
+    content = files.run.read_text()
+    try:
+        files.run.write_text(json.dumps({**json.loads(content), "files": files_entry}))
+        with pytest.raises(ResultError, match=r"run\.json: expected hashes by file under 'files', found .*; train"):
+            evaluate_cell(finished, SPECTRAL)
+    finally:
+        files.run.write_text(content)
 
 
 def test_collect_lists_every_cell_and_refuses_or_marks_holes(finished):

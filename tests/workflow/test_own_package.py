@@ -278,7 +278,7 @@ def test_a_changed_scorer_scores_again_and_trains_nothing(scored):
     ("old", "new", "message"),
     [
         ("import numpy", "import not_installed_at_all\nimport numpy", r"cannot import Foreground from own_package"),
-        ('"patch_logits"}', '"samples"}', r"needs samples, which this version gives to no scorer"),
+        ('"patch_logits"}', '"raters"}', r"needs raters, which this version gives to no scorer"),
         ('"patch_logits"}', '"logits"}', r"needs 'logits'; expected .*'patch_logits'"),
         ("Scorer):", "object):", r"subclass of spectralcal\.scoring\.Scorer, found Foreground"),
         ("return Scored([row", "return ([row", r"expected Scored, returned tuple"),

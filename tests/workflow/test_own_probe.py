@@ -39,9 +39,12 @@ class Largest(Probe):
 
     every_seed = True
 
+    def __init__(self, percent: bool = False, power: float = 1.0) -> None:
+        self.factor, self.power = 100.0 if percent else 1.0, power
+
     def measure(self, probed):
         predict = probed.predictor(probed.cells[0])  # why
-        largest = [predict(case.image()).max().item() for case in probed.cases]
+        largest = [self.factor * predict(case.image()).max().item() ** self.power for case in probed.cases]
         return {"largest": np.array(largest), "image": probed.cases[0].image()}
 
     def numbers(self, arrays):
@@ -162,6 +165,36 @@ def test_it_is_measured_again_when_its_file_changes(study):
         file.write_text(PROBE, encoding="utf-8")
 
 
+def with_options(study, **options):
+    return parse_config({**study.model_dump(mode="json"), "probes": {"largest": options}}, "study.yaml")
+
+
+def test_its_options_are_measured_with_and_identify_what_is_measured(study):
+    probe_step(study, "largest", *PLACE)
+    plain = Results(study).probe_numbers("largest", *PLACE)["largest"]
+    other = with_options(study, percent=True, power="2e0")  # a number to YAML's readers, a text to YAML
+    probe_step(other, "largest", *PLACE)
+    np.testing.assert_allclose(Results(other).probe_numbers("largest", *PLACE)["largest"], 100 * plain**2, rtol=1e-5)
+    recipes = {probe_recipe(each, "largest", *PLACE) for each in (study, other, with_options(study, percent=True))}
+    assert len(recipes) == 3
+    assert probe_recipe(with_options(study, power=1), "largest", *PLACE) == probe_recipe(study, "largest", *PLACE)
+    assert "probes" not in study.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("largest", {"percnt": True}, r"probes\.largest\.percnt: unknown key; did you mean 'percent'"),
+        ("largest", {"power": "much"}, r"probes\.largest\.power: .*number"),
+        ("smallest", {}, r"probes\.smallest: unknown probe 'smallest'; expected .*largest"),
+        ("maps", {"near": 3}, r"probes\.maps\.near: unknown key"),
+    ],
+)
+def test_options_that_a_probe_does_not_take_are_refused_with_the_configuration(study, name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_config({**study.model_dump(mode="json"), "probes": {name: options}}, "study.yaml")
+
+
 def test_what_a_probe_declares_decides_what_counts(study):
     """Maps read windows of their own seed, hotspots the fixed patch of all seeds."""
     wider = study.model_copy(update={"inference": study.inference.model_copy(update={"overlap": 0.25})})
@@ -181,7 +214,7 @@ BODY = "import numpy as np\nfrom spectralcal.scoring.probe import Probe\n\n\ncla
     ("base", "body", "error", "message"),
     [
         ("object", "pass", ConfigError, r"expected a subclass of spectralcal\.scoring\.probe\.Probe, found Mine"),
-        ("Probe", "def __init__(self, x): ...", ConfigError, "a class that is built without arguments"),
+        ("Probe", "def __init__(self, x): ...", ConfigError, r"probes\.wrong_probe:Mine\.x: required key is missing"),
         ("Probe", "pass", ResultError, "failed .NotImplementedError"),
         ("Probe", "def measure(self, p): return p.nothing", ResultError, "failed .AttributeError: .*'nothing'"),
         ("Probe", "def measure(self, p): return []", ResultError, "expected arrays by name, returned list"),

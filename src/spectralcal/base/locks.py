@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import multiprocessing
 import os
 import pwd
 import socket
@@ -27,6 +28,11 @@ from spectralcal.base.files import read_json
 
 #: file systems answer so when they have no locks (some network mounts)
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+#: what a worker process says that begins the work of its script again
+NO_GUARD = (
+    "a worker process could not start: each runs the script that started it; put what that script does under "
+    '`if __name__ == "__main__":`, or use workers=1'
+)
 #: seconds between two attempts, and between two lines that say what is waited for
 POLL_SECONDS, REMIND_SECONDS = 0.5, 60.0
 
@@ -161,8 +167,11 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         what: what is locked, for the line that says what is waited for.
 
     Raises:
-        ResultError: as :meth:`Lock.acquire`.
+        ResultError: as :meth:`Lock.acquire`; or this is a worker that begins its script's work again, which would wait
+            for the process that waits for it.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # what Python itself asks before it starts one
+        raise ResultError(NO_GUARD)
     lock = Lock(path)
     reminded = -REMIND_SECONDS
     while not lock.acquire():

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from spectralcal.cli.app import app
+
 Probabilities = Annotated[
     str | None, typer.Option(help="npz (nnU-Net), nifti (4-D, or one file per class) or none; found out by default.")
 ]
@@ -19,6 +21,7 @@ Patient = Annotated[
 ]
 
 
+@app.command()
 def score(
     predictions: Annotated[Path, typer.Option(help="Folder of predictions: CASE.nii.gz, with CASE.npz or not, ...")],
     references: Annotated[Path, typer.Option(help="Folder of references with the same names.")],
@@ -45,6 +48,7 @@ def score(
     )  # fmt: skip
 
 
+@app.command()
 def calibrate(
     apply: Annotated[Path, typer.Option(help="Folder of predictions that the map is applied to.")],
     out: Annotated[Path, typer.Option(help="New folder for the map, the calibrated predictions and their effect.")],

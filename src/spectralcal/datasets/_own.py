@@ -12,7 +12,7 @@ from spectralcal.base.files import require_json
 from spectralcal.datasets.base import Dataset
 from spectralcal.datasets.facts import Unit
 from spectralcal.datasets.json_values import integer_of, name_of, shown
-from spectralcal.datasets.listing import has_word, nfc, on_disk
+from spectralcal.datasets.listing import from_home, has_word, nfc, on_disk
 from spectralcal.datasets.pictures import PictureReader
 
 #: endings of volumes that the readers know
@@ -75,7 +75,7 @@ class OwnData(Dataset):
     @property
     def place(self) -> Path | None:
         """The `path` of the configuration, ``~`` expanded, as the disk spells it; None if it gives none."""
-        return None if self.path is None else on_disk(Path(self.path).expanduser())
+        return None if self.path is None else on_disk(from_home(self.path))
 
     def remarks(self, root: Path) -> list[str]:
         """Channels whose name speaks of CT and that are not taken for it."""

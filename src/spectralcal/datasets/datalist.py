@@ -18,7 +18,7 @@ from spectralcal.datasets._own import (
 )
 from spectralcal.datasets.base import Case, paired_cases
 from spectralcal.datasets.json_values import entries_of, name_of, path_of, paths_of
-from spectralcal.datasets.listing import nfc, on_disk
+from spectralcal.datasets.listing import from_home, nfc, on_disk
 
 _LAYOUT = "a JSON file with the list training: [{image: path or [path, ...], label: path}, ...]"
 
@@ -77,7 +77,7 @@ class Datalist(OwnData):
         """The folder that the list's paths start from, if the list is there."""
         if self.place is None or not self.place.is_file():
             return None
-        return on_disk(Path(self.base).expanduser()) if self.base else self.place.parent
+        return on_disk(from_home(self.base)) if self.base else self.place.parent
 
     def cases(self, root: Path) -> list[Case]:
         """The entries of the list; ids are the names of the first images, or their paths where names repeat."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spectralcal.base.errors import DataError
-from spectralcal.datasets.listing import nfc, on_disk
+from spectralcal.datasets.listing import from_home, nfc, on_disk
 
 _KINDS = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
 
@@ -49,7 +49,7 @@ def paths_of(value: Any, root: Path, where: str, what: str) -> tuple[Path, ...]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise DataError(f"{where}: {what}: expected a path or a list of paths, found {_inside(value)}; correct it")
-    return tuple(on_disk(root / Path(text).expanduser()) for text in texts)
+    return tuple(on_disk(root / from_home(text)) for text in texts)
 
 
 def path_of(value: Any, root: Path, where: str, what: str) -> Path:

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
+from spectralcal.base.errors import DataError
+
 #: folders that systems put beside the data; in lower case, as names are compared
 _RUBBISH = frozenset(
     {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found", "thumbs.db",
@@ -84,6 +86,20 @@ def on_disk(path: Path) -> Path:
     except OSError:
         return path
     return next((entry for entry in entries if nfc(entry.name) == nfc(path.name)), folder / path.name)
+
+
+def from_home(text: str | Path) -> Path:
+    """A path whose leading ``~`` is the user's home.
+
+    Raises:
+        DataError: the user has none, as in some containers.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"{text}: expected a path whose '~' is a home, found a user without one; write the folder out"
+        ) from error
 
 
 def lies_inside(path: Path, root: Path) -> bool:

@@ -16,8 +16,9 @@ from spectralcal.base import registry
 from spectralcal.base.console import Progress, progress
 from spectralcal.base.errors import DataError, SpectralcalError
 from spectralcal.datasets import Dataset
+from spectralcal.doctor.arithmetic import arithmetic_lines
 from spectralcal.jobs.data_sets import build_dataset
-from spectralcal.machine.environment import PACKAGES, commit
+from spectralcal.machine.environment import PACKAGES, commit, usable_cores
 from spectralcal.preparation.survey import survey_dataset
 from spectralcal.preparation.survey_text import survey_content, survey_text
 from spectralcal.study.config import StudyConfig
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 KINDS = frozenset({"datalist", "decathlon", "folder_pair", "nnunet_raw"})
 
 
-def diagnose(config: StudyConfig | None) -> str:
-    """The report of `spectralcal doctor`, as text."""
+def diagnose(config: StudyConfig | None, *, probe: bool = False) -> str:
+    """The report of `spectralcal doctor`, as text.
+
+    Args:
+        config: a study, whose data sets and networks are looked at too.
+        probe: ask how its networks compute in bfloat16 where no verdict is kept, which takes a few training steps each.
+    """
     import torch
 
     from spectralcal import __version__
@@ -41,7 +47,7 @@ def diagnose(config: StudyConfig | None) -> str:
     lines = [
         f"spectralcal {__version__} ({commit() or 'not a git checkout'})",
         f"system      Python {platform.python_version()}, {platform.platform()}",
-        f"device      {device_name(device)}, {os.cpu_count()} CPU cores, precision {precision}",
+        f"device      {device_name(device)}, {usable_cores()} CPU cores, precision {precision}",
         f"memory      {memory_text(device)}",
         f"disk        {shutil.disk_usage('.').free / 2**30:.0f} GiB free here",
         "packages    " + ", ".join(f"{name} {_version(name)}" for name in (*PACKAGES, "snakemake", "jupytext")),
@@ -50,6 +56,7 @@ def diagnose(config: StudyConfig | None) -> str:
     ]
     if config is not None:
         lines += [f"study       {config.study}, raw data under {config.raw_root}", *dataset_lines(config)]
+        lines += arithmetic_lines(config, ask=probe)
     return "\n".join(lines)
 
 
@@ -73,7 +80,7 @@ def time_and_project(config: StudyConfig, at_once: int) -> str:
         projection_table(projection, config, at_once),
         *(f"  {dataset} with {architecture}: {reason}" for (dataset, architecture), reason in failed.items()),
     ]
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     busy = os.getloadavg()[0] - content["threads"]  # more than there are cores where work waits for one
     if not gpu and busy > 0.5:
         kept = f"{busy:.1f} of {cores}" if busy < cores else f"all {cores}"
@@ -144,7 +151,7 @@ def check_dataset(config: StudyConfig, name: str, as_json: bool = False, workers
             bar = bar or stack.enter_context(progress(f"{name}: reading", total))
             bar.advance(done - bar.done)
 
-        survey = survey_dataset(dataset, root, workers or min(os.cpu_count() or 1, 8), advance, **rules)
+        survey = survey_dataset(dataset, root, workers or min(usable_cores(), 8), advance, **rules)
     content = survey_content(survey)
     text = json.dumps(content, indent=1) if as_json else survey_text(content)
     return Report(text=text, errors=survey.errors)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from spectralcal.study.config import InferenceConfig, TrainingConfig
 
 CACHE = "arithmetic"
+#: how what is said of a failed probe begins
+FAILED = "failed: "
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,30 @@ def training_arithmetic(
     Raises:
         ConfigError: bf16 is asked for, and the network fails its probe.
     """
-    if (decided := _without_probe(settings.precision, device)) is not None:
-        return decided
-    shape = (settings.batch_size, in_channels, *settings.patch)
-    layout = memory_format(len(settings.patch), settings.channels_last)
-    arithmetic = _probed(settings.precision, network, shape, device, gradients=True, layout=layout)
-    if arithmetic.precision == "fp32":
+    arithmetic, _ = known_arithmetic(settings, network, in_channels, device)
+    if arithmetic.probe.startswith(FAILED):
+        shape = (settings.batch_size, in_channels, *settings.patch)
         wrong = f"a training step of {' x '.join(map(str, shape))} goes wrong in bfloat16 here: {_reason(arithmetic)}"
         if settings.precision == "bf16":
             raise ConfigError(f"{who}: training.precision: bf16 was asked for, but {wrong}; use auto or fp32")
         say(f"{who}: trains in float32, since {wrong}")
     return arithmetic
+
+
+def known_arithmetic(
+    settings: TrainingConfig, network: nn.Module, in_channels: int, device: torch.device, *, ask: bool = True
+) -> tuple[Arithmetic | None, bool]:
+    """As :func:`training_arithmetic`, but nothing is said or refused; and whether the verdict was kept.
+
+    Args:
+        settings, network, in_channels, device: as there.
+        ask: probe a network of which no verdict is kept; False: None stands for it.
+    """
+    if (decided := _without_probe(settings.precision, device)) is not None:
+        return decided, False
+    shape = (settings.batch_size, in_channels, *settings.patch)
+    layout = memory_format(len(settings.patch), settings.channels_last)
+    return _probed(settings.precision, network, shape, device, gradients=True, layout=layout, ask=ask)
 
 
 def scoring_arithmetic(
@@ -114,7 +129,8 @@ def scoring_arithmetic(
     if trained_in == "fp32":
         return _float32(settings.precision, device, "the network was trained in float32")
     shape = (inference.batch_size, in_channels, *settings.patch)
-    arithmetic = _probed(settings.precision, network, shape, device, gradients=False, layout=torch.contiguous_format)
+    layout = torch.contiguous_format
+    arithmetic, _ = _probed(settings.precision, network, shape, device, gradients=False, layout=layout)
     if arithmetic.precision == "fp32":
         say(f"{who}: is scored in float32, since predictions go wrong in bfloat16 here: {_reason(arithmetic)}")
     return arithmetic
@@ -134,9 +150,9 @@ def _float32(request: str, device: torch.device, reason: str) -> Arithmetic:
 
 def _probed(
     request: str, network: nn.Module, shape: Sequence[int], device: torch.device, *, gradients: bool,
-    layout: torch.memory_format,
-) -> Arithmetic:  # fmt: skip
-    """The verdict on bfloat16, kept or found."""
+    layout: torch.memory_format, ask: bool = True,
+) -> tuple[Arithmetic | None, bool]:  # fmt: skip
+    """The verdict on bfloat16, and whether it was kept; None where it was not and is not to be found out."""
     question = {
         "probe": file_digest(Path(bfloat16.__file__)),  # verdicts of another one do not count
         "machine": arithmetic_facts(device),
@@ -150,14 +166,17 @@ def _probed(
         verdict = Verdict(**answer) if answer else None
     except TypeError:  # of a version that answered otherwise
         verdict = None
+    kept = verdict is not None
+    if not kept and not ask:
+        return None, False
     if verdict is None:
         verdict = _tried(network, shape, device, gradients, layout)
         if isinstance(verdict, str):
-            return Arithmetic("bf16", request, f"not possible: {verdict}", None, processor_name(device))
+            return Arithmetic("bf16", request, f"not possible: {verdict}", None, processor_name(device)), False
         keep(CACHE, question, asdict(verdict))
-    text = "passed" if verdict.failure is None else f"failed: {verdict.failure}"
+    text = "passed" if verdict.failure is None else f"{FAILED}{verdict.failure}"
     precision = "bf16" if verdict.failure is None else "fp32"
-    return Arithmetic(precision, request, text, verdict.deviation, processor_name(device))
+    return Arithmetic(precision, request, text, verdict.deviation, processor_name(device)), kept
 
 
 def _tried(
@@ -195,4 +214,4 @@ def _is_plain(value: Any) -> bool:
 
 
 def _reason(arithmetic: Arithmetic) -> str:
-    return f"{arithmetic.probe.removeprefix('failed: ')} ({arithmetic.processor}, torch {torch.__version__})"
+    return f"{arithmetic.probe.removeprefix(FAILED)} ({arithmetic.processor}, torch {torch.__version__})"

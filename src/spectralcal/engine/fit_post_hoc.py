@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spectralcal.base.console import say
 from spectralcal.base.seeds import stream_seed
 from spectralcal.engine.patches import extract
 from spectralcal.machine.device import autocast
@@ -38,7 +37,7 @@ def fit_post_hoc(
 
     Voxels are drawn evenly from windows that tile each volume, all regions alike, as the headline protocol counts them;
     a case's draw depends on its name and on how many voxels it may give, so every method is fitted on the same voxels.
-    A bound that the fit reached is said in one line (`step.limits`).
+    Bounds that the fit reached are in `step.limits`, for whoever keeps a record.
     """
     model = model.to(device).eval()
     count = min(VOXELS_PER_CASE, VOXELS // max(len(cases), 1))
@@ -53,8 +52,6 @@ def fit_post_hoc(
         logits[part], labels[part], filled = values, targets, part.stop
     with torch.inference_mode(False):
         step.fit(logits[:filled], labels[:filled])
-    for line in getattr(step, "limits", ()):
-        say(f"post-hoc step {type(step).__name__}: {line}")
 
 
 def _case_voxels(

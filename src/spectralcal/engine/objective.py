@@ -97,3 +97,8 @@ class Objective(nn.Module):
     def diagnostics(self) -> dict[str, Tensor]:
         """Scalars that the last step says of itself, for the history."""
         return self.loss.diagnostics
+
+    @property
+    def limits(self) -> list[str]:
+        """One line for each bound that training reached."""
+        return self.loss.limits_reached

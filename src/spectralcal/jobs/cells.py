@@ -133,7 +133,9 @@ def _is_of(training: ResolvedCell, data: CellData) -> bool:
 
 
 def _check_weights(training: ResolvedCell, data: CellData) -> None:
-    """Refuse weights that are not those that the training wrote; records of earlier versions have no hash of them.
+    """Refuse weights that are not those that the training wrote, and what says which network they are of.
+
+    Records of earlier versions have no hashes; shared results may have the network's facts in their light form alone.
 
     Raises:
         ResultError: they are missing or of something else, or a byte changed since.
@@ -144,9 +146,16 @@ def _check_weights(training: ResolvedCell, data: CellData) -> None:
             f"{files.weights}: the weights are missing or of another configuration, code or data; train the cell first"
         )
     record = require_json(files.run, "the record of a training", "train the cell again", error=ResultError)
-    recorded = record.get("files", {})
-    if changed := altered(files.folder, {name: recorded[name] for name in [files.weights.name] if name in recorded}):
+    remedies = {
+        files.weights.name: "delete it and run again",
+        files.model.name: "put the cell's own file back or train it again with --force",
+    }
+    listed = record.get("files", {})
+    if not isinstance(listed, dict):
+        raise ResultError(f"{files.run}: expected hashes by file under 'files', found {listed!r}; train the cell again")
+    recorded = {name: value for name, value in listed.items() if name in remedies}
+    for name in altered(files.folder, recorded):
         raise ResultError(
-            f"{files.folder / changed[0]}: expected the bytes that the training wrote (SHA-256 in {files.run.name}), "
-            "found others; delete it and run again"
+            f"{files.folder / name}: expected the bytes that the training wrote (SHA-256 in {files.run.name}), "
+            f"found others; {remedies[name]}"
         )

@@ -41,10 +41,11 @@ def probe_step(config: StudyConfig, name: str, dataset: str, architecture: str, 
         ConfigError: there is no such probe, or the study trains nothing of the kind.
         ResultError: the probe cannot be measured, or gives something else than arrays.
     """
-    load_probe(name)  # a wrong name is said before anything is read
+    options = config.probes.get(name, {})
+    load_probe(name, options)  # a wrong name is said before anything is read
     probed = _probed(config, dataset, architecture, seed)
     torch.set_num_threads(config.compute.threads)
-    arrays = measured_by(name, probed)
+    arrays = measured_by(name, probed, options)
     path = StudyPaths(config).probe(name, dataset, architecture, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_arrays(path, arrays)

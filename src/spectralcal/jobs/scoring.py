@@ -16,6 +16,7 @@ from spectralcal.base.integrity import file_hashes, sealed
 from spectralcal.engine.fit_post_hoc import fit_post_hoc
 from spectralcal.engine.predict import unchanged
 from spectralcal.jobs.cell_data import CellData
+from spectralcal.jobs.limits import say_limits
 from spectralcal.jobs.score_files import cases_text
 from spectralcal.jobs.trained import TrainedNetwork, trained_network
 from spectralcal.machine.device import device_name
@@ -46,6 +47,7 @@ def score_network(cell: ResolvedCell, data: CellData, stamp: Mapping[str, Any], 
     record = {
         **stamp,
         **({} if step is None else {"post_hoc": {cell.method.post_hoc: step.parameters()}}),
+        "limits": say_limits(str(cell), getattr(step, "limits", [])),
         "cases": len(data.scored),
         "seconds": round(time.perf_counter() - begun - network.probe_seconds, 2),
         "device": device_name(network.device),

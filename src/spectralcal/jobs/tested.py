@@ -77,10 +77,15 @@ def _check_alike(cell: ResolvedCell, own: CellData, other: CellData) -> None:
 
 
 def _transforms(cell: ResolvedCell) -> list[Transform]:
+    where = f"evaluation.conditions.{cell.condition.name}.corrupt"
     try:
-        return [build_transform(entry.name, dict(entry.arguments)) for entry in cell.condition.corrupt]
+        transforms = [build_transform(entry.name, dict(entry.arguments)) for entry in cell.condition.corrupt]
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"evaluation.conditions.{cell.condition.name}.corrupt: {error}") from error
+        raise ConfigError(f"{where}: {error}") from error
+    for transform, entry in zip(transforms, cell.condition.corrupt, strict=True):
+        if transform.moves_voxels:  # also of one that inherits it, which the configuration's check does not see
+            raise ConfigError(f"{where}: '{entry.name}' moves voxels, and references stay where they are")
+    return transforms
 
 
 def _corrupted(case: PreparedCase, transforms: Sequence[Transform]) -> CorruptedCase:

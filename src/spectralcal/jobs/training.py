@@ -25,6 +25,7 @@ from spectralcal.engine.resident import load_into_memory
 from spectralcal.engine.train import train
 from spectralcal.engine.validate import mean_dice
 from spectralcal.jobs.cell_data import CellData
+from spectralcal.jobs.limits import say_limits
 from spectralcal.jobs.networks import build_loss, build_network, network_facts, network_options
 from spectralcal.machine.device import choose_device, device_name, set_determinism
 from spectralcal.machine.environment import environment, peak_memory_mb
@@ -105,7 +106,7 @@ class Training:
                 validation_batches=self._validation_batches,
                 validation_dice=self._validation_dice,
                 report=lambda step, row: bar.advance(int(step) + 1 - bar.done, f"loss {row['loss']:.4f}"),
-                notify=say,
+                notify=lambda line: say(f"{cell}: {line}"),
             )
 
     def write_network(self, result: TrainingResult) -> None:
@@ -139,7 +140,8 @@ class Training:
             "resumes": result.resumes,
             "device": device_name(self.device),
             "precision": self.arithmetic.precision,
-            "arithmetic": self.arithmetic.record(),
+            "arithmetic": {**self.arithmetic.record(), "in_float32": _steps(result.in_float32)},
+            "limits": say_limits(str(cell), result.limits),
             "threads": cell.study.compute.threads,
             "peak_memory_mb": peak_memory_mb(),
             "environment": environment(),
@@ -177,6 +179,11 @@ class Training:
     def _validation_dice(self, network: nn.Module) -> float:
         place = {"device": self.device, "precision": self.arithmetic.precision}
         return mean_dice(network, self.data.validation, self.cell.patch, self.cell.inference, **place)
+
+
+def _steps(in_float32: list[int]) -> dict[str, object]:
+    """For the record: how many steps were made again in float32, and which."""
+    return {"count": len(in_float32), "steps": in_float32}
 
 
 def _clear_damage(files: CellPaths, fingerprint: str) -> None:

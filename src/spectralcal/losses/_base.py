@@ -75,6 +75,13 @@ class SegmentationLoss(_Loss):
                 return self._terms(inputs.logits, inputs.labels)
             return {name: reduced(value, inputs, self.reduction) for name, value in self._values(inputs).items()}
 
+    @property
+    def limits_reached(self) -> list[str]:
+        """One line for each bound that training reached: a multiplier that could not grow further, a window that never
+        became full. Those of its parts; a loss with bounds of its own adds to them. They may wait for the device."""
+        parts = (child.limits_reached for child in self.children() if isinstance(child, SegmentationLoss))
+        return [line for lines in parts for line in lines]
+
     def end_of_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Learn from a pass over (logits, target) of validation cases; called where `learns_from_validation`."""
 

@@ -78,6 +78,11 @@ class BandHistory(nn.Module):
             self._keep(rows.detach())
         return reference
 
+    @property
+    def missing(self) -> int:
+        """Batches that a window still lacks; 0 for a moving average, which has no end."""
+        return max(len(self.values) - int(self.count), 0) if self.kind == "window" else 0
+
     def _keep(self, rows: Tensor) -> None:
         # Chosen on the device: a Python branch would wait for it.
         fine = torch.isfinite(rows).all()
@@ -104,6 +109,16 @@ class SizedHistory(nn.Module):
     def forward(self, batch: Tensor, size: tuple[int, ...]) -> Tensor:
         """The reference (K,) for maps of spatial `size` after appending their mean band powers (K,)."""
         return self._of("x".join(map(str, size)), batch)(batch)
+
+    @property
+    def limits_reached(self) -> list[str]:
+        """A line for each size whose window did not become full."""
+        return [
+            f"the window of maps of {size.replace('x', ' x ')} never became full: "
+            f"{int(history.count)} of {len(history.values)} batches (history_init: {history.init})"
+            for size, history in self.sizes.items()
+            if history.missing
+        ]
 
     def _of(self, key: str, batch: Tensor) -> BandHistory:
         if key in self.sizes:

@@ -24,6 +24,8 @@ from spectralcal.spectral.blocks import blocks
 
 #: multipliers and penalty weights have one row per region, in this order
 REGIONS = ("boundary", "interior")
+#: least and largest multiplier
+SMALLEST, LARGEST = 1e-6, 1e6
 
 
 class CRaCLoss(SegmentationLoss):
@@ -190,7 +192,7 @@ class CRaCLoss(SegmentationLoss):
                 "observe: expected at least one validation batch before finish_epoch_update, received none"
             )
         violation = (self._sums / (self._voxels or 1)).to(self.rho)
-        self.multipliers.copy_((self.multipliers + self.rho * violation).clamp(1e-6, 1e6))
+        self.multipliers.copy_((self.multipliers + self.rho * violation).clamp(SMALLEST, LARGEST))
         self.updates.add_(1)
         due = (self.updates % self.rho_interval == 0) & (self.updates > 1)  # the first refresh has no epoch before it
         grown = (self.gamma * self.rho).clamp(self.rho_min, self.rho_max)
@@ -208,6 +210,18 @@ class CRaCLoss(SegmentationLoss):
     def end_of_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """One refresh, as :meth:`update_multipliers`."""
         self.update_multipliers(batches)
+
+    @property
+    def limits_reached(self) -> list[str]:
+        """Multipliers and penalty weights that the last refresh left at their largest value, and multipliers that were
+        never refreshed."""
+        lines = super().limits_reached
+        if self.rho.shape[1] and not self.updates:
+            lines.append("CRaC's multipliers were never refreshed: training ended before its first epoch did")
+        lines += _at_limit("multiplier", self.multipliers, LARGEST)
+        if self.rho_max > self.rho_min:
+            lines += _at_limit("penalty weight rho", self.rho, self.rho_max)
+        return lines
 
     def _excess(
         self, logits: Tensor, target: Tensor, boundary: Tensor | None = None
@@ -231,7 +245,11 @@ class CRaCLoss(SegmentationLoss):
             # State first made inside inference mode could not be used by a later training step.
             with torch.inference_mode(False), torch.no_grad():
                 start = torch.ones(2, classes, dtype=self.rho.dtype, device=self.rho.device)
-                self.multipliers, self.rho, self.violation = 1e-6 * start, self.rho_min * start, torch.zeros_like(start)
+                self.multipliers, self.rho, self.violation = (
+                    SMALLEST * start,
+                    self.rho_min * start,
+                    torch.zeros_like(start),
+                )
         elif self.rho.shape[1] != classes:
             raise ValueError(
                 f"logits: expected {self.rho.shape[1]} classes as in earlier batches, received {tuple(logits.shape)}; "
@@ -245,6 +263,12 @@ class CRaCLoss(SegmentationLoss):
             if saved is not None:
                 setattr(self, name, getattr(self, name).new_zeros(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _at_limit(name: str, table: Tensor, largest: float) -> list[str]:
+    """One line if entries of a (2, C) table lie at their largest value."""
+    places = [f"class {label} ({REGIONS[region]})" for region, label in (table >= largest).nonzero().tolist()]
+    return [f"CRaC's {name} is at its limit {largest:g} for {', '.join(places)}"] if places else []
 
 
 LOSS = CRaCLoss

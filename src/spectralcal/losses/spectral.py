@@ -19,6 +19,7 @@ from spectralcal.losses.targets import Common, Inputs, taken_from
 from spectralcal.spectral.confidence import KINDS, confidence_map
 from spectralcal.spectral.entropy import band_shares, spectral_entropy
 from spectralcal.spectral.power import band_power
+from spectralcal.spectral.shells import empty_shells
 from spectralcal.spectral.taper import tapered
 
 
@@ -116,6 +117,7 @@ class SpectralEntropyLoss(SegmentationLoss):
             "frequency": frequency,
             "reduce": reduce,
         }
+        self._partition = {"edges": edges, "include_dc": include_dc, "beyond": beyond, "frequency": frequency}
         self.history = SizedHistory(bands=bands, window=window, kind=history, init=history_init, momentum=momentum)
         self._warned = self._had_room = False
 
@@ -128,7 +130,7 @@ class SpectralEntropyLoss(SegmentationLoss):
             target, weight: as for :meth:`SegmentationLoss.forward`; default None, every voxel counts.
 
         Raises:
-            ValueError: wrong shape or type, or a first map with more bands than its shortest side allows.
+            ValueError: wrong shape or type, or a first map with more bands than leave no shell empty.
         """
         if target is not None or weight is not None or self.reduction != "mean":
             if target is None:
@@ -180,10 +182,10 @@ class SpectralEntropyLoss(SegmentationLoss):
 
     def _bands(self, shape: tuple[int, ...]) -> int:
         """How many bands a map of this shape gets."""
-        sides = list(shape)
-        if len(sides) == 3 and 1 in sides:
-            sides.remove(1)  # a single slice of a volume has the spectrum of a 2-D slice
+        sides = _without_single(shape)
         room = min(sides) // 2
+        if room < self.bands and min(sides) > 1 and not empty_shells(sides, self.bands, **self._partition):
+            room = self.bands  # as on 9 x 11 x 13 voxels
         if room >= self.bands:
             self._had_room = True
         if room >= self.bands or not self._had_room:
@@ -195,6 +197,21 @@ class SpectralEntropyLoss(SegmentationLoss):
                 stacklevel=2,
             )
         return room
+
+    @property
+    def limits_reached(self) -> list[str]:
+        """Windows that never became full, maps that had fewer bands, and shells without any frequency."""
+        lines = [*super().limits_reached, *(self.history.limits_reached if self.target == "history" else ())]
+        for size, history in self.history.sizes.items():
+            shape, bands = size.replace("x", " x "), history.values.shape[1]
+            if bands < self.bands:
+                lines.append(f"maps of {shape} have room for {bands} of {self.bands} bands")
+            empty = empty_shells(_without_single(tuple(map(int, size.split("x")))), bands, **self._partition)
+            if empty:
+                numbers = ", ".join(map(str, empty))
+                edges = self._partition["edges"]
+                lines.append(f"maps of {shape} have no frequency in shells {numbers} of {bands} (edges: {edges})")
+        return lines
 
     def _target_entropy(self, power: Tensor, size: tuple[int, ...], with_voxels: Tensor | None = None) -> Tensor:
         pooled = power if self.pool == "power" else band_shares(power, self.eps)
@@ -262,6 +279,14 @@ class SpectralEntropyCELoss(SegmentationLoss):
                 if power is not None:
                     self.diagnostics["entropy_max_prob"] = spectral_entropy(power, self.spectral.eps).mean()
 
+    @property
+    def limits_reached(self) -> list[str]:
+        """Those of the term, and a weight that was still rising when training ended."""
+        lines, steps = super().limits_reached, int(self.steps)
+        if steps < self.warmup_steps:
+            lines.append(f"the weight was still rising: {steps} of {self.warmup_steps} warmup_steps")
+        return lines
+
     def _weight_now(self, logits: Tensor) -> float | Tensor:
         if self.warmup_steps == 0:
             return self.weight
@@ -271,6 +296,14 @@ class SpectralEntropyCELoss(SegmentationLoss):
         if self.training and torch.is_grad_enabled():
             self.steps.add_(1)
         return self.weight * share
+
+
+def _without_single(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes that a spectrum has: a single slice of a volume has that of a 2-D slice."""
+    sides = list(shape)
+    if len(sides) == 3 and 1 in sides:
+        sides.remove(1)
+    return tuple(sides)
 
 
 def _filled(field: Tensor, counted: Tensor) -> Tensor:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from spectralcal.base.errors import ResultError
 
 PACKAGES = ("torch", "monai", "numpy", "scipy", "pandas", "nibabel", "SimpleITK")
 #: further packages that take part in a cell
@@ -64,6 +68,28 @@ def _git(folder: Path, *command: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return process.stdout.strip() if process.returncode == 0 else None
+
+
+def temporary_folder() -> Path:
+    """Where temporary files go: TMPDIR, or else ``/tmp`` and the like.
+
+    Raises:
+        ResultError: none of these can be written to.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise ResultError(
+            "TMPDIR: expected a folder for temporary files that can be written to, found none "
+            f"({error.strerror or error}); set it to one"
+        ) from error
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: a scheduler or ``taskset`` may allow fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def peak_memory_mb() -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from spectralcal.base.console import say
 from spectralcal.base.errors import ResultError
 from spectralcal.base.locks import POLL_SECONDS, REMIND_SECONDS, Lock
+from spectralcal.machine.environment import temporary_folder
 from spectralcal.machine.gpus import PRETEND, Gpu, visible_gpus
 
 if TYPE_CHECKING:
@@ -98,9 +98,14 @@ def _wait(slots: list[tuple[str, int]]) -> tuple[str, Lock]:
 def _lock_folder() -> Path:
     """A folder of this user on this machine: a slot is taken machine-wide, whichever study takes it."""
     kind = "pretend-slots" if PRETEND in os.environ else "slots"
-    folder = Path(tempfile.gettempdir()) / f"spectralcal-{os.getuid()}" / kind
-    folder.parent.mkdir(mode=0o700, exist_ok=True)
-    status = folder.parent.lstat()  # a link of another user's would lead anywhere
+    folder = temporary_folder() / f"spectralcal-{os.getuid()}" / kind
+    try:
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        status = folder.parent.lstat()  # a link of another user's would lead anywhere
+    except OSError as error:
+        raise ResultError(
+            f"{folder.parent}: expected a folder that can be made, got: {error.strerror}; set TMPDIR elsewhere"
+        ) from error
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
         raise ResultError(f"{folder.parent}: expected a folder of this user, found another's; set TMPDIR elsewhere")
     return folder

@@ -74,14 +74,14 @@ def read_only(array: np.ndarray) -> np.ndarray:
 def cache_folder() -> Path | None:
     """Where compiled code is kept: NUMBA_CACHE_DIR, or ``spectralcal/compiled`` in the user's cache folder.
 
-    None where that cannot be written; each process then compiles for itself.
+    None where that cannot be written, or the user has no home; each process then compiles for itself.
     """
-    if given := os.environ.get("NUMBA_CACHE_DIR"):
-        folder = Path(given)
-    else:
-        default = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or default).expanduser() / "spectralcal" / "compiled"
+    default = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
     try:
+        if given := os.environ.get("NUMBA_CACHE_DIR"):
+            folder = Path(given)
+        else:
+            folder = Path(os.environ.get("XDG_CACHE_HOME") or default).expanduser() / "spectralcal" / "compiled"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from spectralcal.base.errors import DataError
+from spectralcal.base.locks import NO_GUARD
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -68,13 +69,7 @@ def run_jobs(
         # What Python says to a script that begins its own work again in every process that it starts.
         if "bootstrapping phase" not in str(error):
             raise
-        raise DataError(_NO_GUARD) from error
-
-
-_NO_GUARD = (
-    "a worker process could not start: each runs the script that started it; put what that script does under "
-    '`if __name__ == "__main__":`, or use workers=1'
-)
+        raise DataError(NO_GUARD) from error
 
 
 def _why_broken(count: int, started: bool) -> str:
@@ -83,7 +78,7 @@ def _why_broken(count: int, started: bool) -> str:
     # `python -m` and a console script of the package run nothing when they are imported; a person's script may.
     own_script = getattr(main, "__file__", None) is not None and getattr(main, "__spec__", None) is None
     if own_script and not started:
-        return f"{_NO_GUARD} (where it has that line, memory may be short: use fewer workers)"
+        return f"{NO_GUARD} (where it has that line, memory may be short: use fewer workers)"
     return f"a worker process ended early, expected {count} to stay alive; memory may be short: use fewer workers"
 
 

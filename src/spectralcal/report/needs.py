@@ -30,7 +30,7 @@ def figure_needs(config: StudyConfig, name: str) -> dict[str, list[Key]]:
     architecture = options.get("architecture") or grid.architectures[0]
     needs = _needs(config, "figures", output.source or name) or ()
     _require(config, needs, f"figures.{name}")
-    return {need: [(dataset, architecture, seed) for seed in _seeds(need, grid)] for need in needs}
+    return {need: [(dataset, architecture, seed) for seed in _seeds(config, need, grid)] for need in needs}
 
 
 def claims_needs(config: StudyConfig) -> dict[str, list[Key]]:
@@ -46,7 +46,9 @@ def claims_needs(config: StudyConfig) -> dict[str, list[Key]]:
         for need, role in needs.items():
             if (name := config.claims.get(role)) is not None:
                 grid = config.experiments[name]
-                keys = [(each, grid.architectures[0], seed) for each in grid.datasets for seed in _seeds(need, grid)]
+                keys = [
+                    (each, grid.architectures[0], seed) for each in grid.datasets for seed in _seeds(config, need, grid)
+                ]
                 wanted[need] = list(dict.fromkeys([*wanted.get(need, ()), *keys]))
     return wanted
 
@@ -66,5 +68,5 @@ def _require(config: StudyConfig, needs: Iterable[str], where: str) -> None:
         registry.require("probes", need, f"{where}: NEEDS", config.paper)
 
 
-def _seeds(need: str, grid: ExperimentConfig) -> tuple[int, ...]:
-    return grid.seeds if load_probe(need).every_seed else grid.seeds[:1]
+def _seeds(config: StudyConfig, need: str, grid: ExperimentConfig) -> tuple[int, ...]:
+    return grid.seeds if load_probe(need, config.probes.get(need, {})).every_seed else grid.seeds[:1]

@@ -207,7 +207,9 @@ class Results(Vocabulary):
         measured = self.probe(name, dataset, architecture, seed)
         if measured is None:
             return self._read(self.paths.numbers(name, dataset, architecture, seed))
-        return numbers_of(name, measured, self.paths.probe(name, dataset, architecture, seed))
+        return numbers_of(
+            name, measured, self.paths.probe(name, dataset, architecture, seed), self.config.probes.get(name, {})
+        )
 
     def _arrays(self, cell: Cell, kind: str) -> dict[str, np.ndarray] | None:
         return read_arrays(getattr(self.paths.cell(cell, self.condition.name), kind))

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ValidationError
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.base.validation import explain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,9 +72,10 @@ class Probed:
 
 
 class Probe:
-    """A measurement on the trained networks of a data set, architecture and seed, built without arguments.
+    """A measurement on the trained networks of a data set, architecture and seed.
 
-    Figures and claims ask for it with ``NEEDS``; its arrays lie in ``<results>/<name>/``.
+    Its options are the keyword arguments of its constructor, which all have defaults; a study gives others under
+    `probes`. Figures and claims ask for it with ``NEEDS``; its arrays lie in ``<results>/<name>/``.
 
     Attributes:
         every_seed: whether figures and claims read it of every seed of their experiment, or of the first alone, as
@@ -100,17 +105,28 @@ class Probe:
         return {}
 
 
-def load_probe(name: str) -> Probe:
+def load_probe(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> Probe:
     """A registered probe, built.
 
+    Args:
+        name: registered or dotted.
+        options: those that a study gives it; the others have their defaults.
+
     Raises:
-        ConfigError: there is none of that name, it cannot be imported, or it is no :class:`Probe` without arguments.
+        ConfigError: there is none of that name, it cannot be imported, it is no :class:`Probe`, or it cannot be built
+            with these options.
     """
     entry: Any = registry.load("probes", name)
     try:
-        probe = entry()
-    except TypeError as error:
-        raise ConfigError(f"probe '{name}': expected a class that is built without arguments ({error})") from error
+        given = registry.options_model("probes", name).model_validate(dict(options)).model_dump(exclude_unset=True)
+        probe = entry(**given)
+    except ValidationError as error:
+        raise ConfigError(f"probes.{name}.{explain(error, registry.options_model('probes', name))}") from None
+    except (TypeError, ValueError) as error:
+        said = f"the options {dict(options)}" if options else "its options at their defaults"
+        raise ConfigError(
+            f"probe '{name}': expected a class that can be built with {said} ({' '.join(str(error).split())})"
+        ) from error
     if not isinstance(probe, Probe):
         raise ConfigError(
             f"probe '{name}': expected a subclass of spectralcal.scoring.probe.Probe, found {type(probe).__name__}"
@@ -118,31 +134,34 @@ def load_probe(name: str) -> Probe:
     return probe
 
 
-def measured_by(name: str, probed: Probed) -> dict[str, np.ndarray]:
-    """What a registered probe measures; of somebody's own a mistake is one line.
+def measured_by(name: str, probed: Probed, options: Mapping[str, Any] = MappingProxyType({})) -> dict[str, np.ndarray]:
+    """What a registered probe measures with these options; of somebody's own a mistake is one line.
 
     Raises:
         ConfigError: as :func:`load_probe`.
         ResultError: it cannot be measured, or the probe is not right.
     """
-    probe = load_probe(name)
+    probe = load_probe(name, options)
     own = type(probe).__module__.startswith("spectralcal.probes.")
     return _arrays(name, lambda: probe.measure(probed), "correct it", () if own else _MISTAKES)
 
 
-def numbers_of(name: str, arrays: Mapping[str, np.ndarray], file: Path) -> dict[str, np.ndarray]:
+def numbers_of(
+    name: str, arrays: Mapping[str, np.ndarray], file: Path, options: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, np.ndarray]:
     """What of a probe's file is shared and published.
 
     Args:
         name: of the probe.
         arrays: those of `file`.
         file: for the message.
+        options: of the probe.
 
     Raises:
         ConfigError: as :func:`load_probe`.
         ResultError: its arrays are not those that the probe reads.
     """
-    probe = load_probe(name)
+    probe = load_probe(name, options)
     remedy = f"delete {file} and run `spectralcal probe {name}` again"
     return _arrays(name, lambda: probe.numbers(arrays), remedy, _MISTAKES)
 

@@ -46,7 +46,7 @@ def _spelt_out(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a training with the keys that are left out at their defaults."""
     training = settings.get("training", {})
     augmentation = training.get("augmentation", {})
-    full = {"geometry": GeometryConfig().model_dump(), **augmentation}
+    full = {"geometry": GeometryConfig().model_dump(), "transforms": [], **augmentation}
     return {**settings, "training": {**training, "augmentation": full}}
 
 

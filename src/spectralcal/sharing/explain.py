@@ -13,6 +13,7 @@ from spectralcal.base.digests import digest, package_digest
 from spectralcal.base.errors import ResultError, choices
 from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
+from spectralcal.records.arithmetic import arithmetic_text, reached_limits
 from spectralcal.records.checks import check_cell
 from spectralcal.records.products import VERBS, collected_cells
 from spectralcal.study.conditions import TEST
@@ -116,12 +117,13 @@ def _stage(
         "seconds": record.get("seconds"),
         "resumes": record.get("resumes"),
         "device": record.get("device"),
-        "precision": record.get("precision"),
-        "bfloat16 probe": record.get("arithmetic", {}).get("probe"),
         "peak memory (MiB)": record.get("peak_memory_mb"),
         "peak GPU memory (MiB)": record.get("peak_gpu_memory_mb"),
     }
     lines.append(("cost", _options({key: value for key, value in cost.items() if value is not None})))
+    if record.get("precision"):
+        lines.append(("precision", arithmetic_text(record)))
+    lines += [("limit", line) for line in reached_limits(record)]
     if record.get("environment"):
         lines.append(("made by", _made_by(record["environment"])))
     lines.append(("code", _code(record)))

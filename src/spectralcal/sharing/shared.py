@@ -14,6 +14,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -219,7 +220,7 @@ def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
         for file in _of(config, name):
             by_name.pop(place := f"numbers/{file.relative_to(config.results).as_posix()}", None)
             arrays = load_arrays(file, f"delete it and run `spectralcal probe {name}` again")
-            if numbers := numbers_of(name, arrays, file):
+            if numbers := numbers_of(name, arrays, file, config.probes.get(name, {})):
                 buffer = io.BytesIO()
                 np.savez_compressed(buffer, **numbers)
                 by_name[place] = buffer.getvalue()
@@ -228,7 +229,9 @@ def _numbers(config: StudyConfig) -> dict[str, Path | bytes]:
 
 def _check_places(config: StudyConfig, files: dict[str, Path | bytes]) -> None:
     """No text that leaves may name a folder of this machine, or with it a person."""
-    roots = [Path.home(), Path.cwd(), *(getattr(config, f"{name}_root") for name in ("results", "prepared", "figures"))]
+    roots = [Path.cwd(), *(getattr(config, f"{name}_root") for name in ("results", "prepared", "figures"))]
+    with suppress(RuntimeError):  # a user without a home
+        roots.append(Path.home())
     roots += [root for root in (config.data_root,) if root is not None]
     named = {str(root.resolve()) for root in roots if len(root.resolve().parts) > 2}
     places = re.compile("|".join([_PERSONAL, *(rf"{re.escape(name)}(?![\w-])" for name in sorted(named))]))

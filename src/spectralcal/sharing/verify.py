@@ -10,6 +10,7 @@ from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import DataError
 from spectralcal.base.files import read_record
 from spectralcal.base.integrity import altered, seal_holds
+from spectralcal.records.arithmetic import arithmetic_summary
 from spectralcal.records.checks import check_cell, weights_conflict
 from spectralcal.records.products import collected_cells
 from spectralcal.study.conditions import TEST
@@ -26,16 +27,19 @@ class Verification:
         findings: files that are not as they were recorded, one line each.
         notes: what is out of date or could not be checked; no sign of alteration.
         cells: number of cells that were checked.
+        arithmetic: how many trainings were made in which arithmetic; "" where no record says it.
     """
 
     findings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cells: int = 0
+    arithmetic: str = ""
 
     @property
     def text(self) -> str:
         """For people: findings, notes, and a last line that sums up."""
         lines = [f"altered: {line}" for line in self.findings] + [f"   note: {line}" for line in self.notes]
+        lines += [f"trainings: {self.arithmetic}"] if self.arithmetic else []
         summary = f"{len(self.findings)} files altered" if self.findings else "nothing altered"
         return "\n".join([*lines, f"{self.cells} cells checked: {summary}"])
 
@@ -59,6 +63,8 @@ def verify_study(config: StudyConfig, *, data: bool = False) -> Verification:
             unrecorded += len(notes) > len(older)
             bar.advance()
     verification.cells = len({cell for cell, _ in cells})
+    runs = filter(None, (read_record(files.run) for _, files in cells))
+    verification.arithmetic = arithmetic_summary(run for run in runs if "precision" in run)
     if unrecorded:
         verification.notes.append(
             f"{unrecorded} cells were written before hashes were recorded; run them again to have them"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spectralcal.spectral._checks import as_field, member
-from spectralcal.spectral.shells import Edges, shells
+from spectralcal.spectral.shells import Edges, check_bands, shells
 
 SCALES = ("log_amplitude", "amplitude", "power")
 Scale = Literal["log_amplitude", "amplitude", "power"]
@@ -24,7 +24,7 @@ def spectral_coherence(
 
     Args:
         first, second: (B, H, W) or (B, D, H, W) floating point of one shape; a 3-D axis of length 1 counts as absent.
-        bands: concentric shells; default 1, all frequencies. At most half the shortest side.
+        bands: concentric shells; default 1, all frequencies. As many as leave no shell empty.
         edges: "corner" (default), shells up to the largest radius, or "inscribed", up to the shortest side's Nyquist
             frequency; see :func:`spectralcal.spectral.shells.shell_edges`.
         include_dc: count zero frequency in the first shell. Default False: the means of two masks agree whatever their
@@ -34,15 +34,11 @@ def spectral_coherence(
         (B, bands) from -1 to 1, float32 or float64; nan where a field has no power in the shell.
 
     Raises:
-        ValueError: wrong shape or type, different shapes, or more bands than the shortest side allows.
+        ValueError: wrong shape or type, different shapes, or more bands than leave no shell empty.
     """
     first, second = _pair(first, second)
     shape = tuple(first.shape[1:])
-    if isinstance(bands, bool) or not isinstance(bands, int) or not 1 <= bands <= min(shape) // 2:
-        raise ValueError(
-            f"bands: expected an integer from 1 to {min(shape) // 2} (half the shortest side of {shape}), "
-            f"received {bands!r}; use fewer bands"
-        )
+    check_bands(shape, bands, edges, include_dc)
     group = shells(shape, bands, edges, include_dc, "drop", "cycles", first.device).group
     axes = tuple(range(1, first.ndim))
     with torch.autocast(first.device.type, enabled=False):

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spectralcal.spectral._checks import as_field, member
-from spectralcal.spectral.shells import Beyond, Edges, Frequency, shells
+from spectralcal.spectral.shells import Beyond, Edges, Frequency, check_bands, shells
 
 
 def band_power(
@@ -28,7 +28,8 @@ def band_power(
 
     Args:
         field: (B, H, W) or (B, D, H, W) floating point; any sides, odd ones too.
-        bands: number of shells K; default 5, the paper's. At most half the shortest side, so that no shell is empty.
+        bands: number of shells K; default 5, the paper's. As many as leave no shell without a frequency: half the
+            shortest side, or more where the sides differ (5 on 9 x 11 x 13).
         edges: "inscribed" r_k = k m / (2 K), m the shortest side; "corner" r_k = k r_max / K; "as_printed" k m / 2.
             Default "inscribed": as printed, three of five shells of a cube are empty.
         include_dc: count zero frequency in the first shell. Default False, the strict inequality of Eq. 4; the single
@@ -41,16 +42,12 @@ def band_power(
         (B, bands), float32 or float64. Differentiable once with respect to `field`.
 
     Raises:
-        ValueError: wrong shape or type of `field`, an unknown option, or more bands than the shortest side allows.
+        ValueError: wrong shape or type of `field`, an unknown option, or more bands than leave no shell empty.
     """
     field = as_field(field)
     member("reduce", reduce, ("sum", "mean"))
     shape = tuple(field.shape[1:])
-    if isinstance(bands, bool) or not isinstance(bands, int) or not 1 <= bands <= min(shape) // 2:
-        raise ValueError(
-            f"bands: expected an integer from 1 to {min(shape) // 2} (half the shortest side of {shape}), "
-            f"received {bands!r}; use fewer bands or larger patches"
-        )
+    check_bands(shape, bands, edges, include_dc, beyond, frequency)
     table = shells(shape, bands, edges, include_dc, beyond, frequency, field.device)
     power = shell_power(field, table.group, bands)
     return power / table.count.clamp_min(1).to(power) if reduce == "mean" else power

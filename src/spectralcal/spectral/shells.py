@@ -111,3 +111,47 @@ def shells(
         tally = torch.bincount(group, minlength=2 * bands + 1).to(torch.float64)
         count = 2 * tally[:bands] + tally[bands : 2 * bands]
         return Shells(group.to(torch.int32).to(device), count.to(device))
+
+
+@functools.lru_cache(maxsize=64)
+def empty_shells(
+    shape: tuple[int, ...],
+    bands: int,
+    edges: Edges = "inscribed",
+    include_dc: bool = False,
+    beyond: Beyond = "drop",
+    frequency: Frequency = "cycles",
+) -> tuple[int, ...]:
+    """Numbers 1..K of the shells that contain no frequency of a field of this shape."""
+    count = shells(shape, bands, edges, include_dc, beyond, frequency).count
+    return tuple((count == 0).nonzero()[:, 0].add(1).tolist())
+
+
+def check_bands(
+    shape: tuple[int, ...],
+    bands: int,
+    edges: Edges = "inscribed",
+    include_dc: bool = False,
+    beyond: Beyond = "drop",
+    frequency: Frequency = "cycles",
+) -> None:
+    """Refuse a number of bands that leaves a shell without any frequency.
+
+    Half the shortest side never does for shells of equal width; where the sides differ, more may fit. "as_printed"
+    shells are empty by their definition, and are left alone up to that half.
+
+    Raises:
+        ValueError: `bands` is no integer of at least 1, or leaves a shell empty; an unknown option.
+    """
+    safe = max(min(shape) // 2, 1)
+    whole = isinstance(bands, int) and not isinstance(bands, bool) and bands >= 1
+    if whole and bands <= safe:
+        return
+    empty = empty_shells(shape, bands, edges, include_dc, beyond, frequency) if whole and bands <= max(shape) else None
+    if empty == ():
+        return
+    numbers = f" (shell {', '.join(map(str, empty))} of {bands} has no frequency)" if empty else ""
+    raise ValueError(
+        f"bands: expected an integer from 1 to {safe}, half the shortest side of {shape}, or more where these leave no "
+        f"shell empty, received {bands!r}{numbers}; use fewer bands or larger patches"
+    )

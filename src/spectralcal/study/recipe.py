@@ -15,7 +15,7 @@ from spectralcal.base import registry
 from spectralcal.base.digests import code_digest, digest, file_digest, source_digest
 from spectralcal.base.papers import paper_of
 from spectralcal.study.conditions import TEST
-from spectralcal.study.config import SCORERS, StudyConfig
+from spectralcal.study.config import SCORERS, StudyConfig, TrainingConfig, TransformConfig
 from spectralcal.study.grid import cells_trained_on, study_cells
 from spectralcal.study.numerics import component, engine
 from spectralcal.study.resolved import ResolvedCell, resolve
@@ -86,9 +86,11 @@ def training_identity(cell: ResolvedCell) -> dict[str, Any]:
         "loss": _component("losses", cell.method.loss, dict(cell.method.arguments)),
         "seed": cell.seed,
         # Validating without selecting by it cannot change a weight.
-        "training": _set(cell.training, HARMLESS if selected else HARMLESS | {"validation_interval"}),
+        "training": _training(cell.training, HARMLESS if selected else HARMLESS | {"validation_interval"}),
         "numerics": engine("training"),
     }
+    if cell.training.augmentation.transforms:
+        identity["transforms"] = [_augmentation(entry) for entry in cell.training.augmentation.transforms]
     if selected:
         identity |= {"inference": _set(cell.inference), "numerics": engine("training", "prediction")}
     return identity
@@ -165,6 +167,8 @@ def probe_identity(config: StudyConfig, name: str, dataset: str, architecture: s
         "evaluation": _evaluation(config),
         "probe": {"name": name, **component("probes", name)},
     }
+    if options := _given("probes", name, config.probes.get(name, {})):
+        identity["probe"]["options"] = options
     if entry.windows:
         identity |= {"inference": _set(config.inference), "numerics": engine("prediction")}
     return identity
@@ -228,6 +232,24 @@ def _set(section: BaseModel, without: frozenset[str] | set[str] = frozenset()) -
     changes unnoticed is held by a golden test.
     """
     return section.model_dump(mode="json", exclude_defaults=True, exclude=set(without))
+
+
+def _training(settings: TrainingConfig, without: frozenset[str]) -> dict[str, Any]:
+    """Settings of a training but for transforms by name, which are components."""
+    content = _set(settings, without)
+    if "transforms" in content.get("augmentation", {}):
+        del content["augmentation"]["transforms"]
+        content = {key: value for key, value in content.items() if key != "augmentation" or value}
+    return content
+
+
+def _augmentation(entry: TransformConfig) -> dict[str, Any]:
+    """What identifies a transform by name as an augmentation."""
+    # An option without a default may be drawn: any value of its range stands for it while the others are read.
+    options = {**entry.options, **{key: low for key, (low, _) in entry.ranges.items()}}
+    content = _component("transforms", entry.name, options)
+    content["options"] = {key: value for key, value in content["options"].items() if key not in entry.ranges}
+    return {**content, "probability": entry.probability, "ranges": {key: list(e) for key, e in entry.ranges.items()}}
 
 
 def _evaluation(config: StudyConfig) -> dict[str, Any]:

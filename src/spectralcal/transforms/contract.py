@@ -16,9 +16,15 @@ from spectralcal.base.seeds import stream_seed
 class Transform:
     """A change of an image. Its options are the keyword arguments of its constructor.
 
-    The same for augmentation, where options are drawn for each patch, and for corruption of test images, where they are
-    fixed. It changes intensities alone: images and labels stay on one grid.
+    The same for augmentation, where options may be drawn for each patch, and for corruption of test images, where they
+    are fixed. One that moves voxels overrides :meth:`with_label` and says so; it is an augmentation alone, because
+    images and references of a test stay on one grid.
+
+    Attributes:
+        moves_voxels: whether labels must move with the image.
     """
+
+    moves_voxels = False
 
     def __call__(self, image: Tensor, seed: int) -> Tensor:
         """The image after the change.
@@ -29,14 +35,32 @@ class Transform:
         """
         raise NotImplementedError
 
+    def with_label(self, image: Tensor, label: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """A patch and its label after the change; the label as it is, unless the transform moves voxels.
+
+        Args:
+            image: (C, *spatial).
+            label: (*spatial) integers, or (R, *spatial) of several raters.
+            seed: as for :meth:`__call__`.
+        """
+        return self(image, seed), label
+
 
 def build_transform(name: str, options: dict[str, Any]) -> Transform:
-    """A registered transform with its options.
+    """A registered transform with its options, each with the type that its signature says.
 
     Raises:
         ValueError: an option is out of its range.
+        TypeError: the entry is no :class:`Transform`, or cannot be built with these options.
     """
-    return registry.load("transforms", name)(**options)
+    given = registry.options_model("transforms", name).model_validate(options).model_dump(exclude_unset=True)
+    transform = registry.load("transforms", name)(**given)
+    if not isinstance(transform, Transform):
+        raise TypeError(
+            f"'{name}': expected a subclass of spectralcal.transforms.contract.Transform, found "
+            f"{type(transform).__name__}"
+        )
+    return transform
 
 
 def corrupted(image: np.ndarray, transforms: Sequence[Transform], case: str) -> np.ndarray:

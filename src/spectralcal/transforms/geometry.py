@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -18,9 +18,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spectralcal.base.seeds import stream_seed
+from spectralcal.transforms.contract import Transform
 
 if TYPE_CHECKING:
     from spectralcal.study.config import GeometryConfig
+
+
+class GeometrySettings(Protocol):
+    """What geometric transforms are drawn by: the options of :class:`GeometricTransform`, or the configuration's
+    section `training.augmentation.geometry`."""
+
+    flip_probability: float
+    flip_axes: tuple[int, ...] | None
+    rot90_probability: float
+    rotation_probability: float
+    rotation_degrees: tuple[float, float]
+    scaling_probability: float
+    scaling_factor: tuple[float, float]
+    plane: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,65 @@ class Geometry:
     degrees: np.ndarray  # (B,) the same way round, 0: none
     factor: np.ndarray  # (B,) above 1 structures grow, 1: none
     plane: tuple[int, int] = (0, 1)  # spatial axes
+
+
+class GeometricTransform(Transform):
+    """Mirrors, turns and scales a patch with its label; all probabilities are 0 unless they are given.
+
+    Args:
+        flip_probability: of mirroring, per axis.
+        flip_axes: spatial axes that may be mirrored, counted from 0; None: all.
+        rot90_probability: of one to three quarter turns.
+        rotation_probability: of a rotation by any angle.
+        rotation_degrees: range of the angle.
+        scaling_probability: of scaling.
+        scaling_factor: range of the factor, one for all axes; above 1 structures grow.
+        plane: spatial axes of the plane of turns and rotations.
+
+    Raises:
+        ValueError: a probability outside 0 to 1, a range whose ends are the wrong way round, a factor that is not above
+            0, or a plane of one axis.
+    """
+
+    moves_voxels = True
+
+    def __init__(
+        self,
+        flip_probability: float = 0.0,
+        flip_axes: tuple[int, ...] | None = None,
+        rot90_probability: float = 0.0,
+        rotation_probability: float = 0.0,
+        rotation_degrees: tuple[float, float] = (-30.0, 30.0),
+        scaling_probability: float = 0.0,
+        scaling_factor: tuple[float, float] = (0.7, 1.4),
+        plane: tuple[int, int] = (0, 1),
+    ) -> None:
+        shares = {"flip": flip_probability, "rot90": rot90_probability, "rotation": rotation_probability,
+                  "scaling": scaling_probability}  # fmt: skip
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name}_probability must be 0 to 1, got {share}")
+        if not rotation_degrees[0] <= rotation_degrees[1] or not 0 < scaling_factor[0] <= scaling_factor[1]:
+            raise ValueError(
+                f"expected ranges from low to high, and factors above 0, got rotation_degrees {list(rotation_degrees)} "
+                f"and scaling_factor {list(scaling_factor)}"
+            )
+        if plane[0] == plane[1]:
+            raise ValueError(f"plane needs two different axes, got {list(plane)}")
+        self.flip_probability, self.flip_axes = flip_probability, flip_axes
+        self.rot90_probability, self.rotation_probability = rot90_probability, rotation_probability
+        self.rotation_degrees, self.scaling_probability = rotation_degrees, scaling_probability
+        self.scaling_factor, self.plane = scaling_factor, plane
+
+    def __call__(self, image: Tensor, seed: int) -> Tensor:
+        """(C, *spatial) moved as `seed` draws."""
+        return self.with_label(image, torch.zeros(image.shape[1:], dtype=torch.int64, device=image.device), seed)[0]
+
+    def with_label(self, image: Tensor, label: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """(C, *spatial) and its label, moved alike as `seed` draws."""
+        drawn = sample_geometry(self, 1, image.ndim - 1, (seed,))
+        images, labels = apply_geometry(image[None], label[None], drawn)
+        return images[0], labels[0]
 
 
 def transform_batch(
@@ -50,7 +124,7 @@ def transform_batch(
     return apply_geometry(images, labels, sample_geometry(settings, len(images), images.ndim - 2, stream))
 
 
-def sample_geometry(settings: GeometryConfig, batch_size: int, axes: int, stream: tuple[str | int, ...]) -> Geometry:
+def sample_geometry(settings: GeometrySettings, batch_size: int, axes: int, stream: tuple[str | int, ...]) -> Geometry:
     """Draw the transforms of one batch from the random stream named by `stream`.
 
     The stream is another than that of the intensity augmentations: their draws do not depend on this one's settings.
@@ -115,3 +189,7 @@ def _resampled(tensor: Tensor, grid: Tensor, mode: str) -> Tensor:
     stacked = tensor.reshape(1, -1, *grid.shape[1:-1]).float()
     samples = F.grid_sample(stacked, grid, mode=mode, padding_mode="reflection", align_corners=False)
     return samples.reshape(tensor.shape).to(tensor.dtype)
+
+
+TRANSFORM = GeometricTransform
+NUMERICS = 1  # see spectralcal.study.numerics

@@ -31,11 +31,9 @@ def engine_defaults(part: str) -> dict[str, Any]:
 
 
 def entry_defaults(kind: str, name: str) -> dict[str, Any]:
-    """Option -> default of a registered entry; of a probe, which has no options, those of what it looks at."""
-    if kind in SECTIONS:
-        return engine_defaults(kind)
+    """Option -> default of a registered entry; of a probe also those of what it looks at."""
     fields = registry.options_model(kind, name).model_fields
-    return {
+    return engine_defaults(kind) | {
         key: list(field.default) if isinstance(field.default, tuple) else field.default
         for key, field in fields.items()
         if not field.is_required()

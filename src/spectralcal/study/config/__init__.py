@@ -5,6 +5,7 @@ schema``) and Snakemake validates with it. Names of data sets, losses and archit
 the files in the package (:mod:`spectralcal.base.registry`), so that a new file needs no edit here.
 """
 
+from spectralcal.study.config.augmentation import AugmentationConfig, GeometryConfig, TransformConfig
 from spectralcal.study.config.compute import ComputeConfig
 from spectralcal.study.config.data import DatasetConfig, PreparationConfig, SplitConfig
 from spectralcal.study.config.experiments import ArchitectureConfig, ExperimentConfig
@@ -14,7 +15,7 @@ from spectralcal.study.config.paper import PaperConfig, read_paper
 from spectralcal.study.config.scoring import SCORERS, ConditionConfig, EvaluationConfig, InferenceConfig
 from spectralcal.study.config.section import NAME, Section
 from spectralcal.study.config.study import StudyConfig
-from spectralcal.study.config.training import AugmentationConfig, GeometryConfig, TrainingConfig
+from spectralcal.study.config.training import TrainingConfig
 
 __all__ = [
     "NAME",
@@ -35,6 +36,7 @@ __all__ = [
     "SplitConfig",
     "StudyConfig",
     "TrainingConfig",
+    "TransformConfig",
     "json_schema",
     "load_config",
     "parse_config",

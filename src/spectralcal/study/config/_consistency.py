@@ -11,6 +11,7 @@ from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, choices
 from spectralcal.base.validation import explain
 from spectralcal.study.conditions import is_tested
+from spectralcal.study.config._augmentation import check_augmentation
 from spectralcal.study.config.paper import read_paper
 from spectralcal.study.config.section import NAME
 from spectralcal.study.entries import parse_entry
@@ -31,8 +32,12 @@ def check_study(study: StudyConfig) -> None:
     for name in study.datasets:
         _check_dataset(study, name)
         study.preparation_of(name)
-        study.training_of(name)
+        check_augmentation(study.training_of(name), f"datasets.{name}.training")
+    check_augmentation(study.training, "training")
     _check_architectures(study)
+    for name, options in study.probes.items():
+        registry.require("probes", name, f"probes.{name}", study.paper)
+        _settle_options("probes", name, options, f"probes.{name}", study.paper)
     for name, options in study.methods.items():
         registry.require("losses", name, f"methods.{name}")
         _settle_options("losses", name, options, f"methods.{name}")
@@ -95,7 +100,7 @@ def _check_architecture(study: StudyConfig, dataset: str | None, name: str, wher
     _check_options("models", network, entry.options, f"{where}.options")  # of the study, for another network
     given = entry.options if dataset is None else study.datasets[dataset].architectures[name].get("options", {})
     _settle_options("models", network, given, f"{where}.options")
-    study.training_of(dataset, name)
+    check_augmentation(study.training_of(dataset, name), f"{where}.training")
 
 
 def _check_experiment(study: StudyConfig, name: str) -> None:
@@ -180,7 +185,12 @@ def _check_conditions(study: StudyConfig) -> None:
                     known = choices(study.datasets)
                     raise ConfigError(f"{where}.{key}: '{dataset}' is not under `datasets`; expected {known}")
         for transform in condition.corrupt:
-            parse_entry("transforms", transform, where=f"{where}.corrupt")
+            entry = parse_entry("transforms", transform, where=f"{where}.corrupt")
+            if registry.constant("transforms", entry.name, "moves_voxels"):
+                raise ConfigError(
+                    f"{where}.corrupt: '{entry.name}' moves voxels, and references stay where they are; expected a "
+                    "transform of intensities"
+                )
         if condition.side == "test" and study.evaluation.side == "validation":
             raise ConfigError(
                 f"{where}.side: expected 'validation' in a study that never reads a score of a test case "

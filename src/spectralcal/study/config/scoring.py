@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from spectralcal.study.config.section import NAME, Section
+from spectralcal.study.config.section import NAME, GrownSection, Section
 
 #: what a cell is scored by where nothing else is said
 SCORERS = ("segmentation", "nested", "calibration", "truth", "distance", "spectra")
@@ -65,8 +65,10 @@ class ConditionConfig(Section):
         return self
 
 
-class EvaluationConfig(Section):
+class EvaluationConfig(GrownSection):
     """Scores of a cell. Bins, thresholds and regions belong to the named protocols (spectralcal.metrics.protocols)."""
+
+    later = ("scorers", "conditions", "spurious")
 
     spectral_bands: int = Field(5, ge=1, description="Bands K of the spectra that are analysed.")
     nsd_tolerance_mm: float = Field(2.0, gt=0, description="Tolerance of the normalised surface distance, in mm.")
@@ -110,18 +112,6 @@ class EvaluationConfig(Section):
         if len(set(scorers)) < len(scorers):
             raise ValueError(f"expected each scorer once, found {list(scorers)}")
         return (*(name for name in SCORERS if name in scorers), *(name for name in scorers if name not in SCORERS))
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_new(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Settings of before these keys say the same as ever, so that digests and records stay valid."""
-        content = handler(self)
-        if self.scorers == SCORERS:
-            content.pop("scorers", None)
-        if not self.conditions:
-            content.pop("conditions", None)
-        if self.spurious == "left_out":
-            content.pop("spurious", None)
-        return content
 
     @property
     def further_scorers(self) -> tuple[str, ...]:

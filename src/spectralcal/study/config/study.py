@@ -17,12 +17,14 @@ from spectralcal.study.config.experiments import ArchitectureConfig, ExperimentC
 from spectralcal.study.config.outputs import OutputConfig
 from spectralcal.study.config.paper import PaperConfig, known_roles, read_paper
 from spectralcal.study.config.scoring import EvaluationConfig, InferenceConfig
-from spectralcal.study.config.section import NAME, Section, merged
+from spectralcal.study.config.section import NAME, GrownSection, merged
 from spectralcal.study.config.training import TrainingConfig
 
 
-class StudyConfig(Section):
+class StudyConfig(GrownSection):
     """A whole study: data, methods, experiments and what is drawn from them."""
+
+    later = ("probes",)
 
     study: str = Field(pattern=NAME, description="Name of the study: results/<study> and figures/<study>.")
     description: str = Field("", description="One sentence for tables, captions and the report.")
@@ -58,6 +60,9 @@ class StudyConfig(Section):
     experiments: dict[str, ExperimentConfig] = Field(min_length=1, description="Experiments by name.")
     tables: dict[str, OutputConfig] = Field({}, description="Tables by name.")
     figures: dict[str, OutputConfig] = Field({}, description="Figures by name.")
+    probes: dict[str, dict[str, Any]] = Field(
+        {}, description="Options of probes, by their name; which of them are measured follows from figures and claims."
+    )
     claims: dict[str, str | None] | None = Field(
         None,
         description="Experiments behind the claims ledger: role (of its paper.yaml) -> name under `experiments`; a "

@@ -1,80 +1,13 @@
-"""One training run, and the augmentation of its patches."""
+"""One training run."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, model_validator
 
+from spectralcal.study.config.augmentation import AugmentationConfig
 from spectralcal.study.config.section import Section
-
-
-class GeometryConfig(Section):
-    """Geometric augmentation of images and labels, off by default: the paper names none (docs/ambiguities.md D11)."""
-
-    flip_probability: float = Field(0.0, ge=0, le=1, description="Mirroring: probability per sample and axis.")
-    flip_axes: tuple[NonNegativeInt, ...] | None = Field(
-        None,
-        description="Spatial axes that may be mirrored, counted from 0; null: all. Leave out the axis from right to "
-        "left where classes name a side.",
-    )
-    rot90_probability: float = Field(0.0, ge=0, le=1, description="One to three quarter turns: probability per sample.")
-    rotation_probability: float = Field(0.0, ge=0, le=1, description="Rotation: probability per sample.")
-    rotation_degrees: tuple[float, float] = Field((-30.0, 30.0), description="Rotation: range of the angle.")
-    scaling_probability: float = Field(0.0, ge=0, le=1, description="Scaling: probability per sample.")
-    scaling_factor: tuple[float, float] = Field(
-        (0.7, 1.4), description="Scaling: range of the factor, one for all axes; above 1 structures grow."
-    )
-    plane: tuple[NonNegativeInt, NonNegativeInt] = Field(
-        (0, 1), description="Spatial axes of the plane of turns and rotations; of a volume (0, 1) is axial."
-    )
-
-    @property
-    def active(self) -> bool:
-        """Whether any transform can happen."""
-        shares = (self.flip_probability, self.rot90_probability, self.rotation_probability, self.scaling_probability)
-        return any(share > 0 for share in shares)
-
-    @model_validator(mode="after")
-    def _ranges(self) -> GeometryConfig:
-        if self.plane[0] == self.plane[1]:
-            raise ValueError(f"plane needs two different axes, found {list(self.plane)}")
-        for name in ("rotation_degrees", "scaling_factor"):
-            low, high = getattr(self, name)
-            if low > high or (name == "scaling_factor" and low <= 0):
-                raise ValueError(f"{name} needs low <= high, and factors above 0, found [{low:g}, {high:g}]")
-        return self
-
-
-class AugmentationConfig(Section):
-    """The paper's four augmentations at nnU-Net's ranges, which it does not print (docs/ambiguities.md D11)."""
-
-    noise_probability: float = Field(0.1, ge=0, le=1, description="Gaussian noise: probability per sample.")
-    noise_variance: tuple[float, float] = Field((0.0, 0.1), description="Gaussian noise: range of the variance.")
-    blur_probability: float = Field(0.2, ge=0, le=1, description="Gaussian blur: probability per sample.")
-    blur_sigma: tuple[float, float] = Field((0.5, 1.0), description="Gaussian blur: range of sigma in voxels.")
-    brightness_probability: float = Field(0.15, ge=0, le=1, description="Brightness: probability per sample.")
-    brightness_factor: tuple[float, float] = Field((0.75, 1.25), description="Brightness: range of the factor.")
-    gamma_probability: float = Field(0.3, ge=0, le=1, description="Gamma: probability per sample.")
-    gamma_exponent: tuple[float, float] = Field((0.7, 1.5), description="Gamma: range of the exponent.")
-    geometry: GeometryConfig = Field(
-        default_factory=GeometryConfig, description="Mirroring, turns, rotation and scaling, before the others."
-    )
-
-    @model_serializer(mode="wrap")
-    def _without_default_geometry(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Settings of before there was geometry say the same as ever, so that their digests and records stay valid."""
-        content = handler(self)
-        if self.geometry == GeometryConfig():
-            content.pop("geometry", None)
-        return content
 
 
 class TrainingConfig(Section):
