@@ -75,6 +75,17 @@ def test_risk_coverage_draws_the_curve_from_a_histogram_or_a_curve():
         plot.risk_coverage(CalibrationHistogram(3))
 
 
+def test_a_higher_curve_on_the_same_axes_is_seen_whole():
+    random = np.random.default_rng(0)
+    p = random.dirichlet(np.ones(2), 4000).T[None]
+    right, wrong = p.argmax(1), 1 - p.argmax(1)
+    rare, usual = random.random(4000) < 0.02, random.random(4000) < 0.5
+    ax = plot.risk_coverage(CalibrationHistogram(2).update(p, np.where(rare, wrong, right)))
+    plot.risk_coverage(CalibrationHistogram(2).update(p, np.where(usual, wrong, right)), ax=ax)
+    assert ax.get_ylim()[0] == 0
+    assert ax.get_ylim()[1] >= max(np.max(line.get_ydata()) for line in ax.lines)
+
+
 @pytest.mark.parametrize("by", ["prediction", "reference"])
 def test_boundary_bands_draw_gaps(by):
     p, y = scene()

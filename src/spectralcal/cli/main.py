@@ -15,7 +15,7 @@ from spectralcal.base.errors import SpectralcalError
 from spectralcal.cli import steps  # noqa: F401 (each adds its verbs, which --help lists in this order)
 
 # isort: split
-from spectralcal.cli import products, sharing, surroundings  # noqa: F401
+from spectralcal.cli import predictions, products, sharing, surroundings  # noqa: F401
 from spectralcal.cli.app import app
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from spectralcal.datasets._checks import BadFile, Grid, finite, positive_spacing
 from spectralcal.datasets._companions import ITK
 from spectralcal.datasets._unreadable import missing, unreadable
+from spectralcal.datasets._voxels import placeholder
 
 #: a plane that is thicker than this many of its pixels has no thickness: nnU-Net's converter writes 999 mm
 _THICKEST = 10
@@ -47,6 +48,19 @@ def read_geometry(path: Path, channels: int = 1) -> tuple[tuple[int, ...], tuple
     """Shape (*spatial) and spacing in mm, in RAS axis order, from the header alone."""
     grid = _read(path, None, voxels=False, channels=channels)
     return grid.array.shape[:3], grid.spacing_mm
+
+
+def stored_grid(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
+    """Shape and affine (4, 4), index to RAS mm, of the three axes as stored, from the header alone."""
+    array, affine = _open(path, None, voxels=False, channels=None)
+    return array.shape[:3], affine
+
+
+def place_of(shape: tuple[int, ...], affine: np.ndarray) -> Grid:
+    """The grid in RAS order of a volume that is stored with that shape and affine; its array takes no memory."""
+    array, affine = _to_ras(placeholder(shape), affine)
+    affine = _of_one_plane(array.shape, affine)
+    return Grid(array, tuple(float(length) for length in np.linalg.norm(affine[:3, :3], axis=0)), affine)
 
 
 def read_orientation(path: Path) -> str:

@@ -40,5 +40,5 @@ def risk_coverage(curve: RiskCoverage | CalibrationHistogram, ax: Axes | None = 
     (drawn,) = ax.plot(coverage, risk, **{"linewidth": 1.2, **line})
     ax.axhline(risk[-1], **REFERENCE | {"color": drawn.get_color(), "alpha": 0.6})
     ax.set_xlim(0, 1)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(bottom=0, auto=True)  # a further curve on these axes may be higher
     return ax

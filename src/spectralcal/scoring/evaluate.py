@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from spectralcal.base.errors import ResultError
 from spectralcal.engine.predict import Transform, predict_probabilities, unchanged
 from spectralcal.preparation.resample import to_original_grid
+from spectralcal.scoring.all_cases import POOL, AllCases, CellScores
 from spectralcal.scoring.contract import Prediction, ScoredCase
-from spectralcal.scoring.gather import ScoreRows, ScorerPool
-from spectralcal.scoring.load import FILES, load_scorers
+from spectralcal.scoring.load import load_scorers
 from spectralcal.scoring.patch import patch_logits
 from spectralcal.scoring.samples import sampled
-from spectralcal.scoring.score import checked, score_prediction
+from spectralcal.scoring.score import score_prediction
 
 if TYPE_CHECKING:
     from spectralcal.data.manifest import PreparedCase
     from spectralcal.datasets import DataFacts
     from spectralcal.study.config import EvaluationConfig, InferenceConfig
 
-
-#: case and patient of a score that belongs to all test voxels together
-POOL = "pooled"
-
-
-@dataclass
-class CellScores:
-    """Everything that the evaluation of a cell leaves.
-
-    Attributes:
-        rows: tidy scores with case and patient; scores of all voxels together are rows of the case "pooled".
-        arrays: file -> its arrays, those of each scorer that names the file (:attr:`Scorer.file`), and ``cases`` (N,).
-            Where cases are on the first axis they are in that order.
-    """
-
-    rows: Sequence[Mapping[str, Any]]
-    arrays: dict[str, dict[str, np.ndarray]]
-
-    @property
-    def calibration(self) -> dict[str, np.ndarray]:
-        """Arrays of calibration.npz."""
-        return self.arrays["calibration"]
-
-    @property
-    def spectra(self) -> dict[str, np.ndarray]:
-        """Arrays of spectra.npz."""
-        return self.arrays["spectra"]
+__all__ = ["POOL", "CellScores", "evaluate_cases", "predicted"]
 
 
 @torch.inference_mode()
@@ -90,8 +62,7 @@ def evaluate_cases(
     """
     model = model.to(device).eval()
     scorers = load_scorers(evaluation.scorers)
-    rows = ScoreRows()
-    pools = {name: ScorerPool(len(cases)) for name in scorers}
+    gathered = AllCases(scorers, len(cases))
     how = {"device": device, "precision": precision, "transform": transform}
     for case in cases:
         if samples:
@@ -99,23 +70,9 @@ def evaluate_cases(
         else:
             prediction = predicted(model, case, patch, inference, **how)
         scores = score_prediction(scorers, prediction, _scored_case(case, facts, evaluation))
-        rows.add(case.id, case.patient, scores.rows)
-        # The fine cells of a case are some megabytes: they go into the pool at once, in the order of the cases.
-        for name, scored in scores.by_scorer.items():
-            pools[name].add(name, scored)
+        gathered.add(case.id, case.patient, scores)
         advance(case.id)
-    arrays = {file: {"cases": np.array([case.id for case in cases])} for file in FILES}
-    for name, scorer in scorers.items():
-        pooled = checked(name, scorer.pool(pools[name].parts, pools[name].arrays()))
-        rows.add(POOL, POOL, pooled.rows)
-        prefix = f"{name}/" if scorer.prefix is None else scorer.prefix
-        for key, value in pooled.arrays.items():
-            if prefix + key in arrays[scorer.file]:
-                raise ResultError(
-                    f"evaluation.scorers: '{name}': {scorer.file}.npz has an array {prefix + key} already"
-                )
-            arrays[scorer.file][prefix + key] = value
-    return CellScores(rows, arrays)
+    return gathered.finished()
 
 
 def predicted(
