@@ -62,7 +62,7 @@ def filled(page: str, results: Path = RESULTS) -> str:
         study, made = match[4] or "open", MAKERS[match[2]]
         return f"{match[1]}\n{made(results / study, match[3])}\n{match[5]}"
 
-    return re.sub(r"(<!-- (\w+) of (\w+)(?: in (\w+))? -->)\n(?:.*?\n)?(<!-- end -->)", table, page, flags=re.DOTALL)
+    return re.sub(r"(<!-- (\w+) of (\w+)(?: in (\w+))? -->)\n(?:.*?\n)??(<!-- end -->)", table, page, flags=re.DOTALL)
 
 
 def scores(results: Path, data_set: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from studies import tiny
 
+from spectralcal.base.digests import file_digest
 from spectralcal.base.errors import ConfigError, ResultError
 from spectralcal.jobs import networks, score_files, steps
 from spectralcal.jobs.cells import evaluate_cell, train_cell
@@ -275,15 +276,20 @@ def test_weights_to_start_from_are_needed_for_training_alone(finished):
 
 @pytest.mark.parametrize(("key", "value"), [("architecture", "unetpp"), ("num_classes", 7), ("in_channels", 4)])
 def test_weights_of_another_network_are_named(finished, key, value):
+    """What model.json says is compared with the cell, and not only its bytes with the record's."""
     files = StudyPaths(finished).cell(SPECTRAL)
-    content = files.model.read_text()
+    content, record = files.model.read_text(), files.run.read_text()
     try:
         files.model.write_text(json.dumps({**json.loads(content), key: value}))
+        changed = json.loads(record)
+        changed["files"][files.model.name] = file_digest(files.model)
+        files.run.write_text(json.dumps(changed))
         message = rf"weights\.safetensors: expected weights of {key} '?\w+'?, found '?{value}'? \(model\.json\); put"
         with pytest.raises(ResultError, match=message):
             networks.load_network(resolve(finished, SPECTRAL), 1)
     finally:
         files.model.write_text(content)
+        files.run.write_text(record)
 
 
 def test_volumes_held_in_memory_change_no_weight(finished, tmp_path):

@@ -154,7 +154,7 @@ def test_a_table_of_ones_own_is_made_and_labels_come_from_the_class(installed):
     path = os.pathsep.join([str(ROOT / "src"), str(installed.site)])
     found = subprocess.run([sys.executable, "-c", code], cwd=installed.folder, capture_output=True, text=True,
                            env={**os.environ, "PYTHONPATH": path}, check=True)  # fmt: skip
-    assert found.stdout.strip() == str(["Sharpened", "Sharpened (scale=3.0)", "CrossEntropyLoss (label_smoothing=0.1)"])
+    assert found.stdout.strip() == str(["Sharpened", "Sharpened, scale 3", "CrossEntropyLoss, label smoothing 0.1"])
 
 
 def test_a_changed_loss_is_trained_again_and_a_changed_comment_is_not(installed):

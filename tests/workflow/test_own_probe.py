@@ -14,11 +14,11 @@ from studies import experiment, tiny
 
 from spectralcal.base import registry
 from spectralcal.base.errors import ConfigError, ResultError
+from spectralcal.base.papers import known_papers
 from spectralcal.jobs import cells, steps
 from spectralcal.jobs.cell_data import load_data
 from spectralcal.jobs.probe import probe_step
 from spectralcal.report.results import Results
-from spectralcal.scoring.probe import load_probe
 from spectralcal.sharing.explain import explain
 from spectralcal.sharing.shared import ALLOWED, shared_files
 from spectralcal.study.config import parse_config
@@ -260,11 +260,20 @@ def test_numbers_of_a_file_that_a_probe_does_not_know_say_so(study):
         path.unlink()
 
 
-@pytest.mark.parametrize("name", registry.names("probes"))
-def test_probes_of_the_package_load_without_torch(name):
-    code = f"import sys; from spectralcal.scoring.probe import load_probe; load_probe({name!r})"
-    code += "; print('torch' in sys.modules)"
+@pytest.mark.parametrize("paper", known_papers())
+def test_probes_of_the_package_and_of_its_papers_load_without_torch(paper):
+    code = f"""
+import sys
+from spectralcal.base import registry
+from spectralcal.base.papers import paper_of
+from spectralcal.scoring.probe import load_probe
+paper_of({paper!r})  # a configuration that names the paper does this
+names = registry.names("probes")
+assert all(load_probe(name).measure.__doc__ for name in names)
+print(len(names), "torch" in sys.modules)
+"""
     shown = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
                            capture_output=True, text=True, check=True)  # fmt: skip
-    assert shown.stdout.strip() == "False"
-    assert load_probe(name).measure.__doc__
+    count, torch = shown.stdout.split()
+    assert int(count) >= 2
+    assert torch == "False"

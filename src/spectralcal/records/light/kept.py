@@ -17,8 +17,8 @@ from spectralcal.metrics.groups import divided_starts
 #: bits of a class's mean probability within its bin, and within the first and last bin, where nearly all voxels are
 BITS = 12
 END_BITS = 20
-#: bits of a power behind the point: off by 2^-9 of it at most, far below its spread over cases
-POWER_BITS = 8
+#: bits of a power behind the point: off by 2^-8 of it at most, far below its spread over cases
+POWER_BITS = 7
 _POOLED = ("layout", "cell", "count", "confidence", "hits", "sums")
 
 

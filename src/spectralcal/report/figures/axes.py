@@ -59,20 +59,39 @@ USUAL_LINES = 5
 
 
 def legend_below(figure: Figure, entries: Sequence[Line2D], columns: int = 8) -> None:
-    """One legend for all panels, outside the data, in as many columns as the width of the page holds."""
+    """One legend for all panels, outside the data, in as many columns as the width of the page holds.
+
+    A page with a layout grows by the lines that its height was not made for; other pages leave room for
+    :func:`legend_lines`.
+    """
+    where = "outside lower center" if figure.get_layout_engine() else "lower center"
+    columns = _legend_columns(figure.get_size_inches()[0], entries, columns)
+    if figure.get_layout_engine():
+        beyond = max(math.ceil(len(entries) / columns) - USUAL_LINES, 0)
+        wide, high = figure.get_size_inches()
+        figure.set_size_inches(wide, high + beyond * legend_line() * MM)
+    figure.legend(handles=list(entries), loc=where, ncols=columns)
+
+
+def legend_lines(width: float, entries: Sequence[Line2D], columns: int = 8) -> int:
+    """Lines that :func:`legend_below` will take on a page of this width in mm."""
+    return math.ceil(len(entries) / _legend_columns(width * MM, entries, columns)) if entries else 0
+
+
+def legend_line() -> float:
+    """Height in mm of a line of a legend."""
     import matplotlib as mpl
 
-    where = "outside lower center" if figure.get_layout_engine() else "lower center"
-    width = 72 * figure.get_size_inches()[0] / mpl.rcParams["legend.fontsize"]
+    return mpl.rcParams["legend.fontsize"] * (1 + mpl.rcParams["legend.labelspacing"]) / 72 / MM
+
+
+def _legend_columns(width: float, entries: Sequence[Line2D], columns: int) -> int:
+    import matplotlib as mpl
+
+    room = 72 * width / mpl.rcParams["legend.fontsize"]
     widths = [_entry_width(str(entry.get_label())) for entry in entries]
-    fitting = (count for count in range(min(columns, len(entries)), 1, -1) if _row_width(widths, count) <= width)
-    columns = next(fitting, 1)
-    if figure.get_layout_engine():  # the page grows by the lines that its height was not made for
-        beyond = max(math.ceil(len(entries) / columns) - USUAL_LINES, 0)
-        line = mpl.rcParams["legend.fontsize"] * (1 + mpl.rcParams["legend.labelspacing"]) / 72
-        wide, high = figure.get_size_inches()
-        figure.set_size_inches(wide, high + beyond * line)
-    figure.legend(handles=list(entries), loc=where, ncols=columns)
+    fitting = (count for count in range(min(columns, len(entries)), 1, -1) if _row_width(widths, count) <= room)
+    return next(fitting, 1)
 
 
 def _entry_width(label: str) -> float:

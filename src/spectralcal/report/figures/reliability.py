@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from spectralcal.report.figures.axes import handles, legend_below, panel_title, place, say_missing
+from spectralcal.report.figures.axes import (
+    handles,
+    legend_below,
+    legend_line,
+    legend_lines,
+    panel_title,
+    place,
+    say_missing,
+)
 from spectralcal.report.figures.choose import chosen_cells, missing_note, opening, patients_of, pick
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.intervals import over_what
@@ -99,7 +107,10 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str] | None = No
     across = min(len(datasets), 2)
     side = (TWO_COLUMNS - across * (LEFT + GAP) - 2) / (len(REGIONS) * across)
     block = HEAD + side * (1 + HISTOGRAM) + FOOT
-    figure = plt.figure(figsize=size(TWO_COLUMNS, block * math.ceil(len(datasets) / across) + LEGEND))
+    nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
+    entries = handles(looks, labels, set(nowhere[nowhere].index), markers=True)
+    legend = LEGEND + max(legend_lines(TWO_COLUMNS, entries) - 1, 0) * legend_line()
+    figure = plt.figure(figsize=size(TWO_COLUMNS, block * math.ceil(len(datasets) / across) + legend))
     for index, dataset in enumerate(datasets):
         rows = table[table.dataset == dataset]
         x, y = (index % across) * (TWO_COLUMNS / across), (index // across) * block
@@ -111,8 +122,7 @@ def draw(table: pd.DataFrame, style: Style, names: Mapping[str, str] | None = No
             title = REGIONS[region] if across == 1 else (f"{name}, {region}", region)[column > 0]
             _panel(top, bottom, rows, region, looks, first=column == 0, scale=min(1.0, side / 50))
             panel_title(top, _letter(len(REGIONS) * index + column), title)
-    nowhere = table.groupby("method").status.agg(lambda status: (status == "missing").all())
-    legend_below(figure, handles(looks, labels, set(nowhere[nowhere].index), markers=True))
+    legend_below(figure, entries)
     return figure
 
 

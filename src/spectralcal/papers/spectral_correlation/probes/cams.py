@@ -58,16 +58,16 @@ def _case(network, case) -> np.ndarray:
 
     module, layer = network
     reference, image = np.asarray(case.label()), case.image()
-    found = []
+    maps = []
     for label in np.setdiff1d(np.unique(reference), 0):
         mask = reference == label
         index = fullest(mask)
         batch = torch.from_numpy(plane(image, index, reference.ndim).astype(np.float32))[None]
         cam = grad_cam(module, batch, int(label), layer)
-        found.append(torch.stack(cam_scores(cam, torch.from_numpy(plane(mask, index, reference.ndim))[None]))[:, 0])
-    if not found:
+        maps.append(torch.stack(cam_scores(cam, torch.from_numpy(plane(mask, index, reference.ndim))[None]))[:, 0])
+    if not maps:
         return np.full(len(SCORES), np.nan)
-    values = torch.stack(found).numpy().astype(float)
+    values = torch.stack(maps).numpy().astype(float)
     known = np.isfinite(values)
     count = known.sum(0)
     return np.divide(np.where(known, values, 0).sum(0), count, out=np.full(len(SCORES), np.nan), where=count > 0)
