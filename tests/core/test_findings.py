@@ -307,3 +307,29 @@ def test_what_is_said_of_its_proper_scores_is_in_their_table():
     lower = (table[variant] < table["ce"]).groupby("metric").agg(["sum", "count"])
     assert lower["sum"]["NLL"] == lower["count"]["NLL"] >= 4
     assert lower["sum"]["Brier"] < lower["count"]["Brier"] / 2
+
+
+def test_what_is_said_of_the_overconfident_regime_is_in_its_tables_and_ledger():
+    folder = ROOT / "results/overconfident"
+    tables = pd.concat(pd.read_csv(folder / f"tables/{name}.csv") for name in ("protocols", "proper_scores"))
+    means = tables.set_index(["metric", "protocol", "method"])["mean"]
+
+    def change(metric, method):
+        of = means[metric, "paper"]
+        return 100 * (of[method] / of["ce"] - 1)
+
+    lead = "spectral@confidence=max_prob,weight=10.0"
+    readme, page = (" ".join((ROOT / name).read_text().split()) for name in ("README.md", "docs/overconfident.md"))
+    gap = means["signed_gap", "predicted_foreground", "ce"] / 1e3
+    assert f"confidence over predicted foreground is {gap:.3f} above accuracy" in readme
+    heavy = "spectral@weight=1.0"
+    assert f"changes ECE by {change('ECE', 'spectral'):.1f} and {change('ECE', heavy):.1f} %" in readme
+    fitted, mapped, led = (-change("ECE", name) for name in ("ce+temperature", "ce+isotonic", lead))
+    assert f"A temperature lowers ECE by {fitted:.0f} %, isotonic regression by {mapped:.0f} %" in readme
+    assert f"lowers it by {led:.1f} %" in readme
+    assert f"lowers ECE by {fitted:.0f} % and NLL by {-change('NLL', 'ce+temperature'):.0f} %" in page
+    assert f"at weight 10 lowers ECE by {led:.1f} %" in page
+    verdicts = pd.read_csv(folder / "claims.csv").query("where == 'hippocampus_12'").set_index("id").verdict
+    assert list(verdicts["H-01":"H-08"]) == [
+        "supported", "inconclusive", "inconclusive", "inconclusive", "refuted", "refuted", "supported", "supported",
+    ]  # fmt: skip
