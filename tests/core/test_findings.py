@@ -312,7 +312,7 @@ def test_what_is_said_of_its_proper_scores_is_in_their_table():
 def test_what_is_said_of_the_overconfident_regime_is_in_its_tables_and_ledger():
     folder = ROOT / "results/overconfident"
     tables = pd.concat(pd.read_csv(folder / f"tables/{name}.csv") for name in ("protocols", "proper_scores"))
-    means = tables.set_index(["metric", "protocol", "method"])["mean"]
+    means = tables.set_index(["metric", "protocol", "method"])["mean"].sort_index()
 
     def change(metric, method):
         of = means[metric, "paper"]

@@ -246,7 +246,8 @@ def test_an_altered_score_stops_a_report(archive, away):
     assert "cases.csv: altered since evaluation.json was written" in text
     code, text = away.call("spectralcal", "collect", "--config", "tiny.yaml")
     assert code == 1
-    assert re.search(r"cases\.csv: expected the bytes that evaluation\.json lists .* found others; put the file back", text)
+    expected = r"cases\.csv: expected the bytes that evaluation\.json lists .* found others; put the file back"
+    assert re.search(expected, text)
     path.unlink()
     light = path.with_name("light.zip")
     light.write_bytes(light.read_bytes()[:-100])
