@@ -16,13 +16,10 @@ PACKAGE = Path(files.__file__).parents[1]
 JSON_READERS = {
     "base/files.py": "the one reader",
     "base/integrity.py": "a record on its way to a file, as it will come back",
-    "data/manifest.py": "a cell of a row of the manifest",
     "engine/checkpoint.py": "the header of a safetensors file",
-    "papers/spectral_entropy/claims/cost.py": "bytes from a cell's light file",
     "preparation/_case.py": "settings on their way to a file, as they will come back",
     "records/light/cell.py": "a member of a light file",
     "records/light/parcel.py": "the head of a member of a light file",
-    "report/results.py": "bytes from a cell's light file",
     "sharing/archive.py": "the index of an archive",
 }
 #: places that rename something which is no file

@@ -63,13 +63,18 @@ def test_a_raised_integer_makes_the_results_of_its_part_new(part, steps, monkeyp
 
 
 def test_every_part_of_the_engine_counts_somewhere(monkeypatch):
-    study = parse_config(experiment(methods=["ce", "ce+temperature"]), "toy")
+    drawn = {"evaluation": {"conditions": {"drawn": {"samples": 2}}}}
+    study = parse_config(experiment(methods=["ce", "ce+temperature"]) | drawn, "toy")
     cells = [Cell("phantom", "unet", method, 0) for method in ("ce+temperature", "ensemble(ce)")]
+
+    def everything():
+        return [recipes(study, cell) for cell in cells], evaluation_recipe(resolve(study, CE, "drawn"))
+
     for part in numerics.ENGINE:
-        before = [recipes(study, cell) for cell in cells]
+        before = everything()
         with monkeypatch.context() as patched:
             patched.setitem(numerics.ENGINE, part, 99)
-            assert before != [recipes(study, cell) for cell in cells], part
+            assert before != everything(), part
 
 
 @pytest.mark.parametrize(("kind", "name", "steps"), [
