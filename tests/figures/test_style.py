@@ -22,9 +22,14 @@ def test_every_known_method_has_its_own_colour_marker_and_dashes():
     assert len({look.color for look in found.values()}) == len(METHODS)
     paper = [found[name] for name in METHODS[:7]]
     assert len({look.marker for look in paper}) == 7
-    dashed = [look.dashes for look in paper]
-    assert len({str(dashes) for dashes in dashed}) == 6  # CE and ours are solid, told apart by width and lightness
-    assert found["ce"].width < found["spectral"].width
+    assert len({str(look.dashes) for look in paper}) == 7
+
+
+def test_the_loss_under_test_is_drawn_no_heavier_than_its_control_and_lets_it_be_seen_below():
+    control, tested = (STYLE.looks(METHODS)[name] for name in ("ce", "spectral"))
+    assert tested.width <= control.width
+    assert tested.order > control.order
+    assert control.dashes == "-" != tested.dashes
 
 
 def test_known_methods_do_not_depend_on_their_company():

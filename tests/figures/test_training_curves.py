@@ -37,7 +37,7 @@ def test_settings_of_one_option_have_the_colours_of_a_scale_in_the_order_of_thei
     made = training_curves(study(methods=weights, seeds=(0,)), "main")
     legend = made.drawing.legends[0]
     assert [text.get_text() for text in legend.get_texts()] == [
-        "weight=0.001", "weight=0.005", "weight=0.01 (default)", "weight=0.05", "weight=0.1", "weight=1.0",
+        "λ = 0.001", "λ = 0.005", "λ = 0.01 (default)", "λ = 0.05", "λ = 0.1", "λ = 1",
     ]  # fmt: skip
     colors = [line.get_color() for line in legend.get_lines()]
     assert len(set(colors)) == len(weights)

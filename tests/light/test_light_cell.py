@@ -99,9 +99,15 @@ def test_only_what_is_asked_for_goes_in(home, away):
 
 def test_a_file_that_lies_there_comes_first(home, away):
     shutil.copy(home.cases, away.cases)
-    away.cases.write_bytes(away.cases.read_bytes().replace(b"ok", b"no"))
-    assert b"no" in read_text(away.cases)
     assert read_text(away.history) == home.history.read_bytes()
+    away.light.write_bytes(b"damaged")
+    assert read_text(away.cases) == home.cases.read_bytes()
+
+
+def test_a_file_that_lies_there_is_refused_if_it_was_altered(home, away):
+    away.cases.write_bytes(home.cases.read_bytes().replace(b"ok", b"no"))
+    with pytest.raises(ResultError, match=r"cases\.csv: expected the bytes that evaluation\.json lists .* put the file"):
+        read_text(away.cases)
 
 
 def test_a_cell_that_was_run_again_goes_into_the_next_light_file(home, away):

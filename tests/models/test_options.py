@@ -12,10 +12,14 @@ def test_only_options_that_an_architecture_has_are_filled(name):
     filled = resolved_options(name, {}, (48, 32, 16), (1.0, 1.0, 4.0))
     known = registry.defaults("models", name)
     assert set(filled) == {"patch", "spacing_mm"} & set(known)
-    assert {"patch": takes(name, "patch"), "spacing_mm": takes(name, "spacing_mm")} == {
-        "patch": name in ("nnunet", "transunet", "transunet_resnet", "transunet_r50"),
-        "spacing_mm": name == "nnunet",
-    }
+    assert {option for option in ("patch", "spacing_mm") if takes(name, option)} == set(filled)
+
+
+def test_plans_and_grids_of_positions_take_the_patch():
+    assert takes("nnunet", "patch")
+    assert takes("nnunet", "spacing_mm")
+    assert all(takes(f"transunet{form}", "patch") for form in ("", "_resnet", "_r50"))
+    assert not takes("unet", "patch")
 
 
 def test_what_the_configuration_says_stands_and_is_left_as_it_is():
