@@ -106,7 +106,7 @@ def test_a_file_that_lies_there_comes_first(home, away):
 
 def test_a_file_that_lies_there_is_refused_if_it_was_altered(home, away):
     away.cases.write_bytes(home.cases.read_bytes().replace(b"ok", b"no"))
-    with pytest.raises(ResultError, match=r"cases\.csv: expected the bytes that evaluation\.json lists .* put the file"):
+    with pytest.raises(ResultError, match=r"cases\.csv: expected the bytes that evaluation\.json lists .* put"):
         read_text(away.cases)
 
 
