@@ -17,7 +17,7 @@ from spectralcal.base.errors import ResultError
 from spectralcal.base.files import atomic_write, read_record, write_text
 from spectralcal.jobs.derived import derived_scores
 from spectralcal.jobs.score_files import CASE_COLUMNS
-from spectralcal.records.light.files import read_text
+from spectralcal.records.light.files import AlteredFile, read_text
 from spectralcal.study.conditions import TEST, further_conditions
 from spectralcal.study.config import StudyConfig
 from spectralcal.study.grid import Cell, parent_cells, study_cells
@@ -103,7 +103,7 @@ def _tables(
         status.append(entry)
         try:
             table, fingerprint = _scored(cell, files)
-        except (OSError, ValueError, KeyError, ResultError) as error:
+        except (OSError, ValueError, KeyError, AlteredFile) as error:
             if condition != TEST and not _can_be_tested(config, paths, cell):
                 say(f"{cell}, condition {condition}: not scored, and its weights are not here")
             elif not allow_missing and not config.partial:

@@ -21,6 +21,10 @@ from spectralcal.study.paths import CellPaths
 _KEPT = {"calibration.npz": kept, "spectra.npz": kept_spectra}
 
 
+class AlteredFile(ResultError):
+    """A file of a cell is not the one that was recorded with it."""
+
+
 def light_of(files: CellPaths) -> LightCell | None:
     """The light file of a cell, if it has one."""
     return LightCell.read(files.light) if files.light.is_file() else None
@@ -117,7 +121,7 @@ def _as_recorded(path: Path, content: bytes | None = None) -> None:
         if listed is None:
             continue
         if listed != (file_digest(path) if content is None else hashlib.sha256(content).hexdigest()):
-            raise ResultError(
+            raise AlteredFile(
                 f"{path}: expected the bytes that {record.name} lists (SHA-256), found others; put the file back, or "
                 "delete it and run the cell again"
             )
