@@ -85,8 +85,9 @@ def test_scoring_is_timed_once_data_are_prepared(tmp_path, monkeypatch):
         100.0 * windows_of(cases, config.training.patch, config.inference.overlap), rel=0.05
     )
     patch, facts = config.training.patch, load_data(config, "phantom").facts
-    begun = time.perf_counter()
-    evaluate_cases(model, cases, facts, patch, config.inference, config.evaluation, device=CPU, precision="fp32")
+    for _ in range(2):  # what only the first run of a process takes is not to count
+        begun = time.perf_counter()
+        evaluate_cases(model, cases, facts, patch, config.inference, config.evaluation, device=CPU, precision="fp32")
     assert 0.1 < free / (time.perf_counter() - begun) < 10
 
 
