@@ -7,8 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from studies import tiny
 
 from spectralcal.base.moved import MOVED
+from spectralcal.study.config import parse_config
+from spectralcal.study.paths import StudyPaths
 
 
 @pytest.mark.parametrize("old", MOVED)
@@ -31,3 +34,9 @@ def test_old_scripts_import_in_a_fresh_process():
 def test_a_name_that_never_was_is_refused():
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("spectralcal.nowhere")
+
+
+def test_paths_of_probes_have_their_old_names_too(tmp_path):
+    paths = StudyPaths(parse_config(tiny(str(tmp_path)), "tiny"))
+    for name in ("maps", "hotspots"):
+        assert getattr(paths, name)("own", "unet", 0) == paths.probe(name, "own", "unet", 0)

@@ -174,7 +174,8 @@ def strange_head(content: bytes, draw: random.Random) -> bytes:
 def _changed_member(name: str, content: bytes, draw: random.Random) -> bytes:
     if name.endswith(".npy"):
         return _changed_array(content, draw)
-    text = content.isascii()  # the members of a light cell are called as the files that they stand for
+    # The members of a light cell are called as the files that they stand for, and are no text.
+    text = content.isascii() and b"\0" not in content
     if name.endswith(".json") and text:
         return strange_node(content, draw)
     if name.endswith(".csv") and text:

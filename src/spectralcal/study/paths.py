@@ -143,6 +143,14 @@ class StudyPaths:
         place = Path(f"dataset={dataset}") / f"arch={architecture}" / f"seed={seed}.npz"
         return self.config.results / name / place
 
+    def maps(self, dataset: str, architecture: str, seed: int | str) -> Path:
+        """What the probe "maps" measured; a name of earlier versions."""
+        return self.probe("maps", dataset, architecture, seed)
+
+    def hotspots(self, dataset: str, architecture: str, seed: int | str) -> Path:
+        """What the probe "hotspots" measured; a name of earlier versions."""
+        return self.probe("hotspots", dataset, architecture, seed)
+
     def numbers(self, name: str, dataset: str, architecture: str, seed: int) -> Path:
         """What is shared in place of a probe's file: its numbers without images."""
         place = self.probe(name, dataset, architecture, seed).relative_to(self.config.results)
