@@ -233,3 +233,7 @@ def test_a_damaged_archive_of_arrays_is_one_error_whichever_byte_is_wrong(tmp_pa
         bad.write_bytes(content[:length])
         with pytest.raises(ResultError, match=r"bad\.npz: damaged \(.*\); delete it and run the cell again"):
             files.load_arrays(bad)
+
+
+def test_a_record_under_a_name_that_no_file_can_have_is_missing(tmp_path):
+    assert files.read_record(tmp_path / ("a" * 5000) / "run.json") is None

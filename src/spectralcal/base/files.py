@@ -150,7 +150,11 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
     Damaged is also a record one of whose values is of another kind than records have (:mod:`.record_types`).
     """
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError:  # a name too long for any file, of an altered record
+        there = False
+    if not there:
         return None
     record = read_json(path)
     return record if is_sound(record) else {}
