@@ -12,13 +12,16 @@ from spectralcal.papers.spectral_correlation.arms import SPELT, network
 from spectralcal.report.figures.axes import say_missing
 from spectralcal.report.figures.choose import pick
 from spectralcal.report.results import Results
-from spectralcal.report.style import class_color
+from spectralcal.report.style import TWO_COLUMNS, class_color, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: contours as in the paper: reference red, prediction green; both dark-rimmed, so that neither needs its colour alone
 REFERENCE, PREDICTION = "#e31a1c", "#33d17a"
+#: mm of an image's side, at most
+PANEL = 42.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,20 @@ def named(results: Results, view: View) -> str:
     return (
         f"{results.title(view.dataset)}, {SPELT.get(name, name)}, seed {view.seed}; {view.cases['test']}, {view.rule}."
     )
+
+
+def pictures(rows: int, columns: int, below: float) -> tuple[Figure, np.ndarray]:
+    """A page of square panels for images, and its (rows, columns) grid of axes.
+
+    Args:
+        rows, columns: panels; as wide as the page holds, at most :data:`PANEL` mm.
+        below: room in mm for titles and a legend.
+    """
+    import matplotlib.pyplot as plt
+
+    side = min(TWO_COLUMNS / columns, PANEL)
+    page = size(side * columns, side * rows + below)
+    return plt.subplots(rows, columns, figsize=page, layout="constrained", squeeze=False)
 
 
 def show_image(axes: Axes, image: np.ndarray, aspect: float) -> None:

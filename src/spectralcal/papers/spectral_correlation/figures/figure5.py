@@ -14,6 +14,7 @@ from spectralcal.papers.spectral_correlation.figures._view import (
     named,
     nothing,
     outline,
+    pictures,
     read_view,
     show_image,
 )
@@ -22,7 +23,6 @@ from spectralcal.report.figures.axes import legend_below
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
-from spectralcal.report.style import TWO_COLUMNS, size
 from spectralcal.study.conditions import TEST
 
 if TYPE_CHECKING:
@@ -72,15 +72,10 @@ def frame(results: Results, view: View, tests: list[str]) -> pd.DataFrame:
 
 def draw(results: Results, view: View, tests: list[str], table: pd.DataFrame) -> Figure:
     """Images in rows by test and in columns by method."""
-    import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
     columns = 1 + len(view.methods)
-    side = min(TWO_COLUMNS / columns, 42.0)
-    figure, grid = plt.subplots(
-        len(tests), columns, figsize=size(side * columns, side * len(tests) + 8), layout="constrained",
-        squeeze=False,
-    )  # fmt: skip
+    figure, grid = pictures(len(tests), columns, below=8)
     for row, test in enumerate(tests):
         show_image(grid[row, 0], view.images[test], view.aspect)
         grid[row, 0].set_ylabel(plain(test_set(results, view.dataset, test)).replace(" → ", " →\n"))

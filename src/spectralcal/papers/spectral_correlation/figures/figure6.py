@@ -15,6 +15,7 @@ from spectralcal.papers.spectral_correlation.figures._view import (
     named,
     nothing,
     outline,
+    pictures,
     read_view,
     show_image,
 )
@@ -24,7 +25,6 @@ from spectralcal.report.figures.paint import ERRORS, paint
 from spectralcal.report.figures.slices import errors
 from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
-from spectralcal.report.style import TWO_COLUMNS, size
 from spectralcal.study.conditions import TEST
 
 if TYPE_CHECKING:
@@ -82,15 +82,11 @@ def objects_met(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
 
 def draw(results: Results, view: View, table: pd.DataFrame) -> Figure:
     """Outlines in the first row, errors in the second."""
-    import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     columns = 1 + len(view.methods)
-    side = min(TWO_COLUMNS / columns, 42.0)
-    figure, grid = plt.subplots(
-        2, columns, figsize=size(side * columns, 2 * side + 10), layout="constrained", squeeze=False
-    )
+    figure, grid = pictures(2, columns, below=10)
     image, reference = view.images[TEST], view.references[TEST]
     show_image(grid[0, 0], image, view.aspect)
     grid[0, 0].set_title("image", loc="center")

@@ -13,6 +13,7 @@ from spectralcal.papers.spectral_correlation.figures._view import (
     fill,
     named,
     nothing,
+    pictures,
     read_view,
     show_image,
 )
@@ -21,7 +22,7 @@ from spectralcal.report.figures.axes import legend_below
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
-from spectralcal.report.style import TWO_COLUMNS, class_color, size
+from spectralcal.report.style import class_color
 from spectralcal.study.conditions import TEST
 
 if TYPE_CHECKING:
@@ -69,15 +70,10 @@ def frame(results: Results, view: View, tests: list[str]) -> pd.DataFrame:
 
 def draw(results: Results, view: View, tests: list[str], table: pd.DataFrame) -> Figure:
     """Image, reference and methods in columns, tests in rows."""
-    import matplotlib.pyplot as plt
     from matplotlib.patches import Patch, Rectangle
 
     columns = 2 + len(view.methods)
-    side = min(TWO_COLUMNS / columns, 42.0)
-    figure, grid = plt.subplots(
-        len(tests), columns, figsize=size(side * columns, side * len(tests) + 8), layout="constrained",
-        squeeze=False,
-    )  # fmt: skip
+    figure, grid = pictures(len(tests), columns, below=8)
     for row, test in enumerate(tests):
         image, reference = view.images[test], view.references[test]
         for axes in grid[row]:

@@ -13,6 +13,7 @@ from spectralcal.papers.spectral_correlation.figures._view import (
     named,
     nothing,
     outline,
+    pictures,
     read_view,
     show_image,
 )
@@ -21,7 +22,6 @@ from spectralcal.report.figures.choose import counted
 from spectralcal.report.figures.drawn import Drawn
 from spectralcal.report.figures.text import plain
 from spectralcal.report.results import Results
-from spectralcal.report.style import TWO_COLUMNS, size
 from spectralcal.study.conditions import TEST
 
 if TYPE_CHECKING:
@@ -82,17 +82,11 @@ def frame(results: Results, experiment: str, view: View) -> pd.DataFrame:
 
 def draw(results: Results, view: View, table: pd.DataFrame) -> Figure:
     """Classes in rows (at most three, the largest), methods in columns, scores below."""
-    import matplotlib.pyplot as plt
-
     reference, names = view.references[TEST], results.classes(view.dataset)
     present = [value for value in range(1, len(names) + 1) if (reference == value).any()]
     classes = sorted(present, key=lambda value: -(reference == value).sum())[:3] or [largest_class(reference)]
     columns = 1 + len(view.methods)
-    side = min(TWO_COLUMNS / columns, 42.0)
-    figure, grid = plt.subplots(
-        len(classes), columns, figsize=size(side * columns, side * len(classes) + 8), layout="constrained",
-        squeeze=False,
-    )  # fmt: skip
+    figure, grid = pictures(len(classes), columns, below=8)
     for row, value in enumerate(classes):
         show_image(grid[row, 0], view.images[TEST], view.aspect)
         outline(grid[row, 0], np.where(reference == value, 1, 0), REFERENCE)
