@@ -130,7 +130,9 @@ def _calibration(by_score: Mapping) -> str:
         rows.append([name, *values, "–" if floor is None else _value(floor, "ECE")])
         more = "; the labels choose these voxels, so a calibrated network is not at 0"
         by_labels = more if protocol.region in CHOSEN_BY_LABELS else ""
-        said.append((name, f"{REGIONS[protocol.region]}: {protocol.source}{by_labels}"))
+        region = REGIONS[protocol.region]
+        source = protocol.source if region in protocol.source else f"{region}: {protocol.source}"
+        said.append((name, source + by_labels))
     heads = [*(metric.replace("signed_gap", "conf. − acc.") for metric in CALIBRATION), "ECE if calibrated"]
     note = (
         "All ×10⁻³, lower is better (confidence − accuracy: nearer to 0). Means over patients with 95 % intervals; "
